@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What our processes say to each other: the kinds of frames and the encoding of their
+ * payloads (pack.h; `s` string, `b` bytes, `u` unsigned, `i` signed, `n x` a count and that
+ * many). Every request is answered by exactly one frame with the same id, unless marked
+ * "no answer". A request that cannot be read is answered by FRAME_BAD {s text}. */
+#ifndef ACHAR_PEER_PROTOCOL_H
+#define ACHAR_PEER_PROTOCOL_H
+
+#define PROTOCOL_VERSION 1 /* both sides are built together; HELLO checks it anyway */
+
+enum {
+    FRAME_BAD = 1,
+    FRAME_HELLO = 2, /* first frame of every helper: {u PROTOCOL_VERSION, u pid, s about} */
+
+    /* front -> analyser */
+    ANALYSER_DEFINE = 16, /* {u types_from, b types, n definition, n s forgotten names}: makes
+                             them part of the analyser's memory; no answer. Replayed whole
+                             after a restart. types_from below the table's length: ignore
+                             the entries that are there already */
+    ANALYSER_PLAN,        /* {u cell, u plan_mode, s source} -> {plan} */
+    ANALYSER_SEGMENTS,    /* {s source, n s magic names} -> {n (u segment_kind, u line, u column,
+                             u offset, u size)}: offsets into source, in order */
+    ANALYSER_COMPLETE,    /* {s source, u cursor in bytes} -> {u start, u end, n (s text, s type)} */
+    ANALYSER_INSPECT,     /* {s source, u cursor, u detail} -> {s text or NULL} */
+    ANALYSER_IS_COMPLETE, /* {s source, n s magic names} -> {s status, s indent} */
+    ANALYSER_FLAGS,       /* {n s}: -I, -D, -isystem of %pkg, added to every later parse; no answer */
+
+    /* front -> session worker */
+    WORKER_RUN = 48, /* {b plan, b object (empty: compile plan's text by libtcc), u run_flags}
+                        -> {outcome}. OUTCOME_COMPILE and _LINK leave nothing behind */
+    WORKER_LINK,     /* {s file or soname} -> {outcome} */
+    WORKER_ADDRESS,  /* {b plan, b object}: runs a plan whose value is a pointer
+                        -> {outcome, u address, u elements from there to the end of its
+                        object (0: unknown), u size of the object in bytes}. The address is valid in this generation */
+    WORKER_DUMP,     /* {n s variables} -> {outcome, b values, n s functions met in values} */
+    WORKER_DUMP_AT,  /* {s root name, u address, u type id, u count}: the root is an array of
+                        `count` elements -> as WORKER_DUMP */
+    WORKER_LOAD,     /* {b values}: sets the variables that are its roots -> {outcome} */
+    WORKER_LOAD_AT,  /* {u address, u type id, u count, b values}: its only root -> {outcome} */
+
+    /* pool -> zygote (a job worker that has loaded one payload and forks) */
+    ZYGOTE_LOAD = 80, /* {b payload, b object (empty: libtcc), u children} -> {outcome} */
+    ZYGOTE_READY,     /* zygote -> pool: {u pid} with descriptors: task channel, out, err */
+    ZYGOTE_DIED,      /* zygote -> pool: {u pid, u wait status} */
+    TASK_RUN,         /* pool -> job worker: {b argument values} -> TASK_DONE */
+    TASK_DONE,        /* {outcome, b result values} */
+
+    /* front -> pool */
+    POOL_PAYLOAD = 112, /* {b hash, b payload} -> {outcome}; sent once per hash */
+    POOL_TASK,          /* {b hash, b argument values} -> POOL_RESULT with the frame's id */
+    POOL_OUTPUT,        /* pool -> front: {u stream (1, 2), b bytes}; id is the task's */
+    POOL_RESULT,        /* {outcome, b result values} */
+    POOL_CANCEL,        /* {}: id is the task's; its POOL_RESULT follows; no other answer */
+    POOL_BYE,           /* either side: nothing more will come; no answer */
+    POOL_HAVE,          /* {b hash} -> {u 0 or 1} */
+};
+
+enum plan_mode {
+    PLAN_CELL,       /* a cell as typed */
+    PLAN_EXPRESSION, /* exactly one expression, `;` not allowed: %call, %map */
+};
+
+enum segment_kind {
+    SEGMENT_C,
+    SEGMENT_LINE_MAGIC, /* from % to the end of the line */
+    SEGMENT_CELL_MAGIC, /* from %% to the end of the cell */
+    SEGMENT_SHELL,      /* from ! to the end of the line */
+    SEGMENT_HELP,       /* from ? to the end of the line; also `name?` */
+};
+
+enum run_flags {
+    RUN_LOAD_ONLY = 1, /* define, but call nothing: a new worker is brought up to date */
+    RUN_NO_VALUE = 2,  /* do not render the value */
+};
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What the analyser makes of a cell, and all that a worker needs to run it: the
+ * definitions, one translation unit, how its symbols are bound, what runs in which order,
+ * and the type of the value. Plain data; it travels analyser -> front -> worker.
+ *
+ * Symbols of a unit. A cell function f with definition id 12 is compiled as f__achar12;
+ * every mention of f, in its own body too, is an undefined symbol that the loader
+ * resolves to f's trampoline. A variable likewise: x__achar12 is the initialised image,
+ * x the storage that keeps its address as long as its type stays. */
+#ifndef ACHAR_PLAN_PLAN_H
+#define ACHAR_PLAN_PLAN_H
+
+#include "pickler/graph/definition.h"
+#include "pickler/type/type.h"
+
+enum severity { SEVERITY_NOTE, SEVERITY_WARNING, SEVERITY_ERROR };
+
+struct diagnostic {
+    enum severity severity;
+    uint32_t cell;         /* 0: not in a cell */
+    char *file;            /* where it is not in a cell: a header; else NULL */
+    uint32_t line, column; /* 1-based; columns count bytes; 0 when unknown */
+    uint32_t end_column;   /* of the marked range on that line, exclusive; 0: one column */
+    char *message;
+    char *line_text; /* the source line without its newline; NULL when unknown */
+    char *fixit;     /* text to be inserted or put in the place of the range; or NULL */
+};
+
+enum binding_kind {
+    BINDING_FUNCTION, /* `name`'s trampoline jumps to `symbol` from now on */
+    BINDING_VARIABLE, /* `symbol` is the initial image of `name` */
+    BINDING_DECLARED, /* a function that is only declared: calls of it are an error */
+};
+
+struct binding {
+    enum binding_kind kind;
+    char *name, *symbol; /* symbol NULL for BINDING_DECLARED */
+    uint32_t type, definition;
+};
+
+struct plan {
+    uint32_t cell;
+    struct diagnostic *diagnostics;
+    size_t n_diagnostics;
+    bool has_errors; /* then nothing below is filled */
+    struct definition **definitions; /* new ones and recompiled dependents, in order of id */
+    size_t n_definitions;
+    size_t types_from; /* the session table's length before this cell ... */
+    char *types;       /* ... and types_pack() of what the cell appends */
+    size_t types_size;
+    char *text; /* the translation unit, NULL when there is nothing to compile */
+    char *cc_reason; /* why libtcc must not compile it ("_Complex"), NULL: it may */
+    struct binding *bindings;
+    size_t n_bindings;
+    uint32_t *layouts; /* session type ids whose layout functions are in the unit */
+    size_t n_layouts;
+    char **runs; /* void (*)(void) symbols, to be called in this order */
+    size_t n_runs;
+    /* The value of the last expression: it is in the unit's object `value_symbol` after the
+     * last run, and has type `value_type`. NULL when the cell has no value. */
+    char *value_symbol;
+    uint32_t value_type;
+    char *main_symbol; /* the cell defines main: called after the runs; else NULL */
+    bool main_has_arguments;
+    struct allocation_site *sites; /* of the cell's statements */
+    size_t n_sites;
+    uint32_t *refs; /* ids that the statements and the value refer to (%call's roots) */
+    size_t n_refs;
+    /* The statements under public names, for a payload: void achar_entry(void) { ... }
+     * and the object achar_value; needs the closure of `refs` and `definitions`. */
+    char *entry_text;
+};
+
+void diagnostic_clear(struct diagnostic *diagnostic);
+void plan_free(struct plan *plan);
+DEFINE_FREEP(struct plan, plan_free)
+
+void plan_pack(const struct plan *plan, struct buffer *out);
+int plan_unpack(struct unpack *in, struct plan **ret, struct error *err) MUST_USE;
+
+#endif

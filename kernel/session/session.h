@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A live session as the front sees it: the definition graph, the analyser, the session
+ * worker and what has to be done when either dies. All calls block and belong to one
+ * thread (the shell thread), except session_interrupt(), which any thread may call.
+ *
+ * A mistake of the user (a compile error, a fault, a refused value) is a successful call
+ * that yields a `struct result`; a negative return means that this process cannot go on
+ * with the request, and `err` says why. */
+#ifndef ACHAR_SESSION_SESSION_H
+#define ACHAR_SESSION_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernel/peer/outcome.h"
+#include "kernel/plan/plan.h"
+#include "pickler/graph/graph.h"
+
+enum result_kind { RESULT_OK, RESULT_ERROR };
+
+struct result {
+    enum result_kind kind;
+    char *name, *message;  /* ename and evalue of an error */
+    char **traceback;      /* lines with ANSI colours, no newlines at their ends */
+    size_t n_traceback;
+    char *value_text;      /* text/plain of the value, NULL when there is none */
+    char *page;            /* text for the pager (?name), or NULL */
+};
+
+void result_clear(struct result *result);
+/* Makes it an error with a one-line traceback. */
+void result_error(struct result *result, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Effects of a running cell; called on the thread that runs it. */
+struct session_events {
+    void (*stream)(void *context, bool is_stderr, const char *text, size_t size);
+    /* text/plain and, when not NULL, text/html; display_id NULL or the display to update */
+    void (*display)(void *context, const char *plain, const char *html,
+                    const char *display_id, bool is_update);
+    void *context;
+};
+
+struct session;
+
+int session_new(struct session **ret, struct error *err) MUST_USE;
+void session_free(struct session *session);
+DEFINE_FREEP(struct session, session_free)
+
+const struct graph *session_graph(const struct session *session);
+const struct types *session_types(const struct session *session);
+
+/* Runs C text as cell number `cell`, its first line being line `line` of the cell. */
+int session_run(struct session *session, uint32_t cell, uint32_t line, const char *source,
+                const struct session_events *events, struct result *result,
+                struct error *err) MUST_USE;
+
+/* As session_run(), but analyses and compiles only: *ret is a plan whose definitions are
+ * *not* made part of the session; NULL when result says what is wrong. */
+int session_plan(struct session *session, uint32_t cell, uint32_t line, int plan_mode,
+                 const char *source, struct plan **ret, struct result *result,
+                 struct error *err) MUST_USE;
+
+/* Makes a plan's definitions part of the session without running anything. */
+int session_define(struct session *session, struct plan *plan,
+                   const struct session_events *events, struct result *result,
+                   struct error *err) MUST_USE;
+
+/* Opens a shared library ("libz.so.1", "/path/x.so") for all later cells. */
+int session_link(struct session *session, const char *file,
+                 const struct session_events *events, struct result *result,
+                 struct error *err) MUST_USE;
+int session_add_flags(struct session *session, const char *const *flags, size_t n,
+                      struct error *err) MUST_USE; /* -I, -D, ... for analyser and compilers */
+const char *const *session_libraries(const struct session *session, size_t *n);
+
+/* The values of variables as a value graph; *ret_functions are the cell functions that
+ * were met in values. result is an error when something cannot travel. */
+int session_dump(struct session *session, const char *const *variables, size_t n,
+                 struct buffer *ret_values, char ***ret_functions, size_t *ret_n_functions,
+                 struct result *result, struct error *err) MUST_USE;
+int session_load(struct session *session, const void *values, size_t size,
+                 struct result *result, struct error *err) MUST_USE;
+
+/* An array or object in the session, found by evaluating a pointer expression. */
+struct session_place {
+    uint64_t address, count; /* count 0: unknown */
+    uint64_t bytes;          /* to the end of its object */
+    uint32_t type;           /* of one element */
+    uint32_t generation;     /* of the worker it is in */
+};
+int session_place(struct session *session, uint32_t cell, const char *pointer_expression,
+                  const struct session_events *events, struct session_place *ret,
+                  struct result *result, struct error *err) MUST_USE;
+int session_dump_at(struct session *session, const char *root,
+                    const struct session_place *place, uint64_t from, uint64_t count,
+                    struct buffer *ret_values, char ***ret_functions,
+                    size_t *ret_n_functions, struct result *result,
+                    struct error *err) MUST_USE;
+int session_load_at(struct session *session, const struct session_place *place,
+                    uint64_t from, uint64_t count, const void *values, size_t size,
+                    struct result *result, struct error *err) MUST_USE;
+
+/* Questions to the analyser; a dead or slow one is replaced and the answer is empty. */
+struct segment {
+    int kind; /* enum segment_kind */
+    uint32_t line, column;
+    size_t offset, size;
+};
+int session_segments(struct session *session, const char *source,
+                     const char *const *magics, size_t n_magics, struct segment **ret,
+                     size_t *ret_n, struct error *err) MUST_USE;
+struct completion {
+    char *text, *type;
+};
+int session_complete(struct session *session, const char *source, size_t cursor,
+                     size_t *ret_start, size_t *ret_end, struct completion **ret,
+                     size_t *ret_n, struct error *err) MUST_USE;
+void completions_free(struct completion *completions, size_t n);
+/* *ret is NULL when nothing is known. */
+int session_inspect(struct session *session, const char *source, size_t cursor, int detail,
+                    char **ret, struct error *err) MUST_USE;
+/* *ret_status "complete", "incomplete" or "invalid"; *ret_indent "" or blanks; owned. */
+int session_is_complete(struct session *session, const char *source,
+                        const char *const *magics, size_t n_magics, char **ret_status,
+                        char **ret_indent, struct error *err) MUST_USE;
+
+/* Stops what runs: SIGINT to the worker, and its replacement when that does not help
+ * within two seconds. While nothing runs it does nothing. */
+void session_interrupt(struct session *session);
+/* True once per interrupt; what waits for something else than the worker asks for this.
+ * The descriptor becomes readable at the same moment. */
+bool session_was_interrupted(struct session *session);
+int session_interrupt_fd(const struct session *session);
+/* Called before and after every request that may be interrupted. */
+void session_begin(struct session *session);
+void session_finish(struct session *session);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "pickler/base/memory.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+static void *checked(void *memory)
+{
+    if (!memory) {
+        fputs("achar: out of memory\n", stderr);
+        abort();
+    }
+    return memory;
+}
+
+void *must_alloc(size_t size)
+{
+    return checked(calloc(1, size ? size : 1));
+}
+
+void *must_realloc(void *old, size_t count, size_t size)
+{
+    size_t total;
+    if (__builtin_mul_overflow(count, size, &total))
+        total = SIZE_MAX;
+    return checked(realloc(old, total ? total : 1));
+}
+
+char *must_strdup(const char *text)
+{
+    return text ? checked(strdup(text)) : NULL;
+}
+
+char *must_strndup(const char *text, size_t size)
+{
+    char *copy = must_alloc(size + 1);
+    memcpy(copy, text, size);
+    return copy;
+}
+
+char *must_format(const char *format, ...)
+{
+    char *text = NULL;
+    va_list args;
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
+    va_end(args);
+    return checked(text);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The definition graph: everything that is defined in a session, old versions included,
+ * and which version a name means now. One structure serves redefinition, minimal units,
+ * pickling, %who and the analyser's restart. */
+#ifndef ACHAR_GRAPH_GRAPH_H
+#define ACHAR_GRAPH_GRAPH_H
+
+#include <stddef.h>
+
+#include "pickler/graph/definition.h"
+
+struct graph;
+
+struct graph *graph_new(void) MUST_USE;
+void graph_free(struct graph *graph);
+DEFINE_FREEP(struct graph, graph_free)
+
+uint32_t graph_next_id(const struct graph *graph); /* one more than the largest id */
+
+/* Takes the definition and makes its names mean it. A declared-only function does not
+ * hide a defined one of the same name. An "#undef NAME" removes the name. Computes the
+ * hash: SHA-256 over kind, name, tokens of the source, and the hashes referred to;
+ * references to functions and variables of the same or a later id go in by name. */
+void graph_add(struct graph *graph, struct definition *definition);
+
+/* What the name means now, borrowed; NULL when nothing. Tags are asked as "struct x". */
+const struct definition *graph_current(const struct graph *graph, const char *name);
+const struct definition *graph_get(const struct graph *graph, uint32_t id);
+
+/* Removes a name (%undef, %reset); versions that others refer to stay reachable by id. */
+bool graph_forget(struct graph *graph, const char *name);
+
+/* All definitions in order of id, old versions too. */
+size_t graph_count(const struct graph *graph);
+const struct definition *graph_at(const struct graph *graph, size_t index);
+/* True when this version is what its name means now. */
+bool graph_is_current(const struct graph *graph, const struct definition *definition);
+
+/* The closure over references from `roots`, roots included, in order of id, each once.
+ * References to functions and variables are late bound: they follow the name to its
+ * current version; types, macros and includes are those of definition time. *ret is owned
+ * by the caller, its elements are borrowed. */
+void graph_closure(const struct graph *graph, const uint32_t *roots, size_t n_roots,
+                   const struct definition ***ret, size_t *ret_n);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A payload: a function, expression, variable or cell with everything it reaches, code as
+ * source and state as a value graph. FORMAT.md specifies the bytes. */
+#ifndef ACHAR_PAYLOAD_PAYLOAD_H
+#define ACHAR_PAYLOAD_PAYLOAD_H
+
+#include "pickler/graph/graph.h"
+#include "pickler/type/type.h"
+
+#define PAYLOAD_VERSION 0
+#define PAYLOAD_HASH_SIZE 32
+
+enum payload_entry {
+    PAYLOAD_NONE, /* names only: %pickle of functions and variables */
+    PAYLOAD_CALL, /* entry_text defines void achar_entry(void); the value, if value_type is
+                     not void, is in the object achar_value */
+    PAYLOAD_MAP,  /* entry_text defines IN *achar_in; unsigned long achar_count;
+                     OUT *achar_out; void achar_entry(void); a task's argument has the root
+                     achar_in, its result the root achar_out */
+};
+
+struct payload {
+    enum payload_entry entry;
+    char *entry_text;    /* NULL for PAYLOAD_NONE */
+    bool returns_state;  /* result values hold the variables that the run changed */
+    bool needs_cc;
+    char **names;        /* what was asked for: roots, in order */
+    size_t n_names;
+    struct definition **definitions; /* renumbered 1..n in order; owned */
+    size_t n_definitions;
+    struct types types;  /* ids in definitions and below are of this table */
+    uint32_t value_type; /* CALL: of the value; MAP: of an output element */
+    uint32_t in_type;    /* MAP: of an input element */
+    char **libraries;    /* sonames to be opened first */
+    size_t n_libraries;
+    char *values;        /* value graph of the variables in the closure */
+    size_t values_size;
+    uint32_t cell;       /* that the entry belongs to */
+};
+
+void payload_free(struct payload *payload);
+DEFINE_FREEP(struct payload, payload_free)
+
+/* A payload with the closure of `roots` (ids in `graph`), definitions copied, renumbered,
+ * their types imported. Values, entry and libraries are the caller's to fill. Fails with
+ * -EINVAL when something in the closure cannot travel: a function that is declared but not
+ * defined, a stale definition, a gcc-only one; `err` names it and the way to it. */
+int payload_new(const struct graph *graph, const struct types *types, const uint32_t *roots,
+                size_t n_roots, struct payload **ret, struct error *err) MUST_USE;
+
+/* Names of the variables among the definitions, owned array of borrowed names, sorted. */
+void payload_variables(const struct payload *payload, const char ***ret, size_t *ret_n);
+
+int payload_pack(const struct payload *payload, struct buffer *out,
+                 struct error *err) MUST_USE;
+/* Total and bounded: any bytes give a payload or -EBADMSG with a text. Runs nothing. */
+int payload_unpack(const void *data, size_t size, struct payload **ret,
+                   struct error *err) MUST_USE;
+void payload_hash(const void *data, size_t size, uint8_t ret[PAYLOAD_HASH_SIZE]);
+
+/* The C text of the whole payload as one translation unit: includes, macros, types and
+ * declarations in order; then variables and functions under their public names, each with
+ * #line "In[cell]" and the macro versions of its own time; then layout functions for every
+ * record type in payload->types and in the value graph (symbol ids: index in `layouts`);
+ * then the entry. */
+int payload_unit(const struct payload *payload, const struct types *layouts,
+                 struct buffer *out, struct error *err) MUST_USE;
+
+#endif
