@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Frames over non-blocking descriptors. What was read ahead stays in `in`; a frame is handed
+ * out from there, and its bytes are dropped at the next receive. */
+#include "kernel/peer/channel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#define HEADER_SIZE 16 /* the length word included */
+#define READ_SIZE (64u << 10)
+#define FDS_PENDING_MAX 64
+#define KEEP_CAPACITY (1u << 20) /* a larger empty input buffer is given back */
+
+struct channel {
+    int read_fd, write_fd;
+    bool is_socket, is_closed;
+    struct buffer in;
+    size_t taken; /* bytes of `in` that were handed out already */
+    int fds[FDS_PENDING_MAX]; /* received, not yet handed out, in order of arrival */
+    size_t n_fds;
+};
+
+static void put16(char *at, uint16_t value)
+{
+    at[0] = (char)value;
+    at[1] = (char)(value >> 8);
+}
+
+static void put32(char *at, uint32_t value)
+{
+    put16(at, (uint16_t)value);
+    put16(at + 2, (uint16_t)(value >> 16));
+}
+
+static uint32_t get32(const char *at)
+{
+    const uint8_t *byte = (const uint8_t *)at;
+    return byte[0] | byte[1] << 8 | byte[2] << 16 | (uint32_t)byte[3] << 24;
+}
+
+static uint16_t get16(const char *at)
+{
+    const uint8_t *byte = (const uint8_t *)at;
+    return (uint16_t)(byte[0] | byte[1] << 8);
+}
+
+struct channel *channel_new(int read_fd, int write_fd)
+{
+    struct channel *channel = must_alloc(sizeof(*channel));
+    channel->read_fd = read_fd;
+    channel->write_fd = write_fd;
+    int type;
+    socklen_t size = sizeof(type);
+    channel->is_socket = getsockopt(read_fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
+    fcntl(read_fd, F_SETFL, fcntl(read_fd, F_GETFL) | O_NONBLOCK);
+    fcntl(write_fd, F_SETFL, fcntl(write_fd, F_GETFL) | O_NONBLOCK);
+    return channel;
+}
+
+void channel_free(struct channel *channel)
+{
+    if (!channel)
+        return;
+    for (size_t i = 0; i < channel->n_fds; i++)
+        close(channel->fds[i]);
+    close(channel->read_fd);
+    if (channel->write_fd != channel->read_fd)
+        close(channel->write_fd);
+    buffer_clear(&channel->in);
+    free(channel);
+}
+
+int channel_fd(const struct channel *channel)
+{
+    return channel->read_fd;
+}
+
+static void keep_fds(struct channel *channel, struct msghdr *message)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < n; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
+            if (channel->n_fds < FDS_PENDING_MAX)
+                channel->fds[channel->n_fds++] = fd;
+            else
+                close(fd);
+        }
+    }
+}
+
+static ssize_t read_some(struct channel *channel, void *to, size_t size)
+{
+    if (!channel->is_socket)
+        return read(channel->read_fd, to, size);
+    union {
+        char bytes[CMSG_SPACE(FRAME_FDS_MAX * sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct iovec part = {.iov_base = to, .iov_len = size};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof(control.bytes)};
+    ssize_t n = recvmsg(channel->read_fd, &message, MSG_CMSG_CLOEXEC);
+    if (n > 0)
+        keep_fds(channel, &message);
+    return n;
+}
+
+/* The bytes that a whole frame at the front of the input has, 0 while the header is not
+ * here yet; -EBADMSG when it cannot be a frame. */
+static int64_t frame_size(const struct channel *channel)
+{
+    if (channel->in.size - channel->taken < HEADER_SIZE)
+        return 0;
+    uint32_t size = get32(channel->in.data + channel->taken);
+    if (size < HEADER_SIZE - 4 || size > FRAME_SIZE_MAX)
+        return -EBADMSG;
+    return (int64_t)size + 4;
+}
+
+bool channel_has_frame(const struct channel *channel)
+{
+    int64_t size = frame_size(channel);
+    return size > 0 && channel->in.size - channel->taken >= (size_t)size;
+}
+
+static void drop_taken(struct channel *channel)
+{
+    if (!channel->taken)
+        return;
+    channel->in.size -= channel->taken;
+    memmove(channel->in.data, channel->in.data + channel->taken, channel->in.size);
+    channel->taken = 0;
+    if (!channel->in.size && channel->in.capacity > KEEP_CAPACITY)
+        buffer_clear(&channel->in);
+}
+
+/* Reads what is there: 1 when something came, 0 when nothing, -EPIPE at the end. */
+static int read_ahead(struct channel *channel)
+{
+    int64_t whole = frame_size(channel);
+    size_t want = READ_SIZE;
+    if (whole > 0 && channel->taken + (size_t)whole > channel->in.size)
+        want += channel->taken + (size_t)whole - channel->in.size;
+    /* A large frame is believed piece by piece, as its bytes come. */
+    if (want > (4u << 20))
+        want = 4u << 20;
+    buffer_reserve(&channel->in, want);
+    ssize_t n = read_some(channel, channel->in.data + channel->in.size, want);
+    if (n > 0) {
+        channel->in.size += (size_t)n;
+        return 1;
+    }
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+        return 0;
+    channel->is_closed = true;
+    return -EPIPE;
+}
+
+static int wait_for_room(struct channel *channel)
+{
+    struct pollfd fds[2] = {{.fd = channel->write_fd, .events = POLLOUT},
+                            {.fd = channel->is_closed ? -1 : channel->read_fd,
+                             .events = POLLIN}};
+    if (poll(fds, 2, -1) < 0)
+        return errno == EINTR ? 0 : -errno;
+    if (fds[1].revents && channel->in.size < FRAME_SIZE_MAX)
+        read_ahead(channel);
+    return 0;
+}
+
+static ssize_t send_some(struct channel *channel, struct iovec *parts, int n_parts,
+                         const int *fds, size_t n_fds)
+{
+    union {
+        char bytes[CMSG_SPACE(FRAME_FDS_MAX * sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)n_parts};
+    if (n_fds) {
+        message.msg_control = control.bytes;
+        message.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+        struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+        memcpy(CMSG_DATA(c), fds, n_fds * sizeof(int));
+    }
+    ssize_t n = sendmsg(channel->write_fd, &message, MSG_NOSIGNAL);
+    if (n < 0 && errno == ENOTSOCK)
+        n = writev(channel->write_fd, parts, n_parts);
+    return n;
+}
+
+int channel_send_fds(struct channel *channel, uint16_t kind, uint32_t generation,
+                     uint32_t id, const void *data, size_t size, const int *fds,
+                     size_t n_fds, struct error *err)
+{
+    if (size > FRAME_SIZE_MAX - HEADER_SIZE || n_fds > FRAME_FDS_MAX)
+        return error_set(err, -EMSGSIZE, "a message of %zu bytes is above the limit of %u",
+                         size, FRAME_SIZE_MAX);
+    char header[HEADER_SIZE];
+    put32(header, (uint32_t)(size + HEADER_SIZE - 4));
+    put16(header + 4, kind);
+    put16(header + 6, 0);
+    put32(header + 8, generation);
+    put32(header + 12, id);
+    struct iovec parts[2] = {{.iov_base = header, .iov_len = HEADER_SIZE},
+                             {.iov_base = (void *)data, .iov_len = size}};
+    struct iovec *part = parts;
+    int n_parts = size ? 2 : 1;
+    while (n_parts) {
+        ssize_t n = send_some(channel, part, n_parts, fds, n_fds);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno != EAGAIN)
+            return error_errno(err, errno == ECONNRESET ? -EPIPE : -errno,
+                               "cannot send to a helper process");
+        if (n < 0) {
+            int r = wait_for_room(channel);
+            if (r < 0)
+                return error_errno(err, r, "cannot wait for a helper process");
+            continue;
+        }
+        n_fds = 0;
+        while (n_parts && (size_t)n >= part->iov_len) {
+            n -= (ssize_t)part->iov_len;
+            part++;
+            n_parts--;
+        }
+        if (n_parts) {
+            part->iov_base = (char *)part->iov_base + n;
+            part->iov_len -= (size_t)n;
+        }
+    }
+    return 0;
+}
+
+int channel_send(struct channel *channel, uint16_t kind, uint32_t generation, uint32_t id,
+                 const void *data, size_t size, struct error *err)
+{
+    return channel_send_fds(channel, kind, generation, id, data, size, NULL, 0, err);
+}
+
+static void hand_out(struct channel *channel, struct frame *ret)
+{
+    const char *at = channel->in.data + channel->taken;
+    size_t size = (size_t)get32(at) + 4;
+    *ret = (struct frame){.kind = get16(at + 4),
+                          .generation = get32(at + 8),
+                          .id = get32(at + 12),
+                          .data = at + HEADER_SIZE,
+                          .size = size - HEADER_SIZE};
+    channel->taken += size;
+    ret->n_fds = channel->n_fds < FRAME_FDS_MAX ? channel->n_fds : FRAME_FDS_MAX;
+    memcpy(ret->fds, channel->fds, ret->n_fds * sizeof(int));
+    channel->n_fds -= ret->n_fds;
+    memmove(channel->fds, channel->fds + ret->n_fds, channel->n_fds * sizeof(int));
+}
+
+int channel_receive(struct channel *channel, int timeout_ms, struct frame *ret,
+                    struct error *err)
+{
+    drop_taken(channel);
+    for (;;) {
+        int64_t size = frame_size(channel);
+        if (size < 0)
+            return error_set(err, -EBADMSG, "a helper process sent something that is not "
+                                            "a message");
+        if (channel_has_frame(channel)) {
+            hand_out(channel, ret);
+            return 1;
+        }
+        int r = channel->is_closed ? -EPIPE : read_ahead(channel);
+        if (r < 0)
+            return error_set(err, -EPIPE, "a helper process closed its channel");
+        if (r > 0)
+            continue;
+        struct pollfd fd = {.fd = channel->read_fd, .events = POLLIN};
+        int ready = poll(&fd, 1, timeout_ms);
+        if (ready == 0)
+            return 0;
+        if (ready < 0 && errno != EINTR)
+            return error_errno(err, -errno, "cannot wait for a helper process");
+        if (ready < 0 && timeout_ms >= 0)
+            return 0;
+    }
+}

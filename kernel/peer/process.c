@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "kernel/peer/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+extern char **environ;
+
+/* Where a build tree keeps each helper, seen from the folder of `achar`. */
+static const char *const helper_folders[] = {
+    ".",         "../libexec/achar",  "../unit",           "../worker",
+    "../pool",   "../kernel/unit",    "../kernel/worker",  "../kernel/pool",
+    "../../kernel/unit", "../../kernel/worker", "../../kernel/pool", NULL};
+
+char *process_helper_path(const char *name)
+{
+    const char *folder = getenv("ACHAR_LIBEXEC");
+    if (folder && *folder)
+        return must_format("%s/%s", folder, name);
+    char self[4096];
+    ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    if (size < 0)
+        return must_strdup(name);
+    self[size] = '\0';
+    *strrchr(self, '/') = '\0';
+    for (size_t i = 0; helper_folders[i]; i++) {
+        CLEANUP(freep) char *path = must_format("%s/%s/%s", self, helper_folders[i], name);
+        if (access(path, X_OK) == 0)
+            return TAKE(path);
+    }
+    return must_format("%s/../libexec/achar/%s", self, name);
+}
+
+struct child_ends {
+    int channel, out, err; /* the child's; -1: inherited */
+};
+
+static int spawn(const char *path, const char *const *argv, const struct child_ends *ends,
+                 pid_t *ret)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    /* dup2() onto itself would keep close-on-exec, so every end is moved far away first:
+     * process_start() makes them all >= 10. */
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    if (ends->out >= 0)
+        posix_spawn_file_actions_adddup2(&actions, ends->out, 1);
+    if (ends->err >= 0)
+        posix_spawn_file_actions_adddup2(&actions, ends->err, 2);
+    posix_spawn_file_actions_adddup2(&actions, ends->channel, PROCESS_CHANNEL_FD);
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    /* A group of its own: a terminal's Ctrl-C is for the front, which decides. */
+    posix_spawnattr_setpgroup(&attributes, 0);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                              POSIX_SPAWN_SETPGROUP);
+    int r = posix_spawn(ret, path, &actions, &attributes, (char *const *)argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    return -r;
+}
+
+static int move_high(int fd)
+{
+    int high = fcntl(fd, F_DUPFD_CLOEXEC, 10);
+    close(fd);
+    return high;
+}
+
+static int make_pair(bool is_socket, int ends[2])
+{
+    int r = is_socket ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)
+                      : pipe2(ends, O_CLOEXEC);
+    if (r < 0)
+        return -errno;
+    ends[0] = move_high(ends[0]);
+    ends[1] = move_high(ends[1]);
+    if (ends[0] >= 0 && ends[1] >= 0)
+        return 0;
+    closep(&ends[0]);
+    closep(&ends[1]);
+    return -EMFILE;
+}
+
+int process_start(const char *const *argv, bool is_captured, uint32_t generation,
+                  struct process *ret, struct error *err)
+{
+    CLEANUP(freep) char *path = process_helper_path(argv[0]);
+    int channel[2] = {-1, -1}, out[2] = {-1, -1}, errors[2] = {-1, -1};
+    pid_t pid = 0;
+    int r = make_pair(true, channel);
+    if (r == 0 && is_captured)
+        r = make_pair(false, out);
+    if (r == 0 && is_captured)
+        r = make_pair(false, errors);
+    if (r == 0) {
+        struct child_ends ends = {channel[1], out[1], errors[1]};
+        r = spawn(path, argv, &ends, &pid);
+    }
+    closep(&channel[1]);
+    closep(&out[1]);
+    closep(&errors[1]);
+    if (r < 0) {
+        closep(&channel[0]);
+        closep(&out[0]);
+        closep(&errors[0]);
+        return error_errno(err, r, "cannot start '%s'", path);
+    }
+    if (is_captured) {
+        fcntl(out[0], F_SETFL, O_NONBLOCK);
+        fcntl(errors[0], F_SETFL, O_NONBLOCK);
+    }
+    *ret = (struct process){.pid = pid,
+                            .pidfd = (int)syscall(SYS_pidfd_open, pid, 0),
+                            .channel = channel_new(channel[0], channel[0]),
+                            .out = out[0],
+                            .err = errors[0],
+                            .generation = generation};
+    if (ret->pidfd >= 0)
+        fcntl(ret->pidfd, F_SETFD, FD_CLOEXEC);
+    return 0;
+}
+
+bool process_has_ended(struct process *process, int *ret_status)
+{
+    if (process->pid <= 0 || waitpid(process->pid, ret_status, WNOHANG) != process->pid)
+        return false;
+    process->pid = 0;
+    return true;
+}
+
+int process_end(struct process *process)
+{
+    int status = -1;
+    if (process->pid > 0) {
+        kill(process->pid, SIGKILL);
+        while (waitpid(process->pid, &status, 0) < 0 && errno == EINTR)
+            ;
+    }
+    channel_free(process->channel);
+    closep(&process->pidfd);
+    closep(&process->out);
+    closep(&process->err);
+    *process = (struct process){.pidfd = -1, .out = -1, .err = -1};
+    return status;
+}
