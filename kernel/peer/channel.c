@@ -124,7 +124,8 @@ static int64_t frame_size(const struct channel *channel)
     if (channel->in.size - channel->taken < HEADER_SIZE)
         return 0;
     uint32_t size = get32(channel->in.data + channel->taken);
-    if (size < HEADER_SIZE - 4 || size > FRAME_SIZE_MAX)
+    if (size < HEADER_SIZE - 4 || size > FRAME_SIZE_MAX ||
+        get16(channel->in.data + channel->taken + 6) > FRAME_FDS_MAX)
         return -EBADMSG;
     return (int64_t)size + 4;
 }
@@ -213,7 +214,7 @@ int channel_send_fds(struct channel *channel, uint16_t kind, uint32_t generation
     char header[HEADER_SIZE];
     put32(header, (uint32_t)(size + HEADER_SIZE - 4));
     put16(header + 4, kind);
-    put16(header + 6, 0);
+    put16(header + 6, (uint16_t)n_fds);
     put32(header + 8, generation);
     put32(header + 12, id);
     struct iovec parts[2] = {{.iov_base = header, .iov_len = HEADER_SIZE},
@@ -263,7 +264,8 @@ static void hand_out(struct channel *channel, struct frame *ret)
                           .data = at + HEADER_SIZE,
                           .size = size - HEADER_SIZE};
     channel->taken += size;
-    ret->n_fds = channel->n_fds < FRAME_FDS_MAX ? channel->n_fds : FRAME_FDS_MAX;
+    size_t n_fds = get16(at + 6);
+    ret->n_fds = n_fds < channel->n_fds ? n_fds : channel->n_fds;
     memcpy(ret->fds, channel->fds, ret->n_fds * sizeof(int));
     channel->n_fds -= ret->n_fds;
     memmove(channel->fds, channel->fds + ret->n_fds, channel->n_fds * sizeof(int));

@@ -2,7 +2,7 @@
  *
  * Frames between our own processes over a stream socket or a pair of pipes:
  *
- *     u32 size of what follows | u16 kind | u16 zero | u32 generation | u32 id | payload
+ *     u32 size of what follows | u16 kind | u16 descriptors | u32 generation | u32 id | payload
  *
  * little-endian. `generation` is that of the peer the message is for or from: an answer of
  * a process that has been replaced is recognised and dropped. `id` pairs an answer with
