@@ -44,7 +44,9 @@ enum {
     ZYGOTE_READY,     /* zygote -> pool: {u pid} with descriptors: task channel, out, err */
     ZYGOTE_DIED,      /* zygote -> pool: {u pid, u wait status} */
     TASK_RUN,         /* pool -> job worker: {b argument values} -> TASK_DONE */
-    TASK_DONE,        /* {outcome, b result values} */
+    TASK_DONE,        /* {outcome, b result values}; for PAYLOAD_CALL with a value the job worker
+                         renders it into outcome.value_text (display_value()): a front has
+                         no compiled layouts of the payload's types */
 
     /* front -> pool */
     POOL_PAYLOAD = 112, /* {b hash, b payload} -> {outcome}; sent once per hash */
