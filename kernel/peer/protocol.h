@@ -38,6 +38,7 @@ enum {
                         `count` elements -> as WORKER_DUMP */
     WORKER_LOAD,     /* {b values}: sets the variables that are its roots -> {outcome} */
     WORKER_LOAD_AT,  /* {u address, u type id, u count, b values}: its only root -> {outcome} */
+    WORKER_DYING,    /* worker -> front, from a signal handler: {outcome}, then it dies */
 
     /* pool -> zygote (a job worker that has loaded one payload and forks) */
     ZYGOTE_LOAD = 80, /* {b payload, b object (empty: libtcc), u children} -> {outcome} */
