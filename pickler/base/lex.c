@@ -55,9 +55,21 @@ static bool skip_splice(struct lexer *lexer)
     return true;
 }
 
-/* At the second byte of the opener. */
+static uint32_t column_at(const struct lexer *lexer)
+{
+    return (uint32_t)(lexer->at - lexer->line_start) + 1;
+}
+
+static void set_unterminated(struct lexer *lexer, char what, uint32_t line, uint32_t column)
+{
+    lexer->unterminated = what;
+    lexer->unterminated_line = line;
+    lexer->unterminated_column = column;
+}
+
 static void skip_block_comment(struct lexer *lexer)
 {
+    uint32_t line = lexer->line, column = column_at(lexer);
     lexer->at += 2;
     while (lexer->at < lexer->end) {
         char c = *lexer->at++;
@@ -68,7 +80,7 @@ static void skip_block_comment(struct lexer *lexer)
             return;
         }
     }
-    lexer->unterminated = '*';
+    set_unterminated(lexer, '*', line, column);
 }
 
 /* Stops at the newline, which still belongs to the line. */
@@ -123,8 +135,9 @@ static bool skip_quoted(struct lexer *lexer)
 static enum token_kind lex_quoted(struct lexer *lexer)
 {
     char quote = *lexer->at;
+    uint32_t line = lexer->line, column = column_at(lexer);
     if (!skip_quoted(lexer))
-        lexer->unterminated = quote;
+        set_unterminated(lexer, quote, line, column);
     return quote == '"' ? TOKEN_STRING : TOKEN_CHARACTER;
 }
 
@@ -206,7 +219,7 @@ struct token lexer_next(struct lexer *lexer)
     struct token token = {.kind = TOKEN_END,
                           .text = lexer->at,
                           .line = lexer->line,
-                          .column = (uint32_t)(lexer->at - lexer->line_start) + 1,
+                          .column = column_at(lexer),
                           .starts_line = lexer->starts_line};
     if (lexer->at == lexer->end)
         return token;

@@ -34,6 +34,7 @@ struct lexer {
     const char *line_start;
     bool starts_line;
     char unterminated; /* '*' comment, '"' string, '\'' character, 0 none */
+    uint32_t unterminated_line, unterminated_column; /* where the last such one starts */
 };
 
 struct lexer lexer_init(const char *text, size_t size);
