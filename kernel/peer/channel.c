@@ -22,6 +22,8 @@ struct channel {
     bool is_socket, is_closed;
     struct buffer in;
     size_t taken; /* bytes of `in` that were handed out already */
+    struct buffer out; /* posted, not yet sent ... */
+    size_t sent;       /* ... from here on */
     int fds[FDS_PENDING_MAX]; /* received, not yet handed out, in order of arrival */
     size_t n_fds;
 };
@@ -73,6 +75,7 @@ void channel_free(struct channel *channel)
     if (channel->write_fd != channel->read_fd)
         close(channel->write_fd);
     buffer_clear(&channel->in);
+    buffer_clear(&channel->out);
     free(channel);
 }
 
@@ -204,48 +207,131 @@ static ssize_t send_some(struct channel *channel, struct iovec *parts, int n_par
     return n;
 }
 
+struct message {
+    char header[HEADER_SIZE];
+    struct iovec parts[2], *part; /* `part` is the first that is not all sent */
+    int n_parts;                  /* from `part` on */
+    const int *fds;
+    size_t n_fds;
+};
+
+static int message_init(struct message *message, uint16_t kind, uint32_t generation,
+                        uint32_t id, const void *data, size_t size, struct error *err)
+{
+    if (size > FRAME_SIZE_MAX - HEADER_SIZE)
+        return error_set(err, -EMSGSIZE, "a message of %zu bytes is above the limit of %u",
+                         size, FRAME_SIZE_MAX);
+    put32(message->header, (uint32_t)(size + HEADER_SIZE - 4));
+    put16(message->header + 4, kind);
+    put16(message->header + 6, (uint16_t)message->n_fds);
+    put32(message->header + 8, generation);
+    put32(message->header + 12, id);
+    message->parts[0] = (struct iovec){.iov_base = message->header, .iov_len = HEADER_SIZE};
+    message->parts[1] = (struct iovec){.iov_base = (void *)data, .iov_len = size};
+    message->part = message->parts;
+    message->n_parts = size ? 2 : 1;
+    return 0;
+}
+
+/* Sends what there is room for: 0 when all of it went, -EAGAIN when not. */
+static int message_push(struct channel *channel, struct message *message, struct error *err)
+{
+    while (message->n_parts) {
+        ssize_t n = send_some(channel, message->part, message->n_parts, message->fds,
+                              message->n_fds);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return -EAGAIN;
+        if (n < 0)
+            return error_errno(err, errno == ECONNRESET ? -EPIPE : -errno,
+                               "cannot send to a helper process");
+        message->n_fds = 0;
+        while (message->n_parts && (size_t)n >= message->part->iov_len) {
+            n -= (ssize_t)message->part->iov_len;
+            message->part++;
+            message->n_parts--;
+        }
+        if (message->n_parts) {
+            message->part->iov_base = (char *)message->part->iov_base + n;
+            message->part->iov_len -= (size_t)n;
+        }
+    }
+    return 0;
+}
+
+size_t channel_unsent(const struct channel *channel)
+{
+    return channel->out.size - channel->sent;
+}
+
+int channel_flush(struct channel *channel, struct error *err)
+{
+    if (!channel_unsent(channel))
+        return 0;
+    struct message message = {.n_parts = 1};
+    message.parts[0] = (struct iovec){.iov_base = channel->out.data + channel->sent,
+                                      .iov_len = channel_unsent(channel)};
+    message.part = message.parts;
+    int r = message_push(channel, &message, err);
+    if (r == -EAGAIN) {
+        channel->sent = channel->out.size - message.part->iov_len;
+        return 0;
+    }
+    channel->sent = channel->out.size = 0;
+    if (channel->out.capacity > KEEP_CAPACITY)
+        buffer_clear(&channel->out);
+    return r;
+}
+
+/* Keeps the unsent rest of a message behind what is kept already. */
+static void keep_rest(struct channel *channel, const struct message *message)
+{
+    size_t unsent = channel_unsent(channel);
+    if (channel->sent > unsent) { /* at most one move a byte */
+        memmove(channel->out.data, channel->out.data + channel->sent, unsent);
+        channel->out.size = unsent;
+        channel->sent = 0;
+    }
+    for (int i = 0; i < message->n_parts; i++)
+        buffer_add(&channel->out, message->part[i].iov_base, message->part[i].iov_len);
+}
+
+int channel_post(struct channel *channel, uint16_t kind, uint32_t generation, uint32_t id,
+                 const void *data, size_t size, struct error *err)
+{
+    struct message message = {0};
+    int r = message_init(&message, kind, generation, id, data, size, err);
+    if (r == 0 && !channel_unsent(channel))
+        r = message_push(channel, &message, err);
+    if (r < 0 && r != -EAGAIN)
+        return r;
+    keep_rest(channel, &message);
+    return 0;
+}
+
 int channel_send_fds(struct channel *channel, uint16_t kind, uint32_t generation,
                      uint32_t id, const void *data, size_t size, const int *fds,
                      size_t n_fds, struct error *err)
 {
-    if (size > FRAME_SIZE_MAX - HEADER_SIZE || n_fds > FRAME_FDS_MAX)
-        return error_set(err, -EMSGSIZE, "a message of %zu bytes is above the limit of %u",
-                         size, FRAME_SIZE_MAX);
-    char header[HEADER_SIZE];
-    put32(header, (uint32_t)(size + HEADER_SIZE - 4));
-    put16(header + 4, kind);
-    put16(header + 6, (uint16_t)n_fds);
-    put32(header + 8, generation);
-    put32(header + 12, id);
-    struct iovec parts[2] = {{.iov_base = header, .iov_len = HEADER_SIZE},
-                             {.iov_base = (void *)data, .iov_len = size}};
-    struct iovec *part = parts;
-    int n_parts = size ? 2 : 1;
-    while (n_parts) {
-        ssize_t n = send_some(channel, part, n_parts, fds, n_fds);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno != EAGAIN)
-            return error_errno(err, errno == ECONNRESET ? -EPIPE : -errno,
-                               "cannot send to a helper process");
-        if (n < 0) {
-            int r = wait_for_room(channel);
+    if (n_fds > FRAME_FDS_MAX)
+        return error_set(err, -EMSGSIZE, "%zu descriptors do not fit on a message", n_fds);
+    struct message message = {.fds = fds, .n_fds = n_fds};
+    int r = message_init(&message, kind, generation, id, data, size, err);
+    while (r == 0 || r == -EAGAIN) {
+        r = channel_flush(channel, err);
+        if (r == 0 && !channel_unsent(channel)) {
+            r = message_push(channel, &message, err);
+            if (r == 0)
+                return 0;
+        }
+        if (r == 0 || r == -EAGAIN) {
+            r = wait_for_room(channel);
             if (r < 0)
                 return error_errno(err, r, "cannot wait for a helper process");
-            continue;
-        }
-        n_fds = 0;
-        while (n_parts && (size_t)n >= part->iov_len) {
-            n -= (ssize_t)part->iov_len;
-            part++;
-            n_parts--;
-        }
-        if (n_parts) {
-            part->iov_base = (char *)part->iov_base + n;
-            part->iov_len -= (size_t)n;
         }
     }
-    return 0;
+    return r;
 }
 
 int channel_send(struct channel *channel, uint16_t kind, uint32_t generation, uint32_t id,
@@ -289,6 +375,8 @@ int channel_receive(struct channel *channel, int timeout_ms, struct frame *ret,
             return error_set(err, -EPIPE, "a helper process closed its channel");
         if (r > 0)
             continue;
+        if (timeout_ms == 0)
+            return 0;
         struct pollfd fd = {.fd = channel->read_fd, .events = POLLIN};
         int ready = poll(&fd, 1, timeout_ms);
         if (ready == 0)

@@ -46,6 +46,14 @@ int channel_send_fds(struct channel *channel, uint16_t kind, uint32_t generation
                      uint32_t id, const void *data, size_t size, const int *fds,
                      size_t n_fds, struct error *err) MUST_USE;
 
+/* As channel_send(), but never waits: what there is no room for is kept and goes out, in
+ * order, with channel_flush() when channel_fd() is writable. For a process that serves
+ * several peers; it bounds channel_unsent() by not taking more work. */
+int channel_post(struct channel *channel, uint16_t kind, uint32_t generation, uint32_t id,
+                 const void *data, size_t size, struct error *err) MUST_USE;
+int channel_flush(struct channel *channel, struct error *err) MUST_USE;
+size_t channel_unsent(const struct channel *channel); /* bytes that are kept */
+
 /* 1: a frame; 0: none within timeout_ms (-1: wait for ever, 0: only look); -EPIPE: the peer
  * closed its end; -EBADMSG: not a frame. */
 int channel_receive(struct channel *channel, int timeout_ms, struct frame *ret,
