@@ -32,7 +32,8 @@ enum {
     WORKER_LINK,     /* {s file or soname} -> {outcome} */
     WORKER_ADDRESS,  /* {b plan, b object}: runs a plan whose value is a pointer
                         -> {outcome, u address, u elements from there to the end of its
-                        object (0: unknown), u size of the object in bytes}. The address is valid in this generation */
+                        object (0: unknown), u size of one element in bytes}; the address
+                        is valid in this generation */
     WORKER_DUMP,     /* {n s variables} -> {outcome, b values, n s functions met in values} */
     WORKER_DUMP_AT,  /* {s root name, u address, u type id, u count}: the root is an array of
                         `count` elements -> as WORKER_DUMP */

@@ -87,7 +87,7 @@ int session_load(struct session *session, const void *values, size_t size,
 /* An array or object in the session, found by evaluating a pointer expression. */
 struct session_place {
     uint64_t address, count; /* count 0: unknown */
-    uint64_t bytes;          /* to the end of its object */
+    uint64_t element_size;   /* bytes */
     uint32_t type;           /* of one element */
     uint32_t generation;     /* of the worker it is in */
 };
