@@ -19,5 +19,6 @@ struct command {
 
 #define COMMAND_USAGE 2
 
+extern const struct command command_install;
 
 #endif
