@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "pickler/code/cc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+extern char **environ;
+
+static const char *const candidates[] = {"clang-19", "clang-18", "clang-17", "clang",
+                                         "gcc",      "cc",       NULL};
+static const char *const common_flags[] = {
+    "-x", "c", "-std=gnu17", "-c", "-w", "-O2", "-fPIC", "-g1", "-gdwarf-4",
+    "-fno-omit-frame-pointer", "-fno-diagnostics-color", NULL};
+
+static char *find_in_path(const char *name)
+{
+    const char *path = getenv("PATH");
+    if (!path || !*path)
+        path = "/usr/local/bin:/usr/bin:/bin";
+    while (*path) {
+        size_t size = strcspn(path, ":");
+        CLEANUP(freep) char *file = must_format("%.*s/%s", (int)size, path, name);
+        if (size && access(file, X_OK) == 0)
+            return TAKE(file);
+        path += size + (path[size] == ':');
+    }
+    return NULL;
+}
+
+char *cc_find(void)
+{
+    const char *chosen = getenv("ACHAR_CC");
+    if (chosen && *chosen)
+        return strchr(chosen, '/') ? must_strdup(chosen) : find_in_path(chosen);
+    for (size_t i = 0; candidates[i]; i++) {
+        char *path = find_in_path(candidates[i]);
+        if (path)
+            return path;
+    }
+    return NULL;
+}
+
+/* The three files of a run, all in memory; the child reaches them through /proc. */
+struct files {
+    int in, out, messages;
+};
+
+static void files_clear(struct files *files)
+{
+    closep(&files->in);
+    closep(&files->out);
+    closep(&files->messages);
+}
+
+static int files_init(struct files *files, const char *text)
+{
+    files->in = memfd_create("achar-unit", MFD_CLOEXEC);
+    files->out = memfd_create("achar-object", MFD_CLOEXEC);
+    files->messages = memfd_create("achar-messages", MFD_CLOEXEC);
+    if (files->in < 0 || files->out < 0 || files->messages < 0)
+        return -errno;
+    size_t size = strlen(text);
+    for (size_t done = 0; done < size;) {
+        ssize_t n = write(files->in, text + done, size - done);
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        done += n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+static int start(const char *compiler, const struct files *files,
+                 const struct cc_options *options, pid_t *ret)
+{
+    size_t n = 0, capacity = sizeof(common_flags) / sizeof(*common_flags) + 8;
+    CLEANUP(freep) const char **argv =
+        must_alloc((capacity + options->n_flags) * sizeof(*argv));
+    CLEANUP(freep) char *in = must_format("/proc/%d/fd/%d", getpid(), files->in);
+    CLEANUP(freep) char *out = must_format("/proc/%d/fd/%d", getpid(), files->out);
+    argv[n++] = compiler;
+    for (size_t i = 0; common_flags[i]; i++)
+        argv[n++] = common_flags[i];
+    if (strstr(compiler, "clang")) /* gcc does so by itself with -fPIC */
+        argv[n++] = "-fsemantic-interposition";
+    for (size_t i = 0; i < options->n_flags; i++)
+        argv[n++] = options->flags[i];
+    argv[n++] = in;
+    argv[n++] = "-o";
+    argv[n++] = out;
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    sigemptyset(&none);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, files->messages, 1);
+    posix_spawn_file_actions_adddup2(&actions, files->messages, 2);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setpgroup(&attributes, 0);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+    int r = posix_spawn(ret, compiler, &actions, &attributes, (char *const *)argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    return -r;
+}
+
+/* Why the wait ended early, or NULL with the wait status. */
+static const char *wait_for(pid_t pid, int wake_fd, int *ret_status)
+{
+    const char *why = NULL;
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct pollfd fds[2] = {{.fd = pidfd, .events = POLLIN},
+                            {.fd = wake_fd, .events = POLLIN}};
+    int ready;
+    do
+        ready = poll(fds, 2, CC_TIMEOUT_MS);
+    while (ready < 0 && errno == EINTR);
+    if (ready == 0)
+        why = "the compiler took too long and was stopped";
+    else if (!fds[0].revents && fds[1].revents)
+        why = "the compiler was stopped";
+    if (why)
+        kill(-pid, SIGKILL);
+    closep(&pidfd);
+    while (waitpid(pid, ret_status, 0) < 0 && errno == EINTR)
+        ;
+    return why;
+}
+
+static void read_all(int fd, size_t max, struct buffer *out)
+{
+    struct stat info;
+    size_t size = fstat(fd, &info) == 0 ? (size_t)info.st_size : 0;
+    if (size > max)
+        size = max;
+    buffer_reserve(out, size);
+    for (size_t done = 0; done < size;) {
+        ssize_t n = pread(fd, out->data + done, size - done, (off_t)done);
+        if (n <= 0)
+            break;
+        done += (size_t)n;
+        out->size = done;
+    }
+    out->data[out->size] = '\0';
+}
+
+/* The path of the memory file means nothing to a person. */
+static char *clean_messages(struct buffer *messages)
+{
+    struct buffer clean = {0};
+    for (const char *at = buffer_string(messages); *at;) {
+        size_t size = strncmp(at, "/proc/", 6) ? 0 : strspn(at, "/procfd0123456789");
+        if (size > 6 && at[size] == ':') {
+            buffer_add_string(&clean, "unit");
+            at += size;
+        } else {
+            buffer_add_char(&clean, *at++);
+        }
+    }
+    return buffer_take(&clean);
+}
+
+int cc_compile(const char *text, const struct cc_options *options,
+               struct buffer *ret_object, char **ret_messages, struct error *err)
+{
+    CLEANUP(freep) char *compiler = cc_find();
+    if (!compiler)
+        return error_set(err, -ENOENT,
+                         "no C compiler was found: install clang-19 or gcc, or name one in "
+                         "$ACHAR_CC");
+    CLEANUP(files_clear) struct files files = {-1, -1, -1};
+    pid_t pid;
+    int status = 0, r = files_init(&files, text);
+    if (r == 0)
+        r = start(compiler, &files, options, &pid);
+    if (r < 0)
+        return error_errno(err, r, "cannot run '%s'", compiler);
+    const char *why = wait_for(pid, options->wake_fd, &status);
+    if (!why && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+        read_all(files.out, SIZE_MAX, ret_object);
+        return 0;
+    }
+    CLEANUP(buffer_clear) struct buffer messages = {0};
+    read_all(files.messages, CC_MESSAGES_MAX, &messages);
+    *ret_messages = why ? must_strdup(why) : clean_messages(&messages);
+    return 1;
+}
