@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The front's end of the analyser process: asks, waits under a watchdog, and replaces a
+ * process that died or hangs. What the analyser must remember is the session's graph and
+ * types; a new one is told all of it. */
+#ifndef ACHAR_SESSION_ANALYSER_CLIENT_H
+#define ACHAR_SESSION_ANALYSER_CLIENT_H
+
+#include "kernel/peer/process.h"
+#include "kernel/session/interrupt.h"
+#include "pickler/graph/graph.h"
+#include "pickler/type/type.h"
+
+#define ANALYSER_TIMEOUT_MS 10000 /* one question; then the process is replaced */
+
+struct analyser_client {
+    struct process process;
+    uint32_t next_generation, next_id;
+    bool is_greeted; /* its hello has been read */
+    const struct graph *graph; /* borrowed: the session's */
+    const struct types *types;
+    struct buffer flags; /* packed {n s} of ANALYSER_FLAGS, empty: none */
+    struct interrupt *interrupt;
+};
+
+void analyser_client_init(struct analyser_client *client, const struct graph *graph,
+                          const struct types *types, struct interrupt *interrupt);
+void analyser_client_clear(struct analyser_client *client);
+
+/* Starts the process without waiting for it. */
+int analyser_client_start(struct analyser_client *client, struct error *err) MUST_USE;
+
+/* 1: answered, *ret is borrowed until the next call. 0: no answer, and *ret_why (owned) says
+ * why: it died, hung or was interrupted; it has been stopped. Negative: it cannot be
+ * started at all. */
+int analyser_client_ask(struct analyser_client *client, uint16_t kind,
+                        const struct buffer *question, struct frame *ret, char **ret_why,
+                        struct error *err) MUST_USE;
+
+/* Tells a message that has no answer; a process that is gone will be told all at its
+ * start anyway. */
+void analyser_client_tell(struct analyser_client *client, uint16_t kind,
+                          const struct buffer *message);
+
+#endif

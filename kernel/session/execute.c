@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Plans on their way into the worker: which compiler, what a new worker is told first, and
+ * when a cell's definitions become the session's. */
+#include <errno.h>
+#include <string.h>
+
+#include "kernel/peer/protocol.h"
+#include "kernel/session/state.h"
+#include "pickler/code/cc.h"
+
+int session_compile(struct session *session, const struct plan *plan, bool is_forced,
+                    struct buffer *ret_object, struct result *result, struct error *err)
+{
+    if (!plan->text || (!plan->cc_reason && !is_forced))
+        return 0;
+    CLEANUP(freep) char *messages = NULL;
+    struct cc_options options = {.flags = (const char *const *)session->flags,
+                                 .n_flags = session->n_flags,
+                                 .wake_fd = session->interrupt.fd};
+    int r = cc_compile(plan->text, &options, ret_object, &messages, err);
+    if (r <= 0)
+        return r;
+    if (session_was_interrupted(session))
+        result_error(result, "Interrupted", "interrupted while the cell was compiled; "
+                                            "nothing was run");
+    else
+        result_error(result, "CompileError", "%s", messages ? messages : "cc refused it");
+    return 1;
+}
+
+/* The plan as the worker must see it: with every type it has not been told of. */
+static void pack_plan(const struct plan *plan, const struct buffer *object,
+                      struct buffer *out)
+{
+    CLEANUP(buffer_clear) struct buffer packed = {0};
+    plan_pack(plan, &packed);
+    pack_bytes(out, packed.data, packed.size);
+    pack_bytes(out, object->data, object->size);
+}
+
+static int replay_unit(struct session *session, const struct kept_unit *unit,
+                       const struct session_events *events, struct error *err)
+{
+    CLEANUP(outcome_clear) struct outcome outcome = {0};
+    CLEANUP(buffer_clear) struct buffer question = {0};
+    struct unpack rest;
+    pack_plan(unit->plan, &unit->object, &question);
+    pack_u64(&question, RUN_LOAD_ONLY);
+    int r = worker_client_ask(&session->worker, WORKER_RUN, &question, events, &outcome,
+                              &rest, err);
+    if (r == 0 && outcome.kind == OUTCOME_DIED)
+        r = error_set(err, -EIO, "the new worker died while In[%u] was loaded into it",
+                      unit->plan->cell);
+    return r; /* what no longer loads is left out: calls of it say so */
+}
+
+int session_ready(struct session *session, const struct session_events *events,
+                  struct error *err)
+{
+    if (worker_client_is_alive(&session->worker))
+        return 0;
+    int r = worker_client_start(&session->worker, err);
+    for (size_t i = 0; r == 0 && i < session->n_libraries; i++) {
+        CLEANUP(outcome_clear) struct outcome outcome = {0};
+        CLEANUP(buffer_clear) struct buffer question = {0};
+        struct unpack rest;
+        pack_string(&question, session->libraries[i]);
+        r = worker_client_ask(&session->worker, WORKER_LINK, &question, events, &outcome,
+                              &rest, err);
+    }
+    for (size_t i = 0; r == 0 && i < session->kept.n; i++)
+        r = replay_unit(session, &session->kept.at[i], events, err);
+    if (r < 0)
+        worker_client_stop(&session->worker);
+    return r;
+}
+
+/* What the worker has taken becomes the session's, and the analyser is told. */
+static int commit(struct session *session, struct plan *plan, struct buffer *object,
+                  struct error *err)
+{
+    CLEANUP(plan_freep) struct plan *owned = plan;
+    struct unpack in = unpack_init(plan->types, plan->types_size);
+    int r = plan->types_from == session->types.n
+                ? types_unpack(&session->types, &in, err)
+                : error_set(err, -EPROTO, "the analyser's types start at %zu, not at %zu",
+                            plan->types_from, session->types.n);
+    if (r < 0)
+        return r;
+    CLEANUP(buffer_clear) struct buffer message = {0};
+    pack_u64(&message, plan->types_from);
+    pack_bytes(&message, plan->types, plan->types_size);
+    pack_u64(&message, plan->n_definitions);
+    for (size_t i = 0; i < plan->n_definitions; i++)
+        definition_pack(plan->definitions[i], &message);
+    pack_u64(&message, 0);
+    analyser_client_tell(&session->analyser, ANALYSER_DEFINE, &message);
+    for (size_t i = 0; i < plan->n_definitions; i++)
+        graph_add(session->graph, plan->definitions[i]);
+    plan->n_definitions = 0;
+    kept_add(&session->kept, TAKE(owned), object, session->graph, &session->types);
+    return 0;
+}
+
+static int ask_once(struct session *session, uint16_t kind, unsigned flags,
+                    const struct plan *plan, const struct buffer *object,
+                    const struct session_events *events, struct outcome *ret,
+                    struct unpack *ret_rest, struct error *err)
+{
+    CLEANUP(buffer_clear) struct buffer question = {0};
+    int r = session_ready(session, events, err);
+    if (r < 0)
+        return r;
+    pack_plan(plan, object, &question);
+    if (kind == WORKER_RUN)
+        pack_u64(&question, flags);
+    return worker_client_ask(&session->worker, kind, &question, events, ret, ret_rest, err);
+}
+
+int session_send_plan(struct session *session, uint16_t kind, unsigned flags,
+                      struct plan *plan, const struct session_events *events,
+                      struct outcome *ret, struct unpack *ret_rest, struct result *result,
+                      struct error *err)
+{
+    CLEANUP(plan_freep) struct plan *owned = plan;
+    CLEANUP(buffer_clear) struct buffer object = {0};
+    int r = session_compile(session, plan, false, &object, result, err);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    r = ask_once(session, kind, flags, plan, &object, events, ret, ret_rest, err);
+    if (r < 0)
+        return r;
+    if (ret->kind == OUTCOME_COMPILE && !object.size) {
+        r = session_compile(session, plan, true, &object, result, err);
+        if (r != 0)
+            return r < 0 ? r : 0;
+        outcome_clear(ret);
+        r = ask_once(session, kind, flags, plan, &object, events, ret, ret_rest, err);
+        if (r < 0)
+            return r;
+    }
+    if (ret->kind == OUTCOME_COMPILE || ret->kind == OUTCOME_LINK ||
+        ret->kind == OUTCOME_DIED)
+        return 0;
+    return commit(session, TAKE(owned), &object, err);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "kernel/session/session.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void result_clear(struct result *result)
+{
+    free(result->name);
+    free(result->message);
+    for (size_t i = 0; i < result->n_traceback; i++)
+        free(result->traceback[i]);
+    free(result->traceback);
+    free(result->value_text);
+    free(result->page);
+    *result = (struct result){0};
+}
+
+void result_error(struct result *result, const char *name, const char *format, ...)
+{
+    char *message = NULL;
+    va_list args;
+    va_start(args, format);
+    if (vasprintf(&message, format, args) < 0)
+        message = NULL;
+    va_end(args);
+    result_clear(result);
+    result->kind = RESULT_ERROR;
+    result->name = must_strdup(name);
+    result->message = message ? message : must_strdup(name);
+    result->traceback = must_alloc(sizeof(*result->traceback));
+    result->traceback[0] =
+        must_format("\033[1;31m%s\033[0m: %s", result->name, result->message);
+    result->n_traceback = 1;
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The life of a session and the way of a cell through it: analyse, compile, run, define. */
+#include "kernel/session/session.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "kernel/display/report.h"
+#include "kernel/peer/protocol.h"
+#include "kernel/session/state.h"
+
+int session_new(struct session **ret, struct error *err)
+{
+    CLEANUP(session_freep) struct session *session = must_alloc(sizeof(*session));
+    session->graph = graph_new();
+    types_init(&session->types);
+    analyser_client_init(&session->analyser, session->graph, &session->types,
+                         &session->interrupt);
+    worker_client_init(&session->worker, &session->interrupt);
+    int r = interrupt_init(&session->interrupt);
+    if (r < 0)
+        return error_errno(err, r, "cannot make an eventfd");
+    r = analyser_client_start(&session->analyser, err);
+    if (r == 0)
+        r = worker_client_start(&session->worker, err);
+    if (r < 0)
+        return r;
+    *ret = TAKE(session);
+    return 0;
+}
+
+void session_free(struct session *session)
+{
+    if (!session)
+        return;
+    analyser_client_clear(&session->analyser);
+    worker_client_clear(&session->worker);
+    interrupt_clear(&session->interrupt);
+    kept_clear(&session->kept);
+    sources_clear(&session->sources);
+    for (size_t i = 0; i < session->n_libraries; i++)
+        free(session->libraries[i]);
+    for (size_t i = 0; i < session->n_flags; i++)
+        free(session->flags[i]);
+    free(session->libraries);
+    free(session->flags);
+    types_clear(&session->types);
+    graph_free(session->graph);
+    free(session);
+}
+
+const struct graph *session_graph(const struct session *session)
+{
+    return session->graph;
+}
+
+const struct types *session_types(const struct session *session)
+{
+    return &session->types;
+}
+
+static char *source_line(void *context, uint32_t cell, uint32_t line)
+{
+    struct session *session = context;
+    return sources_line(&session->sources, cell, line);
+}
+
+static void take_report(struct report *report, struct result *result)
+{
+    result_clear(result);
+    result->kind = RESULT_ERROR;
+    result->name = TAKE(report->name);
+    result->message = TAKE(report->message);
+    result->traceback = TAKE(report->lines);
+    result->n_traceback = report->n_lines;
+    report->n_lines = report->lines_capacity = 0;
+}
+
+void session_report(struct session *session, const struct outcome *outcome,
+                    struct result *result)
+{
+    CLEANUP(report_clear) struct report report = {0};
+    struct report_context context = {.line = source_line, .context = session};
+    report_outcome(outcome, &context, &report);
+    if (report.name)
+        take_report(&report, result);
+}
+
+static void report_plan(const struct plan *plan, const struct session_events *events,
+                        struct result *result)
+{
+    CLEANUP(report_clear) struct report report = {0};
+    if (!plan->n_diagnostics)
+        return;
+    report_diagnostics(plan->diagnostics, plan->n_diagnostics, &report);
+    if (plan->has_errors || report.name) {
+        take_report(&report, result);
+        return;
+    }
+    CLEANUP(freep) char *text = report_text(&report, false);
+    CLEANUP(freep) char *line = must_format("%s\n", text);
+    if (events)
+        events->stream(events->context, true, line, strlen(line));
+}
+
+/* As if the text stood in its cell: the lines above it are empty. */
+static char *at_line(uint32_t line, const char *source)
+{
+    size_t above = line > 1 ? line - 1 : 0, size = strlen(source);
+    char *text = must_alloc(above + size + 1);
+    memset(text, '\n', above);
+    memcpy(text + above, source, size);
+    return text;
+}
+
+static int plan_cell(struct session *session, uint32_t cell, uint32_t line, int plan_mode,
+                     const char *source, const struct session_events *events,
+                     struct plan **ret, struct result *result, struct error *err)
+{
+    CLEANUP(freep) char *text = at_line(line, source);
+    CLEANUP(freep) char *why = NULL;
+    CLEANUP(buffer_clear) struct buffer question = {0};
+    CLEANUP(plan_freep) struct plan *plan = NULL;
+    struct frame answer;
+    sources_add(&session->sources, cell, text);
+    pack_u64(&question, cell);
+    pack_u64(&question, (uint64_t)plan_mode);
+    pack_string(&question, text);
+    *ret = NULL;
+    int r = analyser_client_ask(&session->analyser, ANALYSER_PLAN, &question, &answer, &why,
+                                err);
+    if (r < 0)
+        return r;
+    if (r == 0) {
+        bool was_interrupted = strstr(why, "interrupted") == why;
+        result_error(result, was_interrupted ? "Interrupted" : "AnalyserError",
+                     "%s; nothing was run, and the session is as it was", why);
+        return 0;
+    }
+    struct unpack in = unpack_init(answer.data, answer.size);
+    if (answer.kind == FRAME_BAD) {
+        CLEANUP(freep) char *reason = unpack_string(&in);
+        result_error(result, "AnalyserError", "%s", reason ? reason : "refused");
+        return 0;
+    }
+    r = plan_unpack(&in, &plan, err);
+    if (r < 0)
+        return r;
+    report_plan(plan, events, result);
+    if (result->kind == RESULT_OK)
+        *ret = TAKE(plan);
+    return 0;
+}
+
+int session_plan(struct session *session, uint32_t cell, uint32_t line, int plan_mode,
+                 const char *source, struct plan **ret, struct result *result,
+                 struct error *err)
+{
+    return plan_cell(session, cell, line, plan_mode, source, NULL, ret, result, err);
+}
+
+int session_run(struct session *session, uint32_t cell, uint32_t line, const char *source,
+                const struct session_events *events, struct result *result,
+                struct error *err)
+{
+    struct plan *plan = NULL;
+    CLEANUP(outcome_clear) struct outcome outcome = {0};
+    struct unpack rest;
+    int r = plan_cell(session, cell, line, PLAN_CELL, source, events, &plan, result, err);
+    if (r < 0 || !plan)
+        return r;
+    r = session_send_plan(session, WORKER_RUN, 0, plan, events, &outcome, &rest, result,
+                          err);
+    if (r < 0 || result->kind != RESULT_OK)
+        return r;
+    session_report(session, &outcome, result);
+    if (result->kind == RESULT_OK)
+        result->value_text = TAKE(outcome.value_text);
+    return 0;
+}
+
+int session_define(struct session *session, struct plan *plan,
+                   const struct session_events *events, struct result *result,
+                   struct error *err)
+{
+    CLEANUP(outcome_clear) struct outcome outcome = {0};
+    struct unpack rest;
+    int r = session_send_plan(session, WORKER_RUN, RUN_LOAD_ONLY, plan, events, &outcome,
+                              &rest, result, err);
+    if (r == 0 && result->kind == RESULT_OK)
+        session_report(session, &outcome, result);
+    return r;
+}
+
+int session_link(struct session *session, const char *file,
+                 const struct session_events *events, struct result *result,
+                 struct error *err)
+{
+    CLEANUP(outcome_clear) struct outcome outcome = {0};
+    CLEANUP(buffer_clear) struct buffer question = {0};
+    struct unpack rest;
+    for (size_t i = 0; i < session->n_libraries; i++)
+        if (!strcmp(session->libraries[i], file))
+            return 0;
+    int r = session_ready(session, events, err);
+    if (r < 0)
+        return r;
+    pack_string(&question, file);
+    r = worker_client_ask(&session->worker, WORKER_LINK, &question, events, &outcome, &rest,
+                          err);
+    if (r < 0)
+        return r;
+    session_report(session, &outcome, result);
+    if (result->kind != RESULT_OK)
+        return 0;
+    GROW(session->libraries, session->n_libraries, session->libraries_capacity);
+    session->libraries[session->n_libraries++] = must_strdup(file);
+    return 0;
+}
+
+int session_add_flags(struct session *session, const char *const *flags, size_t n,
+                      struct error *err)
+{
+    (void)err;
+    for (size_t i = 0; i < n; i++) {
+        GROW(session->flags, session->n_flags, session->flags_capacity);
+        session->flags[session->n_flags++] = must_strdup(flags[i]);
+    }
+    struct buffer *packed = &session->analyser.flags;
+    buffer_clear(packed);
+    pack_u64(packed, session->n_flags);
+    for (size_t i = 0; i < session->n_flags; i++)
+        pack_string(packed, session->flags[i]);
+    analyser_client_tell(&session->analyser, ANALYSER_FLAGS, packed);
+    return 0;
+}
+
+const char *const *session_libraries(const struct session *session, size_t *n)
+{
+    *n = session->n_libraries;
+    return (const char *const *)session->libraries;
+}
+
+void session_interrupt(struct session *session)
+{
+    interrupt_raise(&session->interrupt);
+}
+
+bool session_was_interrupted(struct session *session)
+{
+    return interrupt_take(&session->interrupt);
+}
+
+int session_interrupt_fd(const struct session *session)
+{
+    return session->interrupt.fd;
+}
+
+void session_begin(struct session *session)
+{
+    interrupt_begin(&session->interrupt);
+}
+
+void session_finish(struct session *session)
+{
+    interrupt_finish(&session->interrupt);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "kernel/session/sources.h"
+
+#include <string.h>
+
+#include "pickler/base/memory.h"
+
+void sources_clear(struct sources *sources)
+{
+    for (size_t i = 0; i < sources->n; i++)
+        free(sources->at[i].text);
+    free(sources->at);
+    *sources = (struct sources){0};
+}
+
+static void forget_oldest(struct sources *sources)
+{
+    size_t n = 0;
+    while (n + 1 < sources->n && sources->size > SOURCES_MAX / 2) {
+        sources->size -= strlen(sources->at[n].text);
+        free(sources->at[n++].text);
+    }
+    sources->n -= n;
+    memmove(sources->at, sources->at + n, sources->n * sizeof(*sources->at));
+}
+
+void sources_add(struct sources *sources, uint32_t cell, const char *text)
+{
+    size_t size = strlen(text);
+    struct source *last = sources->n ? &sources->at[sources->n - 1] : NULL;
+    if (last && last->cell == cell) {
+        size_t old = strlen(last->text);
+        if (old >= size)
+            return;
+        sources->size += size - old;
+        free(last->text);
+        last->text = must_strdup(text);
+        return;
+    }
+    GROW(sources->at, sources->n, sources->capacity);
+    sources->at[sources->n++] = (struct source){.cell = cell, .text = must_strdup(text)};
+    sources->size += size;
+    if (sources->size > SOURCES_MAX)
+        forget_oldest(sources);
+}
+
+char *sources_line(const struct sources *sources, uint32_t cell, uint32_t line)
+{
+    for (size_t i = sources->n; i-- > 0;) {
+        if (sources->at[i].cell != cell)
+            continue;
+        const char *at = sources->at[i].text;
+        for (uint32_t l = 1; l < line; l++) {
+            at = strchr(at, '\n');
+            if (!at)
+                return NULL;
+            at++;
+        }
+        return must_strndup(at, strcspn(at, "\n"));
+    }
+    return NULL;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The text of past cells, for the source lines in tracebacks. */
+#ifndef ACHAR_SESSION_SOURCES_H
+#define ACHAR_SESSION_SOURCES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SOURCES_MAX (32u << 20) /* bytes; the oldest cells are forgotten first */
+
+struct source {
+    uint32_t cell;
+    char *text;
+};
+
+struct sources {
+    struct source *at; /* in order of cell */
+    size_t n, capacity, size;
+};
+
+void sources_clear(struct sources *sources);
+/* Keeps a copy; a cell that is given in pieces keeps its longest text. */
+void sources_add(struct sources *sources, uint32_t cell, const char *text);
+/* Owned, without the newline; NULL when unknown. */
+char *sources_line(const struct sources *sources, uint32_t cell, uint32_t line);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The inside of a session, for the files of this folder only. */
+#ifndef ACHAR_SESSION_STATE_H
+#define ACHAR_SESSION_STATE_H
+
+#include "kernel/session/analyser_client.h"
+#include "kernel/session/kept.h"
+#include "kernel/session/session.h"
+#include "kernel/session/sources.h"
+#include "kernel/session/worker_client.h"
+
+struct session {
+    struct graph *graph;
+    struct types types;
+    struct analyser_client analyser;
+    struct worker_client worker;
+    struct interrupt interrupt;
+    struct kept_units kept;
+    struct sources sources;
+    char **libraries; /* opened by %link, in order */
+    size_t n_libraries, libraries_capacity;
+    char **flags; /* -I, -D, ... */
+    size_t n_flags, flags_capacity;
+};
+
+/* A worker that has everything the session has defined; starts one where there is none. */
+int session_ready(struct session *session, const struct session_events *events,
+                  struct error *err) MUST_USE;
+
+/* An object for the plan when libtcc must not compile it; 0 with an empty buffer when libtcc
+ * may. Positive: cc refused it, and the result says why. */
+int session_compile(struct session *session, const struct plan *plan, bool is_forced,
+                    struct buffer *ret_object, struct result *result,
+                    struct error *err) MUST_USE;
+
+/* Sends a plan to the worker as `kind` (WORKER_RUN with `flags`, or WORKER_ADDRESS), trying
+ * cc where libtcc refuses it, and makes its definitions part of the session unless it
+ * could not be loaded. Takes the plan. *ret_rest: what follows the outcome. */
+int session_send_plan(struct session *session, uint16_t kind, unsigned flags,
+                      struct plan *plan, const struct session_events *events,
+                      struct outcome *ret, struct unpack *ret_rest, struct result *result,
+                      struct error *err) MUST_USE;
+
+/* Moves an outcome that is not a success into the result. */
+void session_report(struct session *session, const struct outcome *outcome,
+                    struct result *result);
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Values on their way out of and into the worker. */
+#include <errno.h>
+#include <string.h>
+
+#include "kernel/peer/protocol.h"
+#include "kernel/session/state.h"
+
+static int check_place(struct session *session, const struct session_place *place,
+                       struct result *result)
+{
+    if (worker_client_is_alive(&session->worker) &&
+        place->generation == session->worker.process.generation)
+        return 0;
+    result_error(result, "StateLost", "the session's process was replaced meanwhile");
+    return 1;
+}
+
+static int ask(struct session *session, uint16_t kind, const struct buffer *question,
+               struct unpack *ret_rest, struct result *result, struct error *err)
+{
+    CLEANUP(outcome_clear) struct outcome outcome = {0};
+    int r = session_ready(session, NULL, err);
+    if (r == 0)
+        r = worker_client_ask(&session->worker, kind, question, NULL, &outcome, ret_rest,
+                              err);
+    if (r == 0)
+        session_report(session, &outcome, result);
+    return r;
+}
+
+static int take_values(struct unpack *in, struct buffer *ret_values, char ***ret_functions,
+                       size_t *ret_n_functions, struct error *err)
+{
+    size_t size, n;
+    const void *values = unpack_bytes(in, &size);
+    n = unpack_count(in);
+    char **functions = must_alloc((n + 1) * sizeof(*functions));
+    for (size_t i = 0; i < n; i++)
+        functions[i] = unpack_string(in);
+    *ret_functions = functions;
+    *ret_n_functions = n;
+    if (in->failed)
+        return error_set(err, -EBADMSG, "the worker's values cannot be read");
+    buffer_add(ret_values, values, size);
+    return 0;
+}
+
+int session_dump(struct session *session, const char *const *variables, size_t n,
+                 struct buffer *ret_values, char ***ret_functions, size_t *ret_n_functions,
+                 struct result *result, struct error *err)
+{
+    CLEANUP(buffer_clear) struct buffer question = {0};
+    struct unpack rest;
+    *ret_functions = NULL;
+    *ret_n_functions = 0;
+    pack_u64(&question, n);
+    for (size_t i = 0; i < n; i++)
+        pack_string(&question, variables[i]);
+    int r = ask(session, WORKER_DUMP, &question, &rest, result, err);
+    if (r < 0 || result->kind != RESULT_OK)
+        return r;
+    return take_values(&rest, ret_values, ret_functions, ret_n_functions, err);
+}
+
+int session_load(struct session *session, const void *values, size_t size,
+                 struct result *result, struct error *err)
+{
+    CLEANUP(buffer_clear) struct buffer question = {0};
+    struct unpack rest;
+    pack_bytes(&question, values, size);
+    return ask(session, WORKER_LOAD, &question, &rest, result, err);
+}
+
+int session_place(struct session *session, uint32_t cell, const char *pointer_expression,
+                  const struct session_events *events, struct session_place *ret,
+                  struct result *result, struct error *err)
+{
+    CLEANUP(outcome_clear) struct outcome outcome = {0};
+    struct plan *plan = NULL;
+    struct unpack rest;
+    int r = session_plan(session, cell, 1, PLAN_EXPRESSION, pointer_expression, &plan,
+                         result, err);
+    if (r < 0 || !plan)
+        return r;
+    uint32_t type = plan->value_type;
+    r = session_send_plan(session, WORKER_ADDRESS, 0, plan, events, &outcome, &rest, result,
+                          err);
+    if (r < 0 || result->kind != RESULT_OK)
+        return r;
+    session_report(session, &outcome, result);
+    if (result->kind != RESULT_OK)
+        return 0;
+    const struct type *pointer = types_get(&session->types, type);
+    if (pointer->kind != TYPE_POINTER) {
+        result_error(result, "TypeError", "'%s' has no address: it is '%s'",
+                     pointer_expression, pointer->spelling);
+        return 0;
+    }
+    ret->address = unpack_u64(&rest);
+    ret->count = unpack_u64(&rest);
+    ret->element_size = unpack_u64(&rest);
+    ret->type = pointer->target;
+    ret->generation = session->worker.process.generation;
+    return rest.failed ? error_set(err, -EBADMSG, "the worker's address cannot be read") : 0;
+}
+
+int session_dump_at(struct session *session, const char *root,
+                    const struct session_place *place, uint64_t from, uint64_t count,
+                    struct buffer *ret_values, char ***ret_functions,
+                    size_t *ret_n_functions, struct result *result, struct error *err)
+{
+    CLEANUP(buffer_clear) struct buffer question = {0};
+    struct unpack rest;
+    *ret_functions = NULL;
+    *ret_n_functions = 0;
+    if (check_place(session, place, result))
+        return 0;
+    pack_string(&question, root);
+    pack_u64(&question, place->address + from * place->element_size);
+    pack_u64(&question, place->type);
+    pack_u64(&question, count);
+    int r = ask(session, WORKER_DUMP_AT, &question, &rest, result, err);
+    if (r < 0 || result->kind != RESULT_OK)
+        return r;
+    return take_values(&rest, ret_values, ret_functions, ret_n_functions, err);
+}
+
+int session_load_at(struct session *session, const struct session_place *place,
+                    uint64_t from, uint64_t count, const void *values, size_t size,
+                    struct result *result, struct error *err)
+{
+    CLEANUP(buffer_clear) struct buffer question = {0};
+    struct unpack rest;
+    if (check_place(session, place, result))
+        return 0;
+    pack_u64(&question, place->address + from * place->element_size);
+    pack_u64(&question, place->type);
+    pack_u64(&question, count);
+    pack_bytes(&question, values, size);
+    return ask(session, WORKER_LOAD_AT, &question, &rest, result, err);
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "kernel/session/worker_client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "kernel/peer/protocol.h"
+
+#define OUTPUT_READ_SIZE (64u << 10)
+
+void worker_client_init(struct worker_client *client, struct interrupt *interrupt)
+{
+    *client = (struct worker_client){.process = {.pidfd = -1, .out = -1, .err = -1},
+                                     .next_generation = 1,
+                                     .next_id = 1,
+                                     .interrupt = interrupt};
+}
+
+void worker_client_stop(struct worker_client *client)
+{
+    process_end(&client->process);
+    outcome_clear(&client->dying);
+    client->streams[0].n_tail = client->streams[1].n_tail = 0;
+}
+
+void worker_client_clear(struct worker_client *client)
+{
+    worker_client_stop(client);
+}
+
+bool worker_client_is_alive(const struct worker_client *client)
+{
+    return client->process.pid > 0;
+}
+
+int worker_client_start(struct worker_client *client, struct error *err)
+{
+    static const char *const argv[] = {"achar-worker", NULL};
+    client->is_greeted = false;
+    return process_start(argv, true, client->next_generation++, &client->process, err);
+}
+
+static int greet(struct worker_client *client, struct error *err)
+{
+    struct frame hello;
+    int r = channel_receive(client->process.channel, WORKER_START_TIMEOUT_MS, &hello, err);
+    client->is_greeted = r > 0 && hello.kind == FRAME_HELLO;
+    if (client->is_greeted)
+        return 0;
+    worker_client_stop(client);
+    return r < 0 ? r : error_set(err, -EPROTO, "the session worker did not start");
+}
+
+/* How many bytes at the end of the text are the beginning of a UTF-8 character. */
+static size_t unfinished(const char *text, size_t size)
+{
+    for (size_t back = 1; back <= 3 && back <= size; back++) {
+        unsigned char c = (unsigned char)text[size - back];
+        if ((c & 0xc0) == 0x80)
+            continue;
+        size_t length = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 1;
+        return length > back ? back : 0;
+    }
+    return 0;
+}
+
+static void emit(const struct session_events *events, bool is_stderr, const char *text,
+                 size_t size)
+{
+    if (size && events)
+        events->stream(events->context, is_stderr, text, size);
+}
+
+/* Reads once; true when there may be more. */
+static bool pump_once(struct worker_client *client, int which,
+                      const struct session_events *events)
+{
+    int *fd = which ? &client->process.err : &client->process.out;
+    struct worker_stream *stream = &client->streams[which];
+    char text[OUTPUT_TAIL_MAX + OUTPUT_READ_SIZE];
+    if (*fd < 0)
+        return false;
+    memcpy(text, stream->tail, stream->n_tail);
+    ssize_t n = read(*fd, text + stream->n_tail, OUTPUT_READ_SIZE);
+    if (n < 0)
+        return errno == EINTR;
+    if (n == 0) {
+        emit(events, which, stream->tail, stream->n_tail);
+        stream->n_tail = 0;
+        closep(fd);
+        *fd = -1;
+        return false;
+    }
+    size_t size = stream->n_tail + (size_t)n;
+    stream->n_tail = unfinished(text, size);
+    size -= stream->n_tail;
+    memcpy(stream->tail, text + size, stream->n_tail);
+    emit(events, which, text, size);
+    return true;
+}
+
+/* Everything that was written before the answer is in the pipes by now. A child that goes on
+ * writing must not hold the cell: at most what a pipe can hold is taken. */
+static void drain(struct worker_client *client, const struct session_events *events)
+{
+    for (int which = 0; which < 2; which++) {
+        for (int i = 0; i < 32 && pump_once(client, which, events); i++)
+            ;
+        struct worker_stream *stream = &client->streams[which];
+        emit(events, which, stream->tail, stream->n_tail);
+        stream->n_tail = 0;
+    }
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void describe_death(struct worker_client *client, bool was_interrupted,
+                           struct outcome *ret)
+{
+    int status = 0;
+    struct pollfd fd = {.fd = client->process.pidfd, .events = POLLIN};
+    poll(&fd, 1, 1000);
+    if (client->dying.kind != OUTCOME_OK) {
+        *ret = client->dying;
+        client->dying = (struct outcome){0};
+        ret->kind = OUTCOME_DIED;
+    } else if (was_interrupted) {
+        *ret = (struct outcome){.kind = OUTCOME_DIED,
+                                .name = must_strdup("Interrupted"),
+                                .message = must_strdup("the code could not be stopped "
+                                                       "where it was")};
+    } else if (process_has_ended(&client->process, &status) && WIFSIGNALED(status)) {
+        *ret = (struct outcome){.kind = OUTCOME_DIED, .status = WTERMSIG(status)};
+        const char *name = sigabbrev_np(WTERMSIG(status));
+        ret->name = must_format("SIG%s", name ? name : "?");
+        ret->message = must_strdup(strsignal(WTERMSIG(status)));
+    } else {
+        *ret = (struct outcome){.kind = OUTCOME_DIED,
+                                .name = must_strdup("WorkerExit"),
+                                .message = must_strdup("the session's process ended")};
+    }
+    ret->is_state_kept = false;
+}
+
+/* What the worker said: 1 an answer to `id`, 0 nothing yet, -EPIPE it is gone. */
+static int look(struct worker_client *client, uint32_t id, struct frame *ret)
+{
+    for (;;) {
+        int r = channel_receive(client->process.channel, 0, ret, NULL);
+        if (r <= 0)
+            return r < 0 ? -EPIPE : 0;
+        if (ret->kind == WORKER_DYING) {
+            struct unpack in = unpack_init(ret->data, ret->size);
+            outcome_clear(&client->dying);
+            if (outcome_unpack(&in, &client->dying, NULL) < 0)
+                client->dying = (struct outcome){0};
+        } else if (ret->id == id) {
+            return 1;
+        }
+    }
+}
+
+struct patience {
+    int64_t deadline; /* 0: no interrupt so far */
+    bool is_over;
+};
+
+static void pass_interrupt(struct worker_client *client, struct patience *patience)
+{
+    int64_t now = now_ms();
+    kill(client->process.pid, SIGINT);
+    patience->deadline = patience->deadline ? now + WORKER_MERCY_MS
+                                            : now + WORKER_INTERRUPT_MS;
+}
+
+static int wait_answer(struct worker_client *client, uint32_t id,
+                       const struct session_events *events, struct frame *ret,
+                       struct patience *patience)
+{
+    for (;;) {
+        int r = look(client, id, ret);
+        if (r != 0)
+            return r;
+        int64_t left = patience->deadline ? patience->deadline - now_ms() : -1;
+        if (patience->deadline && left <= 0) {
+            patience->is_over = true;
+            kill(client->process.pid, SIGKILL);
+            return -EPIPE;
+        }
+        struct process *process = &client->process;
+        struct pollfd fds[4] = {{.fd = channel_fd(process->channel), .events = POLLIN},
+                                {.fd = client->interrupt->fd, .events = POLLIN},
+                                {.fd = process->out, .events = POLLIN},
+                                {.fd = process->err, .events = POLLIN}};
+        poll(fds, 4, (int)left);
+        if (fds[1].revents && interrupt_take(client->interrupt))
+            pass_interrupt(client, patience);
+        for (int which = 0; which < 2; which++)
+            if (fds[2 + which].revents)
+                pump_once(client, which, events);
+    }
+}
+
+int worker_client_ask(struct worker_client *client, uint16_t kind,
+                      const struct buffer *question, const struct session_events *events,
+                      struct outcome *ret, struct unpack *ret_rest, struct error *err)
+{
+    struct process *process = &client->process;
+    uint32_t id = client->next_id++;
+    struct frame answer;
+    struct patience patience = {0};
+    int r = client->is_greeted ? 0 : greet(client, err);
+    if (r < 0)
+        return r;
+    r = channel_send(process->channel, kind, process->generation, id, question->data,
+                         question->size, NULL);
+    if (r == 0)
+        r = wait_answer(client, id, events, &answer, &patience);
+    drain(client, events);
+    if (r < 0) {
+        describe_death(client, patience.is_over, ret);
+        worker_client_stop(client);
+        *ret_rest = unpack_init("", 0);
+        return 0;
+    }
+    *ret_rest = unpack_init(answer.data, answer.size);
+    if (answer.kind == FRAME_BAD) {
+        CLEANUP(freep) char *text = unpack_string(ret_rest);
+        return error_set(err, -EPROTO, "the worker refused a request: %s",
+                         text ? text : "no reason given");
+    }
+    return outcome_unpack(ret_rest, ret, err);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The front's end of the session worker: one request at a time, its output pumped into the
+ * cell while it runs, interrupts passed on, its death noticed. Bringing a new worker up to
+ * date is the session's business. */
+#ifndef ACHAR_SESSION_WORKER_CLIENT_H
+#define ACHAR_SESSION_WORKER_CLIENT_H
+
+#include "kernel/peer/process.h"
+#include "kernel/session/interrupt.h"
+#include "kernel/session/session.h"
+
+#define WORKER_START_TIMEOUT_MS 10000
+#define WORKER_INTERRUPT_MS 2000 /* from SIGINT to the worker's replacement */
+#define WORKER_MERCY_MS 100      /* the same after a second interrupt */
+#define OUTPUT_TAIL_MAX 4        /* bytes of an unfinished UTF-8 character kept back */
+
+struct worker_stream {
+    char tail[OUTPUT_TAIL_MAX];
+    size_t n_tail;
+};
+
+struct worker_client {
+    struct process process;
+    uint32_t next_generation, next_id;
+    bool is_greeted; /* its hello has been read */
+    struct interrupt *interrupt; /* borrowed */
+    struct worker_stream streams[2];
+    struct outcome dying; /* what a dying worker said of itself, kind OK: nothing */
+};
+
+void worker_client_init(struct worker_client *client, struct interrupt *interrupt);
+void worker_client_clear(struct worker_client *client);
+bool worker_client_is_alive(const struct worker_client *client);
+
+/* Starts the process without waiting for it. */
+int worker_client_start(struct worker_client *client, struct error *err) MUST_USE;
+void worker_client_stop(struct worker_client *client);
+
+/* Asks and waits. The answer always begins with an outcome, which goes into *ret; what
+ * follows it is left in *ret_rest, borrowed until the next call. A worker that dies gives
+ * OUTCOME_DIED and is stopped; ret->is_state_kept is false then. */
+int worker_client_ask(struct worker_client *client, uint16_t kind,
+                      const struct buffer *question, const struct session_events *events,
+                      struct outcome *ret, struct unpack *ret_rest,
+                      struct error *err) MUST_USE;
+
+#endif
