@@ -84,14 +84,21 @@ struct type {
 struct types {
     struct type **at; /* owned; at[0] is void */
     size_t n, capacity;
+    struct types_index *index; /* what lookups have remembered; owned, filled on demand */
 };
 
 #define TYPES_MAX 1000000 /* entries a table may have; readers refuse more */
+#define TYPES_DEPTH_MAX 1000 /* records and arrays inside each other, for readers */
+#define TYPE_BITS_MAX 128    /* width of a bit-field, for readers */
 
 void types_init(struct types *types);
 void types_clear(struct types *types);
 const struct type *types_get(const struct types *types, uint32_t id); /* never NULL: void */
+/* To complete an entry: its kind and spelling stay. */
 struct type *types_edit(struct types *types, uint32_t id);
+
+/* Drops every entry from `n` on; nothing below may refer to them. */
+void types_truncate(struct types *types, size_t n);
 
 /* Appends and returns the id. Takes every pointer inside `type`. */
 uint32_t types_add(struct types *types, struct type *type);
@@ -100,16 +107,28 @@ uint32_t types_add(struct types *types, struct type *type);
  * `id` is an id of `from`. Used to bring a payload's types into a session and back. */
 uint32_t types_import(struct types *types, const struct types *from, uint32_t id);
 
+/* The lowest id of an equal type; false when there is none. */
+bool types_find(const struct types *types, const struct types *from, uint32_t id,
+                uint32_t *ret);
+/* The lowest id after `*ret` (0 starts) of a type of this kind with this spelling. */
+bool types_find_next(const struct types *types, enum type_kind kind, const char *spelling,
+                     uint32_t *ret);
+
 /* True when both describe the same C type; *ret_why (if not NULL) gets an owned text that
  * names the first difference, such as "field 'x' is 'int' here and 'long' there". */
 bool types_equal(const struct types *a, uint32_t a_id, const struct types *b, uint32_t b_id,
                  char **ret_why);
+
+/* The same, with another word for where `b` is ("in the data"). */
+bool types_match(const struct types *a, uint32_t a_id, const struct types *b, uint32_t b_id,
+                 const char *there, char **ret_why);
 
 /* Writes entries [from, n) of the table; reading appends them at the same ids, so the
  * reader must hold exactly `from` entries. -EBADMSG when the bytes are not a table. */
 void types_pack(const struct types *types, size_t from, struct buffer *out);
 int types_unpack(struct types *types, struct unpack *in, struct error *err) MUST_USE;
 
+const char *type_kind_name(enum type_kind kind); /* "int", "struct", "pointer", ... */
 bool type_is_record(const struct type *type);  /* struct or union */
 bool type_is_integer(const struct type *type); /* enums and bool too */
 bool type_is_scalar(const struct type *type);

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Nodes stand in one array in order of id. Names mean ids in two tables, as in C: macros
+ * hide everything else until they are undefined. */
+#include "pickler/graph/graph.h"
+
+#include <string.h>
+
+#include "pickler/graph/hash.h"
+#include "pickler/graph/names.h"
+
+struct graph {
+    struct definition **at; /* owned, in order of id */
+    size_t n, capacity;
+    struct names names, macros;
+};
+
+struct graph *graph_new(void)
+{
+    return must_alloc(sizeof(struct graph));
+}
+
+void graph_free(struct graph *graph)
+{
+    if (!graph)
+        return;
+    for (size_t i = 0; i < graph->n; i++)
+        definition_free(graph->at[i]);
+    free(graph->at);
+    names_clear(&graph->names);
+    names_clear(&graph->macros);
+    free(graph);
+}
+
+uint32_t graph_next_id(const struct graph *graph)
+{
+    return graph->n ? graph->at[graph->n - 1]->id + 1 : 1;
+}
+
+/* Index of the first node whose id is not below `id`. */
+static size_t lower_bound(const struct graph *graph, uint32_t id)
+{
+    size_t low = 0, high = graph->n;
+    if (high && graph->at[high - 1]->id < id)
+        return high;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (graph->at[middle]->id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+const struct definition *graph_get(const struct graph *graph, uint32_t id)
+{
+    size_t i = lower_bound(graph, id);
+    return i < graph->n && graph->at[i]->id == id ? graph->at[i] : NULL;
+}
+
+static const struct definition *find_for_hash(void *context, uint32_t id)
+{
+    return graph_get(context, id);
+}
+
+static struct names *table_of(struct graph *graph, const struct definition *definition)
+{
+    return definition->kind == DEFINITION_MACRO ? &graph->macros : &graph->names;
+}
+
+static bool is_named(const struct definition *definition)
+{
+    return definition->kind != DEFINITION_PRAGMA && definition->name && *definition->name;
+}
+
+static bool is_undef(const struct definition *definition)
+{
+    const char *text = definition->source;
+    if (definition->kind != DEFINITION_MACRO || !text)
+        return false;
+    text += strspn(text, " \t");
+    if (*text == '#')
+        text++;
+    text += strspn(text, " \t");
+    return strncmp(text, "undef", 5) == 0;
+}
+
+/* A new version of a type takes every name of the old one away: its enumerators and tags
+ * would bring the old version back beside the new one. */
+static void drop_further_names(struct graph *graph, struct names *names, uint32_t id)
+{
+    const struct definition *old = graph_get(graph, id);
+    for (size_t i = 0; old && i < old->n_names; i++)
+        if (names_get(names, old->names[i], strlen(old->names[i])) == id)
+            names_set(names, old->names[i], 0);
+}
+
+static void publish(struct graph *graph, const struct definition *definition)
+{
+    struct names *names = table_of(graph, definition);
+    uint32_t old_id = names_get(names, definition->name, strlen(definition->name));
+    const struct definition *old = old_id ? graph_get(graph, old_id) : NULL;
+    bool is_declared_only =
+        definition->kind == DEFINITION_FUNCTION && !definition->source;
+    if (old && is_declared_only && old->kind == DEFINITION_FUNCTION && old->source)
+        return;
+    if (old && strcmp(old->name, definition->name) == 0)
+        drop_further_names(graph, names, old_id);
+    bool is_gone = is_undef(definition);
+    names_set(names, definition->name, is_gone ? 0 : definition->id);
+    for (size_t i = 0; !is_gone && i < definition->n_names; i++)
+        names_set(names, definition->names[i], definition->id);
+}
+
+void graph_add(struct graph *graph, struct definition *definition)
+{
+    GROW(graph->at, graph->n, graph->capacity);
+    size_t i = lower_bound(graph, definition->id);
+    if (i < graph->n && graph->at[i]->id == definition->id) {
+        definition_free(graph->at[i]);
+    } else {
+        memmove(graph->at + i + 1, graph->at + i, (graph->n - i) * sizeof(*graph->at));
+        graph->n++;
+    }
+    graph->at[i] = definition;
+    definition_hash(definition, find_for_hash, graph);
+    if (is_named(definition))
+        publish(graph, definition);
+}
+
+const struct definition *graph_current(const struct graph *graph, const char *name)
+{
+    size_t size = strlen(name);
+    uint32_t id = names_get(&graph->macros, name, size);
+    if (!id)
+        id = names_get(&graph->names, name, size);
+    return id ? graph_get(graph, id) : NULL;
+}
+
+bool graph_forget(struct graph *graph, const char *name)
+{
+    size_t size = strlen(name);
+    struct names *names = names_get(&graph->macros, name, size) ? &graph->macros
+                                                                 : &graph->names;
+    uint32_t id = names_get(names, name, size);
+    if (!id)
+        return false;
+    const struct definition *definition = graph_get(graph, id);
+    if (definition && strcmp(definition->name, name) == 0)
+        drop_further_names(graph, names, id);
+    names_set(names, name, 0);
+    return true;
+}
+
+size_t graph_count(const struct graph *graph)
+{
+    return graph->n;
+}
+
+const struct definition *graph_at(const struct graph *graph, size_t index)
+{
+    return index < graph->n ? graph->at[index] : NULL;
+}
+
+bool graph_is_current(const struct graph *graph, const struct definition *definition)
+{
+    if (!is_named(definition))
+        return true;
+    const struct names *names =
+        definition->kind == DEFINITION_MACRO ? &graph->macros : &graph->names;
+    return names_get(names, definition->name, strlen(definition->name)) == definition->id;
+}
+
+/* Calls of functions and uses of variables reach what the name means now. */
+static size_t follow(const struct graph *graph, uint32_t id)
+{
+    const struct definition *definition = graph_get(graph, id);
+    if (definition && (definition->kind == DEFINITION_FUNCTION ||
+                       definition->kind == DEFINITION_VARIABLE)) {
+        uint32_t now =
+            names_get(&graph->names, definition->name, strlen(definition->name));
+        const struct definition *current = now ? graph_get(graph, now) : NULL;
+        if (current && (current->kind == DEFINITION_FUNCTION ||
+                        current->kind == DEFINITION_VARIABLE))
+            id = now;
+    }
+    size_t i = lower_bound(graph, id);
+    return i < graph->n && graph->at[i]->id == id ? i : SIZE_MAX;
+}
+
+struct closure {
+    bool *is_in; /* by index */
+    size_t *todo;
+    size_t n_todo, n;
+};
+
+static void reach(struct closure *closure, size_t index)
+{
+    if (index == SIZE_MAX || closure->is_in[index])
+        return;
+    closure->is_in[index] = true;
+    closure->todo[closure->n_todo++] = index;
+    closure->n++;
+}
+
+void graph_closure(const struct graph *graph, const uint32_t *roots, size_t n_roots,
+                   const struct definition ***ret, size_t *ret_n)
+{
+    struct closure closure = {.is_in = must_alloc(graph->n * sizeof(bool)),
+                              .todo = must_alloc(graph->n * sizeof(size_t))};
+    for (size_t i = 0; i < n_roots; i++) {
+        size_t index = lower_bound(graph, roots[i]);
+        if (index < graph->n && graph->at[index]->id == roots[i])
+            reach(&closure, index);
+    }
+    while (closure.n_todo) {
+        const struct definition *definition = graph->at[closure.todo[--closure.n_todo]];
+        for (size_t i = 0; i < definition->n_refs; i++)
+            reach(&closure, follow(graph, definition->refs[i]));
+    }
+    const struct definition **list = must_alloc(closure.n * sizeof(*list));
+    size_t n = 0;
+    for (size_t i = 0; i < graph->n; i++)
+        if (closure.is_in[i])
+            list[n++] = graph->at[i];
+    free(closure.is_in);
+    free(closure.todo);
+    *ret = list;
+    *ret_n = n;
+}
