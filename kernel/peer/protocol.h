@@ -34,7 +34,8 @@ enum {
                         -> {outcome, u address, u elements from there to the end of its
                         object (0: unknown), u size of one element in bytes}; the address
                         is valid in this generation */
-    WORKER_DUMP,     /* {n s variables} -> {outcome, b values, n s functions met in values} */
+    WORKER_DUMP,     /* {n s variables} -> {outcome, b values, n s names of cell functions and
+                        of other variables that were met in values} */
     WORKER_DUMP_AT,  /* {s root name, u address, u type id, u count}: the root is an array of
                         `count` elements -> as WORKER_DUMP */
     WORKER_LOAD,     /* {b values}: sets the variables that are its roots -> {outcome} */

@@ -76,10 +76,11 @@ int session_add_flags(struct session *session, const char *const *flags, size_t 
                       struct error *err) MUST_USE; /* -I, -D, ... for analyser and compilers */
 const char *const *session_libraries(const struct session *session, size_t *n);
 
-/* The values of variables as a value graph; *ret_functions are the cell functions that
- * were met in values. result is an error when something cannot travel. */
+/* The values of variables as a value graph; *ret_names (owned) are the cell functions and
+ * other variables that were met in values. result is an error when something cannot
+ * travel. */
 int session_dump(struct session *session, const char *const *variables, size_t n,
-                 struct buffer *ret_values, char ***ret_functions, size_t *ret_n_functions,
+                 struct buffer *ret_values, char ***ret_names, size_t *ret_n_names,
                  struct result *result, struct error *err) MUST_USE;
 int session_load(struct session *session, const void *values, size_t size,
                  struct result *result, struct error *err) MUST_USE;
@@ -96,8 +97,8 @@ int session_place(struct session *session, uint32_t cell, const char *pointer_ex
                   struct result *result, struct error *err) MUST_USE;
 int session_dump_at(struct session *session, const char *root,
                     const struct session_place *place, uint64_t from, uint64_t count,
-                    struct buffer *ret_values, char ***ret_functions,
-                    size_t *ret_n_functions, struct result *result,
+                    struct buffer *ret_values, char ***ret_names,
+                    size_t *ret_n_names, struct result *result,
                     struct error *err) MUST_USE;
 int session_load_at(struct session *session, const struct session_place *place,
                     uint64_t from, uint64_t count, const void *values, size_t size,

@@ -30,17 +30,17 @@ static int ask(struct session *session, uint16_t kind, const struct buffer *ques
     return r;
 }
 
-static int take_values(struct unpack *in, struct buffer *ret_values, char ***ret_functions,
-                       size_t *ret_n_functions, struct error *err)
+static int take_values(struct unpack *in, struct buffer *ret_values, char ***ret_names,
+                       size_t *ret_n_names, struct error *err)
 {
     size_t size, n;
     const void *values = unpack_bytes(in, &size);
     n = unpack_count(in);
-    char **functions = must_alloc((n + 1) * sizeof(*functions));
+    char **names = must_alloc((n + 1) * sizeof(*names));
     for (size_t i = 0; i < n; i++)
-        functions[i] = unpack_string(in);
-    *ret_functions = functions;
-    *ret_n_functions = n;
+        names[i] = unpack_string(in);
+    *ret_names = names;
+    *ret_n_names = n;
     if (in->failed)
         return error_set(err, -EBADMSG, "the worker's values cannot be read");
     buffer_add(ret_values, values, size);
@@ -48,20 +48,20 @@ static int take_values(struct unpack *in, struct buffer *ret_values, char ***ret
 }
 
 int session_dump(struct session *session, const char *const *variables, size_t n,
-                 struct buffer *ret_values, char ***ret_functions, size_t *ret_n_functions,
+                 struct buffer *ret_values, char ***ret_names, size_t *ret_n_names,
                  struct result *result, struct error *err)
 {
     CLEANUP(buffer_clear) struct buffer question = {0};
     struct unpack rest;
-    *ret_functions = NULL;
-    *ret_n_functions = 0;
+    *ret_names = NULL;
+    *ret_n_names = 0;
     pack_u64(&question, n);
     for (size_t i = 0; i < n; i++)
         pack_string(&question, variables[i]);
     int r = ask(session, WORKER_DUMP, &question, &rest, result, err);
     if (r < 0 || result->kind != RESULT_OK)
         return r;
-    return take_values(&rest, ret_values, ret_functions, ret_n_functions, err);
+    return take_values(&rest, ret_values, ret_names, ret_n_names, err);
 }
 
 int session_load(struct session *session, const void *values, size_t size,
@@ -108,13 +108,13 @@ int session_place(struct session *session, uint32_t cell, const char *pointer_ex
 
 int session_dump_at(struct session *session, const char *root,
                     const struct session_place *place, uint64_t from, uint64_t count,
-                    struct buffer *ret_values, char ***ret_functions,
-                    size_t *ret_n_functions, struct result *result, struct error *err)
+                    struct buffer *ret_values, char ***ret_names,
+                    size_t *ret_n_names, struct result *result, struct error *err)
 {
     CLEANUP(buffer_clear) struct buffer question = {0};
     struct unpack rest;
-    *ret_functions = NULL;
-    *ret_n_functions = 0;
+    *ret_names = NULL;
+    *ret_n_names = 0;
     if (check_place(session, place, result))
         return 0;
     pack_string(&question, root);
@@ -124,7 +124,7 @@ int session_dump_at(struct session *session, const char *root,
     int r = ask(session, WORKER_DUMP_AT, &question, &rest, result, err);
     if (r < 0 || result->kind != RESULT_OK)
         return r;
-    return take_values(&rest, ret_values, ret_functions, ret_n_functions, err);
+    return take_values(&rest, ret_values, ret_names, ret_n_names, err);
 }
 
 int session_load_at(struct session *session, const struct session_place *place,
