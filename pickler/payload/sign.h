@@ -35,6 +35,20 @@ int sign_key_make(struct error *err) MUST_USE;
 int sign_key_load(bool make, struct sign_key **ret, struct error *err) MUST_USE;
 void sign_key_public(const struct sign_key *key, uint8_t ret[SIGN_KEY_SIZE]);
 
+/* Public keys as 64 hexadecimal digits. Reading takes either case and nothing else. */
+#define SIGN_HEX_SIZE (2 * SIGN_KEY_SIZE + 1)
+void sign_key_to_hex(const uint8_t key[SIGN_KEY_SIZE], char ret[SIGN_HEX_SIZE]);
+bool sign_key_from_hex(const char *text, uint8_t ret[SIGN_KEY_SIZE]);
+
+/* Adds a key to trusted.txt under a name (no line breaks in it); a key that is there
+ * already gets the new name. */
+int sign_trust(const uint8_t key[SIGN_KEY_SIZE], const char *name,
+               struct error *err) MUST_USE;
+/* 1 when the key is trusted: *ret_name is its owned name ("own key" for key.pem); else 0.
+ * Fails when the key files cannot be relied on. */
+int sign_is_trusted(const uint8_t key[SIGN_KEY_SIZE], char **ret_name,
+                    struct error *err) MUST_USE;
+
 int sign_file(const struct sign_key *key, const void *payload, size_t size,
               struct buffer *out, struct error *err) MUST_USE;
 
@@ -43,5 +57,18 @@ int sign_file(const struct sign_key *key, const void *payload, size_t size,
  * (if not NULL) is filled when the signature itself is right. The payload is borrowed. */
 int sign_verify(const void *file, size_t size, const void **ret_payload, size_t *ret_size,
                 uint8_t signer[SIGN_KEY_SIZE], struct error *err) MUST_USE;
+
+/* As sign_verify(), but any key will do: who signed it is for the caller to judge. For
+ * showing a file, never for running it. */
+int sign_open(const void *file, size_t size, const void **ret_payload, size_t *ret_size,
+              uint8_t signer[SIGN_KEY_SIZE], struct error *err) MUST_USE;
+
+#define SIGN_FILE_SIZE_MAX ((size_t)1 << 32) /* bytes of a file; readers refuse more */
+
+/* Signs and writes the file, replacing an old one in one step. */
+int sign_save(const struct sign_key *key, const char *path, const void *payload,
+              size_t size, struct error *err) MUST_USE;
+/* Reads a whole file of at most SIGN_FILE_SIZE_MAX bytes; nothing is checked yet. */
+int sign_read(const char *path, struct buffer *out, struct error *err) MUST_USE;
 
 #endif
