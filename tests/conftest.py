@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Fixtures of all suites. $ACHAR names the executable under test."""
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def achar():
+    """Path of the executable under test."""
+    path = pathlib.Path(os.environ.get("ACHAR", ROOT / "build/kernel/app/achar")).resolve()
+    assert path.is_file(), f"'{path}' does not exist: ./dev build"
+    return path
+
+
+@pytest.fixture(scope="session")
+def kernelspec(achar, tmp_path_factory):
+    """Installs the kernelspec where only this run's Jupyter clients find it."""
+    prefix = tmp_path_factory.mktemp("prefix")
+    subprocess.run([achar, "install", "--prefix", prefix], check=True, timeout=30)
+    clean = pytest.MonkeyPatch()
+    clean.setenv("JUPYTER_PATH", str(prefix / "share/jupyter"))
+    clean.setenv("JUPYTER_RUNTIME_DIR", str(prefix / "runtime"))
+    clean.setenv("JUPYTER_CONFIG_DIR", str(prefix / "config"))
+    clean.setenv("XDG_CONFIG_HOME", str(prefix / "keys"))
+    yield prefix / "share/jupyter/kernels/achar"
+    clean.undo()

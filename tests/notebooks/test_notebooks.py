@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The notebooks run from top to bottom and show what their text says."""
+import pathlib
+import shutil
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+NOTEBOOKS = pathlib.Path(__file__).resolve().parents[2] / "notebooks"
+
+
+def execute(name, folder):
+    """{cell id: text of all its outputs}, the notebook being run in a copy of its folder."""
+    shutil.copytree(NOTEBOOKS / "data", folder / "data")
+    notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
+    NotebookClient(notebook, timeout=300, kernel_name="achar",
+                   resources={"metadata": {"path": str(folder)}}).execute()
+    return {cell.id: "".join(text_of(output) for output in cell.outputs)
+            for cell in notebook.cells if cell.cell_type == "code"}
+
+
+def text_of(output):
+    if output.output_type == "stream":
+        return output.text
+    if output.output_type == "error":
+        return "\n".join(output.traceback)
+    return output.data.get("text/plain", "")
+
+
+@pytest.fixture(scope="module")
+def tour(kernelspec, tmp_path_factory):
+    return execute("tour.ipynb", tmp_path_factory.mktemp("tour"))
+
+
+@pytest.fixture(scope="module")
+def digits(kernelspec, tmp_path_factory):
+    return execute("digits.ipynb", tmp_path_factory.mktemp("digits"))
+
+
+@pytest.mark.parametrize("name", ["tour.ipynb", "digits.ipynb"])
+def test_is_valid(name):
+    notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
+    nbformat.validate(notebook)
+    assert notebook.metadata.kernelspec.name == "achar"
+
+
+def test_callers_follow_a_redefinition(tour):
+    assert tour["hello"] == "12 squared is 144\n"
+    assert tour["sum"] == "385"
+    assert tour["redefined"] == "5500"
+    assert tour["restored"] == "81"
+
+
+@pytest.mark.parametrize("cell, parts", [
+    ("types", ["origin", "GREEN", "BLUE", "1"]), ("enumerator", ["BLUE"]),
+    ("string", ['"east"']), ("matrix", ["12"]), ("dynamic", ["3.74165"])])
+def test_values_are_shown(tour, cell, parts):
+    for part in parts:
+        assert part in tour[cell]
+
+
+def test_print(tour):
+    assert tour["print"] == "3 ...\n2 ...\n1 ...\ndone\n"
+
+
+def test_a_mistake_points_at_its_place(tour):
+    assert "^" in tour["misspelt"]
+    assert "sum_of_squares" in tour["misspelt"]  # the suggestion
+    assert "good" in tour["unharmed"] and "undeclared" in tour["unharmed"]
+
+
+def test_a_fault_is_survived(tour):
+    assert "SIGSEGV" in tour["fault"] and "move" in tour["fault"]
+    assert tour["alive"] == "14"
+
+
+def test_magics(tour):
+    assert "%pickle" in tour["lsmagic"]
+    assert "sum_of_squares" in tour["who"]
+    assert "Linux" in tour["shell"]
+
+
+def test_functions_travel(tour):
+    assert tour["shelf"] == tour["call"] == "2.5"
+    assert "4.25" in tour["map"] and "0.75" in tour["map"]
+    assert "mango: 3.00 kg" in tour["remote"]
+    assert tour["doubled"] == "5"
+
+
+def test_a_pickle_brings_state_back(tour):
+    assert tour["pickle"].splitlines()[-1] == "0"
+    assert tour["unpickle"].splitlines()[-1] == "5"
+
+
+def test_digits_agree(digits):
+    assert digits["load"] == "1797"
+    assert "0 of 1797 predictions differ" in digits["agree"]
+
+
+def test_digits_accuracy(digits):
+    assert "1777 of 1797 are right" in digits["confusion"]
+    assert "0.98887" in digits["confusion"]
+    assert "a 5 taken for a 9" in digits["mistakes"]
