@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Brings an ELF object of libtcc, gcc or clang (-fPIC) into the arena, in two steps: open
+ * lays it out, so that the addresses of its symbols are known; relocate binds it. Errors
+ * never end the process and leave nothing behind. Units are not unwound by their own
+ * .eh_frame: all code in the arena keeps frame pointers, so one synthetic description
+ * covers it (kernel/worker/backtrace.h). */
+#ifndef ACHAR_CODE_LOADER_H
+#define ACHAR_CODE_LOADER_H
+
+#include "pickler/code/arena.h"
+#include "pickler/code/object.h"
+
+struct image_symbol {
+    const char *name; /* borrowed from the image */
+    char *address;
+    uint64_t size;
+    bool is_function, is_local;
+};
+
+/* A run of constant or variable data without symbols of its own, for string literals. */
+struct image_section {
+    char *start;
+    size_t size;
+    bool is_strings; /* made of NUL-terminated strings */
+    bool is_constant;
+};
+
+struct image {
+    struct arena *arena;
+    char *parts[ARENA_PART_COUNT];
+    size_t part_sizes[ARENA_PART_COUNT];
+    struct image_symbol *symbols; /* defined ones, sorted by address */
+    size_t n_symbols;
+    char *names;
+    struct image_section *sections; /* data only */
+    size_t n_sections;
+    void (**initialisers)(void); /* borrowed from the arena; valid after relocation */
+    size_t n_initialisers;
+    struct image_link *link; /* what only relocation needs; NULL after image_seal() */
+};
+
+/* The address of an undefined symbol; NULL: unknown. */
+typedef void *(*image_resolver)(void *context, const char *name);
+
+/* The object must stay valid until the image is relocated or freed. -EBADMSG: not an
+ * object; -ENOTSUP: thread-local variables; -ENOMEM: the arena is full. */
+int image_open(struct arena *arena, const void *object, size_t size, struct image **ret,
+               struct error *err) MUST_USE;
+/* Gives the memory back: only when nothing can refer to it. */
+void image_free(struct image *image);
+DEFINE_FREEP(struct image, image_free)
+
+/* Address of a defined symbol, or NULL. */
+char *image_address(const struct image *image, const char *name);
+const struct image_symbol *image_symbol(const struct image *image, const char *name);
+/* The symbol that an address lies in; NULL. */
+const struct image_symbol *image_symbol_at(const struct image *image,
+                                           const void *address);
+
+/* -ENOENT: undefined symbols, all named; -ERANGE: a reference that does not reach. */
+int image_relocate(struct image *image, image_resolver resolve, void *context,
+                   struct error *err) MUST_USE;
+
+/* The address that section `section` of the object was given, NULL when it has none; only
+ * until image_seal(). With it line tables are read. */
+char *image_section_address(const struct image *image, size_t section);
+const struct elf *image_elf(const struct image *image);
+/* Releases what relocation needed; the object is not used any more. */
+void image_seal(struct image *image);
+
+/* A jump to `target` at the 16 bytes at `code`, and back: the target of a jump or call
+ * that the loader wrote, NULL for anything else. */
+void loader_write_stub(char *code, const void *target);
+void *loader_stub_target(const struct arena *arena, const char *code);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The compiler that answers at once: libtcc, in this process, from text to an ELF object
+ * in memory. Its own linker is never used: it misreads variables of other units and ends
+ * the process on errors. The only file that talks to libtcc. */
+#ifndef ACHAR_CODE_TCC_H
+#define ACHAR_CODE_TCC_H
+
+#include "pickler/code/compile.h"
+
+/* `flags` (-I, -D, ...; may be NULL) are added to ours. A text that does not compile is a
+ * success with !ret->is_ok; an implicit function declaration is such an error. */
+int tcc_compile(const char *text, const char *const *flags, size_t n_flags,
+                struct compiled *ret, struct error *err) MUST_USE;
+
+/* Functions that libtcc's code calls by itself ("__va_arg", "__floatundidf", "alloca",
+ * ...); NULL for other names. */
+void *tcc_helper(const char *name);
+
+#endif
