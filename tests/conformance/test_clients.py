@@ -103,7 +103,9 @@ def test_jupyter_console():
         console.sendline("seven * 6")
         console.expect(r"Out\[2\]: *42")
         console.expect(re.escape("In [3]: "))
-        console.sendline("exit")
+        console.sendeof()
+        console.expect("really want to exit")
+        console.sendline("y")
         console.expect(pexpect.EOF)
     finally:
         console.close(force=True)
