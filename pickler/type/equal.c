@@ -109,6 +109,10 @@ static bool same_fields(struct comparison *c, const struct type *a, const struct
         return false;
     for (size_t i = 0; i < a->n_fields; i++) {
         const struct type_field *x = &a->fields[i], *y = &b->fields[i];
+        if ((x->bits < 0) != (y->bits < 0))
+            return differ(c, "field '%s' of '%s' is %s here, as it is%s", x->name,
+                          a->spelling, x->bits < 0 ? "no bit-field" : "a bit-field",
+                          x->bits < 0 ? "" : " not");
         if (x->bits != y->bits)
             return differ(c, "field '%s' of '%s' has %d bits here and %d", x->name,
                           a->spelling, (int)x->bits, (int)y->bits);
