@@ -77,14 +77,28 @@ static void take_report(struct report *report, struct result *result)
     report->n_lines = report->lines_capacity = 0;
 }
 
-void session_report(struct session *session, const struct outcome *outcome,
-                    struct result *result)
+static void report(struct session *session, const struct outcome *outcome, bool is_task,
+                   struct result *result)
 {
     CLEANUP(report_clear) struct report report = {0};
-    struct report_context context = {.line = source_line, .context = session};
+    struct report_context context = {.line = source_line,
+                                     .context = session,
+                                     .is_task = is_task};
     report_outcome(outcome, &context, &report);
     if (report.name)
         take_report(&report, result);
+}
+
+void session_report(struct session *session, const struct outcome *outcome,
+                    struct result *result)
+{
+    report(session, outcome, false, result);
+}
+
+void session_report_task(struct session *session, const struct outcome *outcome,
+                         struct result *result)
+{
+    report(session, outcome, true, result);
 }
 
 static void report_plan(const struct plan *plan, const struct session_events *events,

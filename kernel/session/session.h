@@ -68,6 +68,10 @@ int session_define(struct session *session, struct plan *plan,
                    const struct session_events *events, struct result *result,
                    struct error *err) MUST_USE;
 
+/* An outcome of a job worker that is not a success, as the user's error. */
+void session_report_task(struct session *session, const struct outcome *outcome,
+                         struct result *result);
+
 /* Opens a shared library ("libz.so.1", "/path/x.so") for all later cells. */
 int session_link(struct session *session, const char *file,
                  const struct session_events *events, struct result *result,

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "magics/capture.h"
+
+#include <string.h>
+
+#define CAPTURE_ROUNDS_MAX 1000 /* each adds at least one definition */
+
+void capture_roots_clear(struct capture_roots *roots)
+{
+    free(roots->ids);
+    *roots = (struct capture_roots){0};
+}
+
+void capture_roots_add(struct capture_roots *roots, uint32_t id)
+{
+    for (size_t i = 0; i < roots->n; i++)
+        if (roots->ids[i] == id)
+            return;
+    GROW(roots->ids, roots->n, roots->capacity);
+    roots->ids[roots->n++] = id;
+}
+
+static bool has_definition(const struct payload *payload, const char *name)
+{
+    for (size_t i = 0; i < payload->n_definitions; i++) {
+        const struct definition *definition = payload->definitions[i];
+        if ((definition->kind == DEFINITION_FUNCTION ||
+             definition->kind == DEFINITION_VARIABLE) &&
+            !strcmp(definition->name, name))
+            return true;
+    }
+    return false;
+}
+
+/* Adds what was met in values and is not in the payload yet; true when there was any. */
+static bool extend(struct magic_context *context, const struct payload *payload,
+                   char **names, size_t n, struct capture_roots *roots)
+{
+    const struct graph *graph = session_graph(context->session);
+    size_t before = roots->n;
+    for (size_t i = 0; i < n; i++) {
+        const struct definition *definition = graph_current(graph, names[i]);
+        if (definition && !has_definition(payload, names[i]))
+            capture_roots_add(roots, definition->id);
+    }
+    return roots->n > before;
+}
+
+static void add_libraries(struct magic_context *context, struct payload *payload)
+{
+    size_t n;
+    const char *const *libraries = session_libraries(context->session, &n);
+    payload->libraries = must_alloc((n + 1) * sizeof(*payload->libraries));
+    for (; payload->n_libraries < n; payload->n_libraries++)
+        payload->libraries[payload->n_libraries] =
+            must_strdup(libraries[payload->n_libraries]);
+}
+
+/* One round: code of the roots, values of its variables. *ret_more: the values reach
+ * further than the code did. */
+static int capture_round(struct magic_context *context, struct capture_roots *roots,
+                         struct payload **ret, bool *ret_more, struct result *result,
+                         struct error *err)
+{
+    CLEANUP(payload_freep) struct payload *payload = NULL;
+    CLEANUP(buffer_clear) struct buffer values = {0};
+    CLEANUP(freep) const char **variables = NULL;
+    struct error why = {0};
+    char **names = NULL;
+    size_t n_variables, n_names = 0;
+    if (payload_new(session_graph(context->session), session_types(context->session),
+                    roots->ids, roots->n, &payload, &why) < 0) {
+        result_error(result, "PickleError", "%s", why.text);
+        return 0;
+    }
+    payload_variables(payload, &variables, &n_variables);
+    int r = session_dump(context->session, variables, n_variables, &values, &names, &n_names,
+                         result, err);
+    *ret_more = r == 0 && result->kind == RESULT_OK &&
+                extend(context, payload, names, n_names, roots);
+    for (size_t i = 0; i < n_names; i++)
+        free(names[i]);
+    free(names);
+    if (r < 0 || result->kind != RESULT_OK || *ret_more)
+        return r;
+    payload->values_size = values.size;
+    payload->values = buffer_take(&values);
+    add_libraries(context, payload);
+    payload->cell = context->cell;
+    *ret = TAKE(payload);
+    return 0;
+}
+
+int capture(struct magic_context *context, struct capture_roots *roots, struct payload **ret,
+            struct result *result, struct error *err)
+{
+    bool is_more = true;
+    int r = 0;
+    *ret = NULL;
+    for (int i = 0; is_more && i < CAPTURE_ROUNDS_MAX; i++) {
+        is_more = false;
+        r = capture_round(context, roots, ret, &is_more, result, err);
+        if (r < 0 || result->kind != RESULT_OK)
+            return r;
+    }
+    if (!*ret)
+        result_error(result, "PickleError", "the values reach ever more definitions");
+    return 0;
+}
+
+int capture_pack(const struct payload *payload, struct packed_payload *ret,
+                 struct result *result)
+{
+    struct error why = {0};
+    if (payload_pack(payload, &ret->bytes, &why) < 0) {
+        result_error(result, "PickleError", "%s", why.text);
+        return -1;
+    }
+    payload_hash(ret->bytes.data, ret->bytes.size, ret->hash);
+    return 0;
+}

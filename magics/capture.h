@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Capturing: from definitions to a payload with everything they reach, code and state. */
+#ifndef ACHAR_MAGICS_CAPTURE_H
+#define ACHAR_MAGICS_CAPTURE_H
+
+#include "magics/context.h"
+#include "pickler/payload/payload.h"
+
+struct capture_roots {
+    uint32_t *ids;
+    size_t n, capacity;
+};
+
+void capture_roots_clear(struct capture_roots *roots);
+void capture_roots_add(struct capture_roots *roots, uint32_t id);
+
+/* The closure of the roots over code and values: functions and variables that are met in
+ * values extend it. NULL in *ret when something cannot travel; the result names it. The
+ * entry is the caller's to fill. */
+int capture(struct magic_context *context, struct capture_roots *roots, struct payload **ret,
+            struct result *result, struct error *err) MUST_USE;
+
+/* A payload as bytes with its hash. */
+struct packed_payload {
+    struct buffer bytes;
+    uint8_t hash[PAYLOAD_HASH_SIZE];
+};
+
+/* Turns an error into the user's result: a payload that cannot be packed. */
+int capture_pack(const struct payload *payload, struct packed_payload *ret,
+                 struct result *result) MUST_USE;
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What a magic works with, and what several magics do alike. */
+#ifndef ACHAR_MAGICS_CONTEXT_H
+#define ACHAR_MAGICS_CONTEXT_H
+
+#include "magics/executors/pool_client.h"
+#include "magics/magic.h"
+
+struct named_executor {
+    char *name;
+    const struct executor_type *type;
+    struct executor_option *options; /* owned, with their texts */
+    size_t n_options;
+    struct pool_client *pool; /* NULL until it is first used */
+};
+
+struct magics {
+    struct session *session; /* borrowed */
+    struct named_executor *executors; /* "local" first */
+    size_t n_executors, executors_capacity;
+};
+
+struct magic_context {
+    struct magics *magics;
+    struct session *session; /* magics->session */
+    uint32_t cell, line;     /* where the magic stands */
+    const struct session_events *events;
+};
+
+/* The value of an option by its name, NULL when it was not given. */
+const char *magic_option(const struct magic *magic, const struct magic_arguments *arguments,
+                         const char *name);
+
+void magic_print(struct magic_context *context, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The name in a list that is nearest to a mistyped one, or NULL when none is near. */
+const char *nearest_name(const char *name, const char *const *names, size_t n);
+
+/* Runs a program with its output going into the cell, or into *ret_output when not NULL.
+ * *ret_status is its wait status. Interruptible. */
+int magic_process(struct magic_context *context, const char *const *argv,
+                  struct buffer *ret_output, int *ret_status, struct error *err) MUST_USE;
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "magics/dispatch.h"
+
+#include "kernel/display/report.h"
+#include "magics/executor_table.h"
+
+#define CANCEL_WAIT_MS 5000
+
+void dispatch_report(struct magic_context *context, const struct outcome *outcome,
+                     struct result *result)
+{
+    session_report_task(context->session, outcome, result);
+}
+
+bool dispatch_payload(struct magic_context *context, struct pool_client *pool,
+                      const struct packed_payload *payload, struct result *result)
+{
+    CLEANUP(outcome_clear) struct outcome outcome = {0};
+    struct error err = {0};
+    if (pool_client_payload(pool, payload->hash, payload->bytes.data, payload->bytes.size,
+                            &outcome, &err) < 0) {
+        result_error(result, "ExecutorError", "%s", err.text);
+        return false;
+    }
+    dispatch_report(context, &outcome, result);
+    return result->kind == RESULT_OK;
+}
+
+int dispatch_wait(struct magic_context *context, struct pool_client *pool, int timeout_ms,
+                  struct pool_event *ret, struct result *result)
+{
+    for (;;) {
+        struct error err = {0};
+        int wake_fd = session_interrupt_fd(context->session);
+        *ret = (struct pool_event){0};
+        if (pool_client_wait(pool, wake_fd, timeout_ms, ret, &err) < 0) {
+            result_error(result, "ExecutorError", "%s", err.text);
+            return -1;
+        }
+        switch (ret->kind) {
+        case POOL_EVENT_OUTPUT:
+            context->events->stream(context->events->context, ret->stream == 2, ret->data,
+                                    ret->size);
+            continue;
+        case POOL_EVENT_RESULT:
+        case POOL_EVENT_NONE:
+            return 1;
+        case POOL_EVENT_WAKE:
+            if (session_was_interrupted(context->session))
+                return 0;
+        }
+    }
+}
+
+void dispatch_cancel(struct magic_context *context, struct pool_client *pool,
+                     const uint32_t *ids, size_t n)
+{
+    CLEANUP(result_clear) struct result ignored = {0};
+    size_t n_open = 0;
+    for (size_t i = 0; i < n; i++)
+        n_open += pool_client_cancel(pool, ids[i], NULL) == 0;
+    while (n_open) {
+        struct pool_event event;
+        int r = dispatch_wait(context, pool, CANCEL_WAIT_MS, &event, &ignored);
+        if (r < 0 || (r == 1 && event.kind == POOL_EVENT_NONE))
+            return;
+        if (r == 1) {
+            outcome_clear(&event.outcome);
+            n_open--;
+        }
+    }
+}
+
+static bool run_one(struct magic_context *context, struct pool_client *pool,
+                    const struct packed_payload *packed, struct buffer *ret_values,
+                    char **ret_value_text, struct result *result)
+{
+    struct error err = {0};
+    struct pool_event event;
+    uint32_t id;
+    if (!dispatch_payload(context, pool, packed, result))
+        return false;
+    if (pool_client_submit(pool, packed->hash, NULL, 0, &id, &err) < 0) {
+        result_error(result, "ExecutorError", "%s", err.text);
+        return false;
+    }
+    int r = dispatch_wait(context, pool, -1, &event, result);
+    if (r < 0)
+        return false;
+    if (r == 0) {
+        dispatch_cancel(context, pool, &id, 1);
+        result_error(result, "Interrupted", "the remote work was cancelled");
+        return false;
+    }
+    dispatch_report(context, &event.outcome, result);
+    if (result->kind == RESULT_OK) {
+        buffer_add(ret_values, event.data, event.size);
+        *ret_value_text = TAKE(event.outcome.value_text);
+    }
+    outcome_clear(&event.outcome);
+    return result->kind == RESULT_OK;
+}
+
+bool dispatch_one(struct magic_context *context, const char *executor,
+                  const struct payload *payload, struct buffer *ret_values,
+                  char **ret_value_text, struct result *result)
+{
+    struct packed_payload packed = {0};
+    struct pool_client *pool = executors_pool(context->magics, executor, result);
+    bool is_done = pool && capture_pack(payload, &packed, result) == 0 &&
+                   run_one(context, pool, &packed, ret_values, ret_value_text, result);
+    buffer_clear(&packed.bytes);
+    return is_done;
+}

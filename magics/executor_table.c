@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "magics/executor_table.h"
+
+#include <string.h>
+
+static void free_options(struct executor_option *options, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free((char *)options[i].name);
+        free((char *)options[i].value);
+    }
+    free(options);
+}
+
+void executors_define(struct magics *magics, const char *name,
+                      const struct executor_type *type, struct executor_option *options,
+                      size_t n_options)
+{
+    struct named_executor *executor = NULL;
+    for (size_t i = 0; i < magics->n_executors; i++)
+        if (!strcmp(magics->executors[i].name, name))
+            executor = &magics->executors[i];
+    if (executor) {
+        pool_client_free(executor->pool);
+        free_options(executor->options, executor->n_options);
+    } else {
+        GROW(magics->executors, magics->n_executors, magics->executors_capacity);
+        executor = &magics->executors[magics->n_executors++];
+        executor->name = must_strdup(name);
+    }
+    executor->type = type;
+    executor->options = options;
+    executor->n_options = n_options;
+    executor->pool = NULL;
+}
+
+void executors_init(struct magics *magics)
+{
+    executors_define(magics, EXECUTOR_DEFAULT, &executor_local, NULL, 0);
+}
+
+void executors_clear(struct magics *magics)
+{
+    for (size_t i = 0; i < magics->n_executors; i++) {
+        pool_client_free(magics->executors[i].pool);
+        free_options(magics->executors[i].options, magics->executors[i].n_options);
+        free(magics->executors[i].name);
+    }
+    free(magics->executors);
+}
+
+static struct named_executor *find(struct magics *magics, const char *name,
+                                   struct result *result)
+{
+    const char *names[64];
+    size_t n = 0;
+    for (size_t i = 0; i < magics->n_executors; i++) {
+        if (!strcmp(magics->executors[i].name, name))
+            return &magics->executors[i];
+        if (n < 64)
+            names[n++] = magics->executors[i].name;
+    }
+    const char *near = nearest_name(name, names, n);
+    result_error(result, "UsageError",
+                 "there is no executor '%s'%s%s%s; %%executor lists them and makes new ones",
+                 name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    return NULL;
+}
+
+struct pool_client *executors_pool(struct magics *magics, const char *name,
+                                   struct result *result)
+{
+    struct error err = {0};
+    struct named_executor *executor = find(magics, name ? name : EXECUTOR_DEFAULT, result);
+    if (!executor)
+        return NULL;
+    if (executor->pool && !pool_client_is_alive(executor->pool)) {
+        pool_client_free(executor->pool);
+        executor->pool = NULL;
+    }
+    if (!executor->pool && pool_client_new(executor->type, executor->options,
+                                           executor->n_options, &executor->pool, &err) < 0) {
+        result_error(result, "ExecutorError", "executor '%s' does not start: %s",
+                     executor->name, err.text);
+        return NULL;
+    }
+    return executor->pool;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "magics/libraries.h"
+
+#include <string.h>
+
+static char *find_in_folders(const char *name, const char *const *folders, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        CLEANUP(freep) char *path = must_format("%s/lib%s.so", folders[i], name);
+        if (access(path, R_OK) == 0)
+            return TAKE(path);
+    }
+    return NULL;
+}
+
+/* `ldconfig -p` prints "\tlibz.so.1 (libc6,x86-64) => /lib/...": the shortest soname is
+ * the one that programs are linked with. */
+static char *find_in_cache(const char *cache, const char *name)
+{
+    CLEANUP(freep) char *start = must_format("\tlib%s.so.", name);
+    const char *best = NULL;
+    size_t best_size = 0;
+    for (const char *at = cache; (at = strstr(at, start)); at++) {
+        size_t size = strcspn(at + 1, " \n");
+        if (!best || size < best_size) {
+            best = at + 1;
+            best_size = size;
+        }
+    }
+    return best ? must_strndup(best, best_size) : NULL;
+}
+
+char *library_find(struct magic_context *context, const char *name,
+                   const char *const *folders, size_t n_folders)
+{
+    if (strchr(name, '/') || strstr(name, ".so"))
+        return must_strdup(name);
+    if (!strncmp(name, "-l", 2))
+        name += 2;
+    char *path = find_in_folders(name, folders, n_folders);
+    if (path)
+        return path;
+    static const char *const argv[] = {"/sbin/ldconfig", "-p", NULL};
+    CLEANUP(buffer_clear) struct buffer cache = {0};
+    int status;
+    if (magic_process(context, argv, &cache, &status, NULL) < 0)
+        return NULL;
+    return find_in_cache(buffer_string(&cache), name);
+}
+
+int library_link(struct magic_context *context, const char *name,
+                 const char *const *folders, size_t n_folders, struct result *result,
+                 struct error *err)
+{
+    CLEANUP(freep) char *file = library_find(context, name, folders, n_folders);
+    if (!file) {
+        result_error(result, "LinkError",
+                     "there is no shared library for '%s': no lib%s.so in the dynamic "
+                     "linker's cache; give a path, or install the library",
+                     name, strncmp(name, "-l", 2) ? name : name + 2);
+        return 0;
+    }
+    return session_link(context->session, file, context->events, result, err);
+}

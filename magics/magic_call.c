@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * %call: one expression, evaluated by an executor; the typed value comes home. */
+#include "kernel/peer/protocol.h"
+#include "magics/arguments.h"
+#include "magics/dispatch.h"
+#include "magics/target.h"
+
+/* What is needed of an expression's plan after the session has taken it. */
+struct expression {
+    char *entry_text;
+    uint32_t type;
+    struct capture_roots roots;
+};
+
+static void expression_clear(struct expression *expression)
+{
+    free(expression->entry_text);
+    capture_roots_clear(&expression->roots);
+}
+
+static int analyse(struct magic_context *context, const char *text, struct expression *ret,
+                   struct result *result, struct error *err)
+{
+    struct plan *plan = NULL;
+    int r = session_plan(context->session, context->cell, context->line, PLAN_EXPRESSION,
+                         text, &plan, result, err);
+    if (r < 0 || !plan)
+        return r;
+    ret->entry_text = must_strdup(plan->entry_text);
+    ret->type = plan->value_symbol ? plan->value_type : 0;
+    for (size_t i = 0; i < plan->n_refs; i++)
+        capture_roots_add(&ret->roots, plan->refs[i]);
+    return session_define(context->session, plan, context->events, result, err);
+}
+
+static int store(struct magic_context *context, const char *target, uint32_t type,
+                 const struct buffer *values, struct result *result, struct error *err)
+{
+    struct session_place place;
+    int r;
+    if (!target_place(context, target, type, 0, &place, result, &r, err))
+        return r;
+    return session_load_at(context->session, &place, 0, 1, values->data, values->size,
+                           result, err);
+}
+
+static int call(struct magic_context *context, const char *text, const char *target,
+                const char *executor, struct result *result, struct error *err)
+{
+    CLEANUP(expression_clear) struct expression expression = {0};
+    CLEANUP(payload_freep) struct payload *payload = NULL;
+    CLEANUP(buffer_clear) struct buffer values = {0};
+    int r = analyse(context, text, &expression, result, err);
+    if (r < 0 || result->kind != RESULT_OK)
+        return r;
+    if (target && !expression.type) {
+        result_error(result, "TypeError", "'%s' has no value to store in '%s'", text, target);
+        return 0;
+    }
+    r = capture(context, &expression.roots, &payload, result, err);
+    if (r < 0 || result->kind != RESULT_OK)
+        return r;
+    payload->entry = PAYLOAD_CALL;
+    payload->entry_text = TAKE(expression.entry_text);
+    payload->value_type = types_import(&payload->types, session_types(context->session),
+                                       expression.type);
+    CLEANUP(freep) char *value_text = NULL;
+    if (!dispatch_one(context, executor, payload, &values, &value_text, result))
+        return 0;
+    if (target)
+        return store(context, target, expression.type, &values, result, err);
+    result->value_text = TAKE(value_text);
+    return 0;
+}
+
+static int run(struct magic_context *context, const struct magic_arguments *arguments,
+               struct result *result, struct error *err)
+{
+    CLEANUP(freep) char *text = NULL;
+    CLEANUP(freep) char *target = NULL;
+    arrow_split(arguments->text, &text, &target);
+    if (!*text || (target && !*target)) {
+        result_error(result, "UsageError", "%%call takes EXPR [-> LVALUE]");
+        return 0;
+    }
+    return call(context, text, target, arguments->options[0], result, err);
+}
+
+const struct magic magic_call = {
+    .name = "call",
+    .is_line = true,
+    .usage = "EXPR [-> LVALUE]",
+    .summary = "evaluate an expression on an executor",
+    .options = (const struct magic_option[]){{"on", "NAME", "the executor; local by default"},
+                                             {0}},
+    .min_words = 1,
+    .max_words = SIZE_MAX,
+    .run = run,
+};

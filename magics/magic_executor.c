@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * %executor: lists the executors, or names a new one. */
+#include <string.h>
+
+#include "magics/arguments.h"
+#include "magics/executor_table.h"
+
+static void list(struct magic_context *context)
+{
+    struct magics *magics = context->magics;
+    for (size_t i = 0; i < magics->n_executors; i++) {
+        struct named_executor *executor = &magics->executors[i];
+        CLEANUP(buffer_clear) struct buffer line = {0};
+        buffer_format(&line, "%-12s = %s", executor->name, executor->type->name);
+        for (size_t k = 0; k < executor->n_options; k++)
+            buffer_format(&line, " --%s%s%s", executor->options[k].name,
+                          *executor->options[k].value ? "=" : "",
+                          executor->options[k].value);
+        if (executor->pool && pool_client_is_alive(executor->pool))
+            buffer_format(&line, "    running, %u workers",
+                          pool_client_workers(executor->pool));
+        magic_print(context, "%s\n", buffer_string(&line));
+    }
+}
+
+static const struct executor_type *find_type(const char *name, struct result *result)
+{
+    const char *names[16];
+    size_t n = 0;
+    for (; executor_types[n]; n++) {
+        if (!strcmp(executor_types[n]->name, name))
+            return executor_types[n];
+        if (n < 16)
+            names[n] = executor_types[n]->name;
+    }
+    const char *near = nearest_name(name, names, n < 16 ? n : 16);
+    result_error(result, "UsageError", "there is no executor type '%s'%s%s%s", name,
+                 near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    return NULL;
+}
+
+static bool is_known_option(const struct executor_type *type, const char *name,
+                            struct result *result)
+{
+    size_t n = 0;
+    for (; type->options[n]; n++)
+        if (!strcmp(type->options[n], name))
+            return true;
+    const char *near = nearest_name(name, type->options, n);
+    result_error(result, "UsageError", "executor type '%s' has no option --%s%s%s%s",
+                 type->name, name, near ? "; did you mean --" : "", near ? near : "",
+                 near ? "?" : "");
+    return false;
+}
+
+/* "--workers=4" or "--workers 4" from words [from, n). */
+static bool take_options(const struct executor_type *type, const char **words, size_t from,
+                         size_t n, struct executor_option *ret, size_t *ret_n,
+                         struct result *result)
+{
+    for (size_t i = from; i < n; i++) {
+        if (strncmp(words[i], "--", 2)) {
+            result_error(result, "UsageError", "'%s' is not an option such as --workers=4",
+                         words[i]);
+            return false;
+        }
+        size_t size = strcspn(words[i] + 2, "=");
+        CLEANUP(freep) char *name = must_strndup(words[i] + 2, size);
+        if (!is_known_option(type, name, result))
+            return false;
+        const char *value = "";
+        if (words[i][2 + size] == '=')
+            value = words[i] + 2 + size + 1;
+        else if (i + 1 < n && strncmp(words[i + 1], "--", 2))
+            value = words[++i];
+        ret[(*ret_n)++] = (struct executor_option){TAKE(name), must_strdup(value)};
+    }
+    return true;
+}
+
+static int run(struct magic_context *context, const struct magic_arguments *arguments,
+               struct result *result, struct error *err)
+{
+    (void)err;
+    const char **words = arguments->words;
+    size_t n = arguments->n_words, n_options = 0;
+    if (!n) {
+        list(context);
+        return 0;
+    }
+    if (n < 3 || strcmp(words[1], "=")) {
+        result_error(result, "UsageError", "%%executor takes NAME = TYPE [--OPTION=VALUE], "
+                                           "such as %%executor two = local --workers=2");
+        return 0;
+    }
+    const struct executor_type *type = find_type(words[2], result);
+    if (!type)
+        return 0;
+    struct executor_option *options = must_alloc((n + 1) * sizeof(*options));
+    if (take_options(type, words, 3, n, options, &n_options, result)) {
+        executors_define(context->magics, words[0], type, options, n_options);
+        return 0;
+    }
+    for (size_t i = 0; i < n_options; i++) {
+        free((char *)options[i].name);
+        free((char *)options[i].value);
+    }
+    free(options);
+    return 0;
+}
+
+const struct magic magic_executor = {
+    .name = "executor",
+    .is_line = true,
+    .usage = "[NAME = TYPE [--OPTION=VALUE ...]]",
+    .summary = "list the executors, or name a new one for --on NAME",
+    .max_words = 64,
+    .run = run,
+};

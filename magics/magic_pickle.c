@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * %pickle: definitions with all they reach, as a signed file. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "magics/capture.h"
+#include "pickler/payload/sign.h"
+
+static bool find_roots(struct magic_context *context, const char **names, size_t n,
+                       struct capture_roots *roots, struct result *result)
+{
+    const struct graph *graph = session_graph(context->session);
+    CLEANUP(freep) const char **known =
+        must_alloc((graph_count(graph) + 1) * sizeof(*known));
+    for (size_t i = 0; i < graph_count(graph); i++)
+        known[i] = graph_at(graph, i)->name;
+    for (size_t i = 0; i < n; i++) {
+        const struct definition *definition = graph_current(graph, names[i]);
+        if (!definition) {
+            const char *near = nearest_name(names[i], known, graph_count(graph));
+            result_error(result, "NameError", "'%s' is not defined in this session%s%s%s",
+                         names[i], near ? "; did you mean '" : "", near ? near : "",
+                         near ? "'?" : "");
+            return false;
+        }
+        capture_roots_add(roots, definition->id);
+    }
+    return true;
+}
+
+/* Whole or not at all: a file beside it takes its place. */
+static int write_file(const char *path, const struct buffer *bytes, struct error *err)
+{
+    CLEANUP(freep) char *partial = must_format("%s.partial-%d", path, getpid());
+    CLEANUP(closep) int fd = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return error_errno(err, -errno, "cannot write '%s'", path);
+    for (size_t done = 0; done < bytes->size;) {
+        ssize_t n = write(fd, bytes->data + done, bytes->size - done);
+        if (n < 0 && errno != EINTR) {
+            int r = error_errno(err, -errno, "cannot write '%s'", path);
+            unlink(partial);
+            return r;
+        }
+        done += n > 0 ? (size_t)n : 0;
+    }
+    if (rename(partial, path) < 0) {
+        int r = error_errno(err, -errno, "cannot write '%s'", path);
+        unlink(partial);
+        return r;
+    }
+    return 0;
+}
+
+static int sign_and_write(const struct payload *payload, const char *path,
+                          struct buffer *file, struct result *result)
+{
+    CLEANUP(sign_key_freep) struct sign_key *key = NULL;
+    struct packed_payload packed = {0};
+    struct error why = {0};
+    if (capture_pack(payload, &packed, result) < 0)
+        return -1;
+    int r = sign_key_load(true, &key, &why);
+    if (r == 0)
+        r = sign_file(key, packed.bytes.data, packed.bytes.size, file, &why);
+    if (r == 0)
+        r = write_file(path, file, &why);
+    if (r < 0)
+        result_error(result, "PickleError", "%s", why.text);
+    buffer_clear(&packed.bytes);
+    return r;
+}
+
+static int run(struct magic_context *context, const struct magic_arguments *arguments,
+               struct result *result, struct error *err)
+{
+    CLEANUP(capture_roots_clear) struct capture_roots roots = {0};
+    CLEANUP(payload_freep) struct payload *payload = NULL;
+    CLEANUP(buffer_clear) struct buffer file = {0};
+    size_t n = arguments->n_words;
+    if (strcmp(arguments->words[n - 2], ">")) {
+        result_error(result, "UsageError", "%%pickle takes NAME ... > FILE.achar");
+        return 0;
+    }
+    if (!find_roots(context, arguments->words, n - 2, &roots, result))
+        return 0;
+    int r = capture(context, &roots, &payload, result, err);
+    if (r < 0 || result->kind != RESULT_OK)
+        return r;
+    payload->n_names = n - 2;
+    payload->names = must_alloc((n - 1) * sizeof(*payload->names));
+    for (size_t i = 0; i < n - 2; i++)
+        payload->names[i] = must_strdup(arguments->words[i]);
+    const char *path = arguments->words[n - 1];
+    if (sign_and_write(payload, path, &file, result) == 0)
+        magic_print(context, "%s: %zu definitions, %zu bytes of state, %zu bytes in all\n",
+                    path, payload->n_definitions, payload->values_size, file.size);
+    return 0;
+}
+
+const struct magic magic_pickle = {
+    .name = "pickle",
+    .is_line = true,
+    .usage = "NAME ... > FILE.achar",
+    .summary = "write definitions with all they reach, code and state, signed",
+    .min_words = 3,
+    .max_words = 1024,
+    .run = run,
+};

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * %unpickle: the definitions and the state of a signed file become part of the session. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "magics/capture.h"
+#include "pickler/payload/sign.h"
+
+#define PICKLE_FILE_MAX (16ull << 30) /* bytes */
+
+static int read_file(const char *path, struct buffer *ret, struct error *err)
+{
+    CLEANUP(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat info;
+    if (fd < 0 || fstat(fd, &info) < 0)
+        return error_errno(err, -errno, "cannot read '%s'", path);
+    if (!S_ISREG(info.st_mode) || (unsigned long long)info.st_size > PICKLE_FILE_MAX)
+        return error_set(err, -EINVAL, "'%s' is not a file of at most 16 GiB", path);
+    buffer_reserve(ret, (size_t)info.st_size);
+    while (ret->size < (size_t)info.st_size) {
+        ssize_t n = read(fd, ret->data + ret->size, (size_t)info.st_size - ret->size);
+        if (n < 0 && errno != EINTR)
+            return error_errno(err, -errno, "cannot read '%s'", path);
+        if (n == 0)
+            break;
+        ret->size += n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+static void add_text(struct buffer *text, const char *source)
+{
+    if (source)
+        buffer_format(text, "%s\n", source);
+}
+
+/* The definitions as a cell: what is declared first, then the bodies. */
+static char *cell_text(const struct payload *payload)
+{
+    struct buffer text = {0};
+    for (size_t i = 0; i < payload->n_definitions; i++) {
+        const struct definition *d = payload->definitions[i];
+        bool is_object = d->kind == DEFINITION_FUNCTION || d->kind == DEFINITION_VARIABLE;
+        add_text(&text, is_object ? d->declaration : d->source);
+    }
+    for (size_t i = 0; i < payload->n_definitions; i++) {
+        const struct definition *d = payload->definitions[i];
+        if (d->kind == DEFINITION_FUNCTION || d->kind == DEFINITION_VARIABLE)
+            add_text(&text, d->source);
+    }
+    return buffer_take(&text);
+}
+
+static int load(struct magic_context *context, const struct payload *payload,
+                struct result *result, struct error *err)
+{
+    CLEANUP(freep) char *text = cell_text(payload);
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < payload->n_libraries && result->kind == RESULT_OK; i++)
+        r = session_link(context->session, payload->libraries[i], context->events, result,
+                         err);
+    if (r == 0 && result->kind == RESULT_OK)
+        r = session_run(context->session, context->cell, context->line, text,
+                        context->events, result, err);
+    if (r == 0 && result->kind == RESULT_OK && payload->values_size)
+        r = session_load(context->session, payload->values, payload->values_size, result,
+                         err);
+    return r;
+}
+
+static int run(struct magic_context *context, const struct magic_arguments *arguments,
+               struct result *result, struct error *err)
+{
+    CLEANUP(payload_freep) struct payload *payload = NULL;
+    CLEANUP(buffer_clear) struct buffer file = {0};
+    uint8_t signer[SIGN_KEY_SIZE];
+    struct error why = {0};
+    const char *path = arguments->words[0];
+    const void *bytes;
+    size_t size;
+    int r = read_file(path, &file, &why);
+    if (r == 0)
+        r = sign_verify(file.data, file.size, &bytes, &size, signer, &why);
+    if (r == 0)
+        r = payload_unpack(bytes, size, &payload, &why);
+    if (r < 0) {
+        result_error(result, "PickleError", "%s: %s", path, why.text);
+        return 0;
+    }
+    r = load(context, payload, result, err);
+    if (r < 0 || result->kind != RESULT_OK)
+        return r;
+    for (size_t i = 0; i < payload->n_names; i++)
+        magic_print(context, "%s%s", i ? ", " : "", payload->names[i]);
+    magic_print(context, " from %s: %zu definitions\n", path, payload->n_definitions);
+    return 0;
+}
+
+const struct magic magic_unpickle = {
+    .name = "unpickle",
+    .is_line = true,
+    .usage = "FILE.achar",
+    .summary = "bring what was pickled into the session",
+    .min_words = 1,
+    .max_words = 1,
+    .run = run,
+};
