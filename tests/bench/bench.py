@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""bench.py [--json FILE] [--quick]: how fast it is, beside others measured in the same run.
+
+Medians. The ratio is achar's number divided by the other's: for times below 1 is faster, for
+rates above 1. $ACHAR names the executable (default build/kernel/app/achar).
+"""
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import cloudpickle
+from client import Kernel, save
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ACHAR = pathlib.Path(os.environ.get("ACHAR", ROOT / "build/kernel/app/achar")).resolve()
+ACHAR_COMMAND = [str(ACHAR), "kernel", "-f", "{connection_file}"]
+PYTHON_COMMAND = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+
+TREE_C = """
+#include <stdlib.h>
+struct node { struct node *left, *right; long value; };
+struct node *make(int depth)
+{
+    struct node *node = malloc(sizeof(struct node));
+    node->value = depth;
+    node->left = depth > 1 ? make(depth - 1) : NULL;
+    node->right = depth > 1 ? make(depth - 1) : NULL;
+    return node;
+}
+struct node *tree = make(%d);
+"""
+
+
+class Node:
+    """The tree of TREE_C, for cloudpickle."""
+
+    def __init__(self, depth):
+        self.value = depth
+        self.left = Node(depth - 1) if depth > 1 else None
+        self.right = Node(depth - 1) if depth > 1 else None
+
+
+def median(function, times):
+    return statistics.median(function() for _ in range(times))
+
+
+def timed(function, *arguments):
+    start = time.perf_counter()
+    function(*arguments)
+    return time.perf_counter() - start
+
+
+def start_seconds(command):
+    with Kernel(command) as kernel:
+        return kernel.first_reply()
+
+
+def measure_start(times):
+    yield ("spawn to kernel_info_reply", "s", median(lambda: start_seconds(ACHAR_COMMAND), times),
+           "ipykernel", median(lambda: start_seconds(PYTHON_COMMAND), max(3, times // 4)))
+
+
+def cell_seconds(command, setup, code, times):
+    with Kernel(command) as kernel:
+        kernel.wait_for_iopub()
+        for cell in (setup, *[code] * 5):
+            kernel.execute(cell)
+        return median(lambda: kernel.execute(code)[0], times)
+
+
+def measure_cells(times):
+    headers = "".join(f"#include <{name}.h>\n" for name in ("stdio", "stdlib", "string", "math"))
+    for what, setup, code, python_setup, python in (
+            ("cell 'x += 1;'", "int x = 0;", "x += 1;", "x = 0", "x += 1"),
+            ("cell 'x * 2', with its value", "int x = 1;", "x * 2", "x = 1", "x * 2"),
+            ("cell with 4 headers, printf", headers + "int x = 0;",
+             headers + 'printf("%d\\n", x);', "x = 0",
+             "import io, os, string, math\nprint(x)"),
+            ("cell that redefines a function", "int f(int x) { return x; }",
+             "int f(int x) { return x + 1; }", "def f(x): return x", "def f(x): return x + 1")):
+        yield (what, "s", cell_seconds(ACHAR_COMMAND, setup, code, times), "ipykernel",
+               cell_seconds(PYTHON_COMMAND, python_setup, python, times))
+
+
+def measure_calls(times):
+    setup = "int offset = 1;\nint f(int x) { return x + offset; }\nint y = 0;"
+    with concurrent.futures.ProcessPoolExecutor(2) as pool:
+        for _ in range(20):
+            pool.submit(abs, -1).result()
+        peer = median(lambda: timed(lambda: pool.submit(abs, -1).result()), times)
+    yield ("cell '%call f(3) -> y'", "s",
+           cell_seconds(ACHAR_COMMAND, setup, "%call f(3) -> y", times),
+           "ProcessPoolExecutor", peer)
+    bench = ACHAR.parents[2] / "tests/bench/bench_call"
+    if bench.exists():
+        done = subprocess.run([bench, str(times * 20)], capture_output=True, text=True,
+                              check=True)
+        one, rate = map(float, done.stdout.split())
+        yield ("call round trip at the executor", "s", one, "ProcessPoolExecutor", peer)
+        with concurrent.futures.ProcessPoolExecutor(2) as pool:
+            n = 2000
+            seconds = timed(lambda: list(pool.map(abs, range(n), chunksize=1)))
+        yield "calls, pipelined", "/s", rate, "ProcessPoolExecutor", n / seconds
+
+
+def graph_rates(depth):
+    """Nodes a second of %pickle and %unpickle, the cost of an empty one taken off."""
+    nodes = 2 ** depth - 1
+    with Kernel(ACHAR_COMMAND) as kernel:
+        kernel.wait_for_iopub()
+        kernel.execute(TREE_C % depth + "struct node *twig = make(1);")
+        seconds = {}
+        for name in ("twig", "tree"):
+            kernel.execute(f"%pickle {name} > {name}.achar")
+            dump = median(lambda: kernel.execute(f"%pickle {name} > {name}.achar")[0], 5)
+            load = median(lambda: kernel.execute(f"%unpickle {name}.achar")[0], 5)
+            seconds[name] = dump, load
+    return [nodes / (seconds["tree"][i] - seconds["twig"][i]) for i in range(2)]
+
+
+def peer_graph_rates(depth):
+    nodes, tree = 2 ** depth - 1, Node(depth)
+    with tempfile.TemporaryFile() as file:
+        def dump():
+            file.seek(0)
+            cloudpickle.dump(tree, file)
+
+        def load():
+            file.seek(0)
+            cloudpickle.load(file)
+        return [nodes / median(lambda: timed(step), 3) for step in (dump, load)]
+
+
+def measure_graphs(quick):
+    depth = 15 if quick else 20
+    ours, theirs = graph_rates(depth), peer_graph_rates(min(depth, 16))
+    for i, what in enumerate(("%pickle, nodes of a tree", "%unpickle, nodes of a tree")):
+        yield what, "/s", ours[i], "cloudpickle", theirs[i]
+
+
+def human(number, unit):
+    if unit == "s":
+        for scale, name in ((1, "s"), (1e-3, "ms"), (1e-6, "us")):
+            if number >= scale:
+                return f"{number / scale:.3g} {name}"
+        return f"{number * 1e9:.0f} ns"
+    for scale, name in ((1e6, "M"), (1e3, "k")):
+        if number >= scale:
+            return f"{number / scale:.3g} {name}{unit}"
+    return f"{number:.3g} {unit}"
+
+
+def show(row):
+    what, unit, ours, peer, theirs = row
+    print(f"{what:34} {human(ours, unit):>11}   {human(theirs, unit):>11}   "
+          f"{ours / theirs:>8.3g}   {peer}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--json", metavar="FILE", help="write the rows to FILE too")
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions")
+    arguments = parser.parse_args()
+    times = 20 if arguments.quick else 200
+    print(f"{'what':34} {'achar':>11}   {'other':>11}   {'ratio':>8}   other\n" + "-" * 96)
+    rows = []
+    for rows_of in (measure_start(times // 10), measure_cells(times), measure_calls(times),
+                    measure_graphs(arguments.quick)):
+        for row in rows_of:
+            rows.append(row)
+            show(row)
+    if arguments.json:
+        save([dict(zip(("what", "unit", "achar", "other", "value"), row)) for row in rows],
+             arguments.json)
+
+
+if __name__ == "__main__":
+    main()
