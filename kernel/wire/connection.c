@@ -111,7 +111,7 @@ static int read_fields(const json_t *file, const char *path, struct connection *
     if (!*ip)
         return error_set(err, -EINVAL, "connection file '%s': 'ip' is empty", path);
     for (int i = 0; i < WIRE_CHANNEL_COUNT; i++) {
-        int port;
+        int port = 0;
         if ((r = read_port(file, path, port_names[i], &port, err)) < 0)
             return r;
         ret->endpoints[i] = make_endpoint(is_tcp, ip, port);
@@ -123,7 +123,7 @@ static int read_fields(const json_t *file, const char *path, struct connection *
 int connection_read(const char *path, struct connection *ret, struct error *err)
 {
     CLEANUP(freep) char *text = must_alloc(CONNECTION_FILE_MAX + 1);
-    size_t size;
+    size_t size = 0;
     int r = read_file(path, text, &size, err);
     if (r < 0)
         return r;

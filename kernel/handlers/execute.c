@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * https://jupyter-client.readthedocs.io/en/stable/messaging.html#execute */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "kernel/handlers/handler.h"
+#include "kernel/handlers/output.h"
+
+#define ABORT_WAIT_MS 5 /* after an error, for requests that were sent with the failed one */
+/* Cells that are not counted get numbers far above those that are: every cell's number
+ * names its text and its definitions. */
+#define UNCOUNTED_CELLS 1000000
+
+struct execution {
+    struct kernel *kernel;
+    const struct request *request;
+    const char *code;
+    json_t *user_expressions; /* borrowed; object or NULL */
+    bool is_silent, is_stored, stops_on_error;
+    uint32_t cell;
+    char *started; /* date */
+};
+
+static void result_clearp(struct result *result)
+{
+    result_clear(result);
+}
+
+static bool read_request(struct execution *execution)
+{
+    struct kernel *kernel = execution->kernel;
+    const struct request *request = execution->request;
+    bool allows_input;
+    if (!get_text(kernel, request, "code", NULL, &execution->code) ||
+        !get_bool(kernel, request, "silent", false, &execution->is_silent) ||
+        !get_bool(kernel, request, "store_history", !execution->is_silent,
+                  &execution->is_stored) ||
+        !get_bool(kernel, request, "stop_on_error", true, &execution->stops_on_error) ||
+        !get_bool(kernel, request, "allow_stdin", true, &allows_input))
+        return false;
+    if (execution->is_silent)
+        execution->is_stored = false;
+    json_t *expressions = json_object_get(request->content, "user_expressions");
+    if (expressions && !json_is_null(expressions) && !json_is_object(expressions)) {
+        reply_error(kernel, request, "MalformedRequest",
+                    "'user_expressions' is not an object");
+        return false;
+    }
+    execution->user_expressions = json_is_object(expressions) ? expressions : NULL;
+    return true;
+}
+
+static json_t *error_content(const struct result *result)
+{
+    json_t *traceback = json_array();
+    for (size_t i = 0; i < result->n_traceback; i++)
+        json_array_append_new(traceback, message_text(result->traceback[i]));
+    return json_pack("{s:o, s:o, s:o}", "ename", message_text(result->name), "evalue",
+                     message_text(result->message), "traceback", traceback);
+}
+
+/* Runs C or a whole cell; what the world made fail becomes an error of the cell. */
+static void run_cell(struct execution *execution, struct result *result)
+{
+    struct kernel *kernel = execution->kernel;
+    struct error err = {0};
+    struct output output = {.kernel = kernel, .request = execution->request,
+                            .is_silent = execution->is_silent};
+    struct session_events events = output_events(&output);
+    int r = magics_run_cell(kernel->magics, execution->cell, execution->code, &events,
+                            result, &err);
+    if (r < 0) {
+        result_clear(result);
+        result_error(result, "KernelError", "%s", err.text);
+    }
+    output_end(&output);
+}
+
+static json_t *evaluate(struct execution *execution, const char *expression)
+{
+    struct kernel *kernel = execution->kernel;
+    CLEANUP(result_clearp) struct result result = {0};
+    struct error err = {0};
+    struct output output = {.kernel = kernel, .request = execution->request,
+                            .is_silent = execution->is_silent};
+    struct session_events events = output_events(&output);
+    uint32_t cell = UNCOUNTED_CELLS + ++kernel->n_uncounted;
+    if (session_run(kernel->session, cell, 1, expression, &events, &result, &err) < 0) {
+        result_clear(&result);
+        result_error(&result, "KernelError", "%s", err.text);
+    }
+    output_end(&output);
+    if (result.kind == RESULT_ERROR) {
+        json_t *content = error_content(&result);
+        json_object_set_new(content, "status", json_string("error"));
+        return content;
+    }
+    json_t *data = json_object();
+    if (result.value_text)
+        json_object_set_new(data, "text/plain", message_text(result.value_text));
+    return json_pack("{s:s, s:o, s:{}}", "status", "ok", "data", data, "metadata");
+}
+
+static json_t *evaluate_all(struct execution *execution)
+{
+    json_t *values = json_object(), *expression;
+    const char *name;
+    json_object_foreach(execution->user_expressions, name, expression) {
+        const char *text = json_string_value(expression);
+        json_object_set_new(values, name, text ? evaluate(execution, text)
+                            : json_pack("{s:s, s:s, s:s, s:[]}", "status", "error", "ename",
+                                        "MalformedRequest", "evalue",
+                                        "the expression is not a string", "traceback"));
+    }
+    return values;
+}
+
+/* What was sent along with a cell that fails shall not run after it: gives it a moment to
+ * arrive, then marks it. Comes before anything is said about the error, so that what a
+ * client sends in answer to it is not meant. */
+static void abort_queue(struct execution *execution)
+{
+    struct timespec moment = {.tv_nsec = ABORT_WAIT_MS * 1000000L};
+    if (execution->is_silent || !execution->stops_on_error)
+        return;
+    while (nanosleep(&moment, &moment) < 0 && errno == EINTR)
+        ;
+    server_drain(execution->kernel->server);
+    queue_abort(execution->kernel->queue);
+}
+
+static json_t *finish_error(struct execution *execution, const struct result *result)
+{
+    json_t *content = error_content(result);
+    abort_queue(execution);
+    if (!execution->is_silent)
+        publish(execution->kernel, execution->request, "error", json_copy(content));
+    json_object_set_new(content, "status", json_string("error"));
+    json_object_set_new(content, "payload", json_array());
+    json_object_set_new(content, "user_expressions", json_object());
+    return content;
+}
+
+static json_t *finish_ok(struct execution *execution, const struct result *result)
+{
+    struct kernel *kernel = execution->kernel;
+    json_t *payload = json_array();
+    if (result->value_text && !execution->is_silent)
+        publish(kernel, execution->request, "execute_result",
+                json_pack("{s:i, s:{s:o}, s:{}}", "execution_count",
+                          (int)kernel->execution_count, "data", "text/plain",
+                          message_text(result->value_text), "metadata"));
+    if (result->page)
+        json_array_append_new(payload,
+                              json_pack("{s:s, s:i, s:{s:o}}", "source", "page", "start", 0,
+                                        "data", "text/plain", message_text(result->page)));
+    json_t *values = evaluate_all(execution);
+    return json_pack("{s:s, s:o, s:o}", "status", "ok", "payload", payload,
+                     "user_expressions", values);
+}
+
+static void store(struct execution *execution, const struct result *result)
+{
+    struct kernel *kernel = execution->kernel;
+    struct error err = {0};
+    if (!execution->is_stored || !kernel->history)
+        return;
+    if (history_add(kernel->history, execution->cell, execution->code, result->value_text,
+                    &err) == 0 ||
+        kernel->has_complained)
+        return;
+    kernel->has_complained = true;
+    fprintf(stderr, "achar kernel: %s\n", err.text);
+}
+
+static void send_reply(struct execution *execution, json_t *content)
+{
+    struct kernel *kernel = execution->kernel;
+    struct sender *sender = server_sender(kernel->server);
+    json_object_set_new(content, "execution_count", json_integer(kernel->execution_count));
+    json_t *metadata = json_pack("{s:s, s:O, s:b}", "started", execution->started, "status",
+                                 json_object_get(content, "status"), "dependencies_met", 1);
+    server_post(kernel->server, message_new(sender, execution->request,
+                                            execution->request->channel, "execute_reply",
+                                            metadata, content));
+}
+
+static void start_cell(struct execution *execution)
+{
+    struct kernel *kernel = execution->kernel;
+    if (execution->is_stored)
+        execution->cell = ++kernel->execution_count;
+    else
+        execution->cell = UNCOUNTED_CELLS + ++kernel->n_uncounted;
+    if (!execution->is_silent)
+        publish(kernel, execution->request, "execute_input",
+                json_pack("{s:s, s:i}", "code", execution->code, "execution_count",
+                          (int)kernel->execution_count));
+    server_set_hurry(kernel->server, false);
+    session_begin(kernel->session);
+}
+
+static void run_execute(struct kernel *kernel, const struct request *request)
+{
+    CLEANUP(result_clearp) struct result result = {0};
+    CLEANUP(freep) char *started = message_date();
+    struct execution execution = {.kernel = kernel, .request = request, .started = started};
+    if (!read_request(&execution))
+        return;
+    start_cell(&execution);
+    run_cell(&execution, &result);
+    json_t *content = result.kind == RESULT_OK ? finish_ok(&execution, &result)
+                                               : finish_error(&execution, &result);
+    session_finish(kernel->session);
+    send_reply(&execution, content);
+    store(&execution, &result);
+}
+
+const struct handler handle_execute = {
+    .type = "execute_request",
+    .channels = ON_SHELL,
+    .needs_session = true,
+    .run = run_execute,
+};
