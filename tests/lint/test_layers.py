@@ -50,6 +50,8 @@ def test_own_header_first():
 def test_third_party_headers():
     homes, problems = tree.rules("only"), []
     for path in tree.files(".c", ".h"):
+        if path.parts[0] == "tests":
+            continue  # tests may stand in for any layer
         for number, _, header in tree.includes(path):
             for pattern, allowed in homes.items():
                 if fnmatch.fnmatch(header, pattern) and not any(
