@@ -228,11 +228,9 @@ static void show_bits(struct printer *p, const struct type *record, unsigned fie
 static void show_field(struct printer *p, const struct group *group, size_t i)
 {
     const struct type_field *field = &group->record->fields[i];
-    if (field->name && *field->name) {
-        add(p, ".");
-        add(p, field->name);
-        add(p, " = ");
-    }
+    add(p, ".");
+    add(p, field->name);
+    add(p, " = ");
     if (field->bits >= 0)
         show_bits(p, group->record, (unsigned)i, group->address);
     else
@@ -256,16 +254,29 @@ static void show_rest(struct printer *p, const struct group *group)
     add(p, text);
 }
 
+/* Unnamed bit-fields are padding. */
+static bool is_hidden(const struct group *group, uint64_t i)
+{
+    if (!group->record)
+        return false;
+    const struct type_field *field = &group->record->fields[i];
+    return !field->name || !*field->name;
+}
+
 static void show_flat(struct printer *p, const struct group *group)
 {
+    bool has_items = false;
     add(p, "{");
     for (uint64_t i = 0; i < group->shown && !stopped(p); i++) {
-        if (i)
+        if (is_hidden(group, i))
+            continue;
+        if (has_items)
             add(p, ", ");
+        has_items = true;
         show_item(p, group, i);
     }
     if (group->shown < group->count) {
-        if (group->shown)
+        if (has_items)
             add(p, ", ");
         show_rest(p, group);
     }
@@ -282,7 +293,7 @@ static bool is_filled(const struct printer *p, const struct group *group)
            (element->kind != TYPE_POINTER || is_plain_char(p, element->target));
 }
 
-/* After an item of a filled list: moves it to a new line when it went over the width. */
+/* Moves the item behind the blank at `mark` to a new line when it went over the width. */
 static void wrap(struct printer *p, const struct group *group, size_t mark)
 {
     if (stopped(p) || column(p) < p->limits->width)
@@ -295,22 +306,27 @@ static void wrap(struct printer *p, const struct group *group, size_t mark)
 
 static void show_broken(struct printer *p, const struct group *group)
 {
-    bool filled = is_filled(p, group);
+    bool is_one_line = is_filled(p, group), has_items = false;
     add(p, "{");
     new_line(p, group->spot.indent);
     for (uint64_t i = 0; i < group->shown && !stopped(p); i++) {
+        if (is_hidden(group, i))
+            continue;
         size_t mark = p->out->size;
-        if (i && filled)
-            add(p, " ");
-        else if (i)
-            new_line(p, group->spot.indent);
-        show_item(p, group, i);
-        if (i + 1 < group->count)
+        if (has_items)
             add(p, ",");
-        if (i && filled)
-            wrap(p, group, mark);
+        if (has_items && !is_one_line)
+            new_line(p, group->spot.indent);
+        else if (has_items)
+            add(p, " ");
+        show_item(p, group, i);
+        if (has_items && is_one_line)
+            wrap(p, group, mark + 1);
+        has_items = true;
     }
     if (group->shown < group->count) {
+        if (has_items)
+            add(p, ",");
         new_line(p, group->spot.indent);
         show_rest(p, group);
     }

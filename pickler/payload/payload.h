@@ -11,6 +11,12 @@
 #define PAYLOAD_VERSION 0
 #define PAYLOAD_HASH_SIZE 32
 
+/* What a payload may hold; packing and unpacking refuse more. */
+#define PAYLOAD_SIZE_MAX ((size_t)0x7fff0000) /* it travels in one frame */
+#define PAYLOAD_NAMES_MAX 10000
+#define PAYLOAD_DEFINITIONS_MAX 200000
+#define PAYLOAD_LIBRARIES_MAX 1000
+
 enum payload_entry {
     PAYLOAD_NONE, /* names only: %pickle of functions and variables */
     PAYLOAD_CALL, /* entry_text defines void achar_entry(void); the value, if value_type is
@@ -42,10 +48,11 @@ struct payload {
 void payload_free(struct payload *payload);
 DEFINE_FREEP(struct payload, payload_free)
 
-/* A payload with the closure of `roots` (ids in `graph`), definitions copied, renumbered,
- * their types imported. Values, entry and libraries are the caller's to fill. Fails with
- * -EINVAL when something in the closure cannot travel: a function that is declared but not
- * defined, a stale definition, a gcc-only one; `err` names it and the way to it. */
+/* A payload with the closure of `roots` (ids in `graph`; functions and variables follow
+ * their name to the current version), definitions copied, renumbered, their types imported.
+ * Values, entry and libraries are the caller's to fill. Fails with -EINVAL when something
+ * in the closure cannot travel: a function that is declared but not defined, a stale
+ * definition, two versions of one type; `err` names it and the way to it. */
 int payload_new(const struct graph *graph, const struct types *types, const uint32_t *roots,
                 size_t n_roots, struct payload **ret, struct error *err) MUST_USE;
 
@@ -57,13 +64,15 @@ int payload_pack(const struct payload *payload, struct buffer *out,
 /* Total and bounded: any bytes give a payload or -EBADMSG with a text. Runs nothing. */
 int payload_unpack(const void *data, size_t size, struct payload **ret,
                    struct error *err) MUST_USE;
+/* SHA-256 (in the library that signs, not in that of the workers). */
 void payload_hash(const void *data, size_t size, uint8_t ret[PAYLOAD_HASH_SIZE]);
 
 /* The C text of the whole payload as one translation unit: includes, macros, types and
  * declarations in order; then variables and functions under their public names, each with
- * #line "In[cell]" and the macro versions of its own time; then layout functions for every
- * record type in payload->types and in the value graph (symbol ids: index in `layouts`);
- * then the entry. */
+ * #line "In[cell]" and the macro versions of its own time; then the entry, under the newest
+ * macros; then, without the payload's macros, layout functions for every complete record
+ * type in `layouts` (symbol ids: the index there). `layouts` is payload->types, or a table
+ * that holds those of the value graph too (value_types(), then types_import()). */
 int payload_unit(const struct payload *payload, const struct types *layouts,
                  struct buffer *out, struct error *err) MUST_USE;
 

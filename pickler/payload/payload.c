@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Payloads as bytes (FORMAT.md). Packing is a function of the payload alone, and what
+ * unpacks packs to the same bytes: one payload, one encoding, one hash. */
+#include "pickler/payload/payload.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define MAGIC "ACHP"
+#define MAGIC_SIZE 4
+#define HEADER_SIZE (MAGIC_SIZE + 2)
+
+enum section {
+    SECTION_ENTRY = 1,
+    SECTION_NAMES,
+    SECTION_TYPES,
+    SECTION_DEFINITIONS,
+    SECTION_LIBRARIES, /* absent when there are none */
+    SECTION_VALUES,    /* absent when empty */
+    SECTION_END
+};
+
+enum { RETURNS_STATE = 1, NEEDS_CC = 2, ALL_FLAGS = 3 };
+
+static void strings_free(char **strings, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(strings[i]);
+    free(strings);
+}
+
+void payload_free(struct payload *payload)
+{
+    if (!payload)
+        return;
+    for (size_t i = 0; i < payload->n_definitions; i++)
+        definition_free(payload->definitions[i]);
+    free(payload->definitions);
+    strings_free(payload->names, payload->n_names);
+    strings_free(payload->libraries, payload->n_libraries);
+    types_clear(&payload->types);
+    free(payload->entry_text);
+    free(payload->values);
+    free(payload);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+void payload_variables(const struct payload *payload, const char ***ret, size_t *ret_n)
+{
+    const char **names = must_alloc(payload->n_definitions * sizeof(*names));
+    size_t n = 0;
+    for (size_t i = 0; i < payload->n_definitions; i++)
+        if (payload->definitions[i]->kind == DEFINITION_VARIABLE)
+            names[n++] = payload->definitions[i]->name;
+    qsort(names, n, sizeof(*names), compare_names);
+    *ret = names;
+    *ret_n = n;
+}
+
+/* --- packing --- */
+
+static void pack_strings(struct buffer *out, char *const *strings, size_t n)
+{
+    pack_u64(out, n);
+    for (size_t i = 0; i < n; i++)
+        pack_string(out, strings[i]);
+}
+
+static void pack_section(const struct payload *payload, enum section section,
+                         struct buffer *out)
+{
+    switch (section) {
+    case SECTION_ENTRY:
+        pack_u64(out, payload->entry);
+        pack_string(out, payload->entry_text);
+        pack_u64(out, (payload->returns_state ? RETURNS_STATE : 0) |
+                          (payload->needs_cc ? NEEDS_CC : 0));
+        pack_u64(out, payload->value_type);
+        pack_u64(out, payload->in_type);
+        pack_u64(out, payload->cell);
+        return;
+    case SECTION_NAMES:
+        pack_strings(out, payload->names, payload->n_names);
+        return;
+    case SECTION_TYPES:
+        types_pack(&payload->types, 0, out);
+        return;
+    case SECTION_DEFINITIONS:
+        pack_u64(out, payload->n_definitions);
+        for (size_t i = 0; i < payload->n_definitions; i++)
+            definition_pack(payload->definitions[i], out);
+        return;
+    case SECTION_LIBRARIES:
+        if (payload->n_libraries)
+            pack_strings(out, payload->libraries, payload->n_libraries);
+        return;
+    case SECTION_VALUES:
+    case SECTION_END:
+        return;
+    }
+}
+
+static void add_section(struct buffer *out, enum section section, const void *data,
+                        size_t size)
+{
+    if (!size)
+        return;
+    buffer_add_char(out, (char)section);
+    pack_bytes(out, data, size);
+}
+
+static int check_sizes(const struct payload *payload, struct error *err)
+{
+    if (payload->n_definitions > PAYLOAD_DEFINITIONS_MAX)
+        return error_set(err, -EFBIG, "the payload has %zu definitions, more than %d",
+                         payload->n_definitions, PAYLOAD_DEFINITIONS_MAX);
+    if (payload->n_names > PAYLOAD_NAMES_MAX)
+        return error_set(err, -EFBIG, "the payload has %zu names, more than %d",
+                         payload->n_names, PAYLOAD_NAMES_MAX);
+    if (payload->n_libraries > PAYLOAD_LIBRARIES_MAX)
+        return error_set(err, -EFBIG, "the payload needs %zu libraries, more than %d",
+                         payload->n_libraries, PAYLOAD_LIBRARIES_MAX);
+    if (payload->types.n > TYPES_MAX)
+        return error_set(err, -EFBIG, "the payload has %zu types, more than %d",
+                         payload->types.n, TYPES_MAX);
+    if (payload->values_size > PAYLOAD_SIZE_MAX)
+        return error_set(err, -EFBIG, "the payload's state has %zu bytes, more than %zu",
+                         payload->values_size, PAYLOAD_SIZE_MAX);
+    return 0;
+}
+
+int payload_pack(const struct payload *payload, struct buffer *out, struct error *err)
+{
+    int r = check_sizes(payload, err);
+    if (r < 0)
+        return r;
+    CLEANUP(buffer_clear) struct buffer whole = {0};
+    buffer_add(&whole, MAGIC, MAGIC_SIZE);
+    buffer_add_char(&whole, PAYLOAD_VERSION & 0xff);
+    buffer_add_char(&whole, PAYLOAD_VERSION >> 8);
+    for (int section = SECTION_ENTRY; section < SECTION_VALUES; section++) {
+        CLEANUP(buffer_clear) struct buffer content = {0};
+        pack_section(payload, (enum section)section, &content);
+        add_section(&whole, (enum section)section, content.data, content.size);
+    }
+    add_section(&whole, SECTION_VALUES, payload->values, payload->values_size);
+    if (whole.size > PAYLOAD_SIZE_MAX)
+        return error_set(err, -EFBIG, "the payload has %zu bytes, more than %zu", whole.size,
+                         PAYLOAD_SIZE_MAX);
+    buffer_add(out, whole.data, whole.size);
+    return 0;
+}
+
+/* --- unpacking --- */
+
+static int damaged(struct error *err, const char *what)
+{
+    return error_set(err, -EBADMSG, "the payload is damaged: %s", what);
+}
+
+static char **unpack_strings(struct unpack *in, size_t max, size_t *ret_n)
+{
+    size_t n = unpack_count(in);
+    if (in->failed || n > max) {
+        in->failed = true;
+        return NULL;
+    }
+    char **strings = must_alloc(n * sizeof(*strings));
+    for (*ret_n = 0; *ret_n < n && !in->failed; (*ret_n)++) {
+        strings[*ret_n] = unpack_string(in);
+        if (!strings[*ret_n] || !*strings[*ret_n])
+            in->failed = true;
+    }
+    return strings;
+}
+
+static void unpack_entry(struct unpack *in, struct payload *payload)
+{
+    payload->entry = (enum payload_entry)unpack_max(in, PAYLOAD_MAP);
+    payload->entry_text = unpack_string(in);
+    uint64_t flags = unpack_max(in, ALL_FLAGS);
+    payload->returns_state = flags & RETURNS_STATE;
+    payload->needs_cc = flags & NEEDS_CC;
+    payload->value_type = (uint32_t)unpack_max(in, TYPES_MAX);
+    payload->in_type = (uint32_t)unpack_max(in, TYPES_MAX);
+    payload->cell = (uint32_t)unpack_max(in, UINT32_MAX);
+}
+
+static int unpack_definitions(struct unpack *in, struct payload *payload, struct error *err)
+{
+    size_t n = unpack_count(in);
+    if (in->failed || n > PAYLOAD_DEFINITIONS_MAX)
+        return damaged(err, "the number of definitions");
+    payload->definitions = must_alloc(n * sizeof(*payload->definitions));
+    while (payload->n_definitions < n) {
+        struct definition *definition = NULL;
+        int r = definition_unpack(in, &definition, NULL);
+        if (r < 0)
+            return damaged(err, "a definition cannot be read");
+        payload->definitions[payload->n_definitions++] = definition;
+    }
+    return 0;
+}
+
+static int unpack_section(struct payload *payload, enum section section, const void *data,
+                          size_t size, struct error *err)
+{
+    struct unpack in = unpack_init(data, size);
+    int r = 0;
+    switch (section) {
+    case SECTION_ENTRY:
+        unpack_entry(&in, payload);
+        break;
+    case SECTION_NAMES:
+        payload->names = unpack_strings(&in, PAYLOAD_NAMES_MAX, &payload->n_names);
+        break;
+    case SECTION_TYPES:
+        r = types_unpack(&payload->types, &in, NULL);
+        break;
+    case SECTION_DEFINITIONS:
+        r = unpack_definitions(&in, payload, err);
+        break;
+    case SECTION_LIBRARIES:
+        payload->libraries =
+            unpack_strings(&in, PAYLOAD_LIBRARIES_MAX, &payload->n_libraries);
+        if (!payload->n_libraries)
+            in.failed = true;
+        break;
+    case SECTION_VALUES:
+        payload->values = malloc(size + 1);
+        if (!payload->values)
+            return error_set(err, -ENOMEM, "no memory for %zu bytes of state", size);
+        memcpy(payload->values, data, size);
+        payload->values_size = size;
+        return 0;
+    case SECTION_END:
+        break;
+    }
+    static const char *const names[] = {
+        [SECTION_ENTRY] = "its entry",           [SECTION_NAMES] = "its names",
+        [SECTION_TYPES] = "its types",           [SECTION_DEFINITIONS] = "its definitions",
+        [SECTION_LIBRARIES] = "its libraries",   [SECTION_VALUES] = "its state",
+    };
+    if (r == 0 && unpack_done(&in))
+        return 0;
+    return damaged(err, names[section]);
+}
+
+/* Sections stand in order, each at most once, the first four always. */
+static int unpack_sections(struct payload *payload, struct unpack *in, struct error *err)
+{
+    int last = 0;
+    while (in->at < in->end) {
+        int section = *in->at++;
+        size_t size = 0;
+        const void *data = unpack_bytes(in, &size);
+        if (in->failed || !size)
+            return damaged(err, "it is cut short");
+        if (section <= last || section >= SECTION_END ||
+            (section <= SECTION_DEFINITIONS && section != last + 1))
+            return damaged(err, "its sections are not in order");
+        last = section;
+        int r = unpack_section(payload, (enum section)section, data, size, err);
+        if (r < 0)
+            return r;
+    }
+    return last < SECTION_DEFINITIONS ? damaged(err, "a section is missing") : 0;
+}
+
+static bool is_definition_sound(const struct payload *payload, size_t i)
+{
+    const struct definition *definition = payload->definitions[i];
+    if (definition->id != i + 1 || definition->type >= payload->types.n ||
+        definition->is_stale)
+        return false;
+    for (size_t k = 0; k < definition->n_refs; k++)
+        if (definition->refs[k] == definition->id ||
+            definition->refs[k] > payload->n_definitions)
+            return false;
+    for (size_t k = 0; k < definition->n_sites; k++)
+        if (definition->sites[k].type >= payload->types.n)
+            return false;
+    if (definition->kind == DEFINITION_LINK)
+        return true;
+    return definition->source && *definition->source;
+}
+
+static bool is_entry_sound(const struct payload *payload)
+{
+    bool has_text = payload->entry_text && *payload->entry_text;
+    if (payload->value_type >= payload->types.n || payload->in_type >= payload->types.n)
+        return false;
+    switch (payload->entry) {
+    case PAYLOAD_NONE:
+        return !payload->entry_text && !payload->value_type && !payload->in_type;
+    case PAYLOAD_CALL:
+        return has_text && !payload->in_type;
+    case PAYLOAD_MAP:
+        return has_text && payload->value_type && payload->in_type;
+    }
+    return false;
+}
+
+/* What one section says about another. */
+static int check_whole(const struct payload *payload, struct error *err)
+{
+    if (!is_entry_sound(payload))
+        return damaged(err, "its entry does not fit the rest");
+    for (size_t i = 0; i < payload->n_definitions; i++)
+        if (!is_definition_sound(payload, i))
+            return damaged(err, "a definition does not fit the rest");
+    for (size_t i = 1; i < payload->types.n; i++)
+        if (payload->types.at[i]->definition > payload->n_definitions)
+            return damaged(err, "a type does not fit the definitions");
+    return 0;
+}
+
+int payload_unpack(const void *data, size_t size, struct payload **ret, struct error *err)
+{
+    const uint8_t *bytes = data;
+    if (size < HEADER_SIZE || memcmp(bytes, MAGIC, MAGIC_SIZE) != 0)
+        return error_set(err, -EBADMSG, "it is not a payload: it does not start with '%s'",
+                         MAGIC);
+    if (size > PAYLOAD_SIZE_MAX)
+        return error_set(err, -EBADMSG, "the payload has %zu bytes, more than %zu", size,
+                         PAYLOAD_SIZE_MAX);
+    unsigned version = bytes[MAGIC_SIZE] | (unsigned)bytes[MAGIC_SIZE + 1] << 8;
+    if (version != PAYLOAD_VERSION)
+        return error_set(err, -EBADMSG, "the payload has format version %u; this reads %u",
+                         version, PAYLOAD_VERSION);
+    CLEANUP(payload_freep) struct payload *payload = must_alloc(sizeof(*payload));
+    types_init(&payload->types);
+    struct unpack in = unpack_init(bytes + HEADER_SIZE, size - HEADER_SIZE);
+    int r = unpack_sections(payload, &in, err);
+    if (r == 0)
+        r = check_whole(payload, err);
+    if (r < 0)
+        return r;
+    *ret = TAKE(payload);
+    return 0;
+}
