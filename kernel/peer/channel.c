@@ -19,7 +19,7 @@
 
 struct channel {
     int read_fd, write_fd;
-    bool is_socket, is_closed;
+    bool is_socket, is_closed, is_reset;
     struct buffer in;
     size_t taken; /* bytes of `in` that were handed out already */
     struct buffer out; /* posted, not yet sent ... */
@@ -133,6 +133,11 @@ static int64_t frame_size(const struct channel *channel)
     return (int64_t)size + 4;
 }
 
+bool channel_was_reset(const struct channel *channel)
+{
+    return channel->is_reset;
+}
+
 bool channel_has_frame(const struct channel *channel)
 {
     int64_t size = frame_size(channel);
@@ -169,6 +174,7 @@ static int read_ahead(struct channel *channel)
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return 0;
     channel->is_closed = true;
+    channel->is_reset = n < 0 && errno == ECONNRESET;
     return -EPIPE;
 }
 

@@ -11,7 +11,8 @@
 
 enum {
     FRAME_BAD = 1,
-    FRAME_HELLO = 2, /* first frame of every helper: {u PROTOCOL_VERSION, u pid, s about} */
+    FRAME_HELLO = 2, /* first frame of every helper: {u PROTOCOL_VERSION, u pid, s about}; a
+                        pool's goes on {u workers, s machine ("x86_64"), s libc ("glibc 2.36")} */
 
     /* front -> analyser */
     ANALYSER_DEFINE = 16, /* {u types_from, b types, n definition, n s forgotten names}: makes
@@ -43,22 +44,32 @@ enum {
     WORKER_DYING,    /* worker -> front, from a signal handler: {outcome}, then it dies */
 
     /* pool -> zygote (a job worker that has loaded one payload and forks) */
-    ZYGOTE_LOAD = 80, /* {b payload, b object (empty: libtcc), u children} -> {outcome} */
-    ZYGOTE_READY,     /* zygote -> pool: {u pid} with descriptors: task channel, out, err */
-    ZYGOTE_DIED,      /* zygote -> pool: {u pid, u wait status} */
-    TASK_RUN,         /* pool -> job worker: {b argument values} -> TASK_DONE */
-    TASK_DONE,        /* {outcome, b result values}; for PAYLOAD_CALL with a value the job worker
-                         renders it into outcome.value_text (display_value()): a front has
-                         no compiled layouts of the payload's types */
+    ZYGOTE_LOAD = 80, /* {b payload, b object (empty: libtcc), u children to keep alive} ->
+                         {outcome}. After OUTCOME_COMPILE it may be sent again, with an object */
+    ZYGOTE_READY,     /* zygote -> pool: {u pid} of a new job worker, with descriptors: task
+                         channel, out, err, pidfd */
+    ZYGOTE_DIED,      /* zygote -> pool: {u pid, u wait status}, after the last bytes of its
+                         output and its TASK_DONE, if there was one */
+    TASK_RUN,         /* pool -> job worker: {b argument values} -> TASK_DONE; the only one */
+    TASK_DONE,        /* {outcome, b result values}; everything it printed is in its pipes. For
+                         PAYLOAD_CALL with a value the job worker renders it into
+                         outcome.value_text (display_value()): a front has no compiled
+                         layouts of the payload's types */
+    ZYGOTE_KEEP,      /* pool -> zygote: {u children to keep alive}; no answer */
+
+    /* pool -> its compiling helper (achar-pool --compile) */
+    COMPILER_RUN = 96, /* {b payload} -> {outcome, b object} */
 
     /* front -> pool */
     POOL_PAYLOAD = 112, /* {b hash, b payload} -> {outcome}; sent once per hash */
     POOL_TASK,          /* {b hash, b argument values} -> POOL_RESULT with the frame's id */
     POOL_OUTPUT,        /* pool -> front: {u stream (1, 2), b bytes}; id is the task's */
-    POOL_RESULT,        /* {outcome, b result values} */
+    POOL_RESULT,        /* {outcome, b result values}; no POOL_OUTPUT of the task follows */
     POOL_CANCEL,        /* {}: id is the task's; its POOL_RESULT follows; no other answer */
     POOL_BYE,           /* either side: nothing more will come; no answer */
     POOL_HAVE,          /* {b hash} -> {u 0 or 1} */
+    POOL_FORGOT,        /* pool -> front: {b hash}: it made room and no longer has this payload;
+                           sent only between a POOL_PAYLOAD and its answer */
 };
 
 enum plan_mode {

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The processes around a payload. The zygote is the parent of its job workers and the only
+ * one that reaps them, so it kills a dead one's process group before the pid is free. */
+#include "kernel/worker/zygote.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "kernel/peer/process.h"
+#include "kernel/peer/protocol.h"
+
+#define TASK_FD 100 /* or above: user code has the low descriptors to itself */
+
+struct zygote {
+    const struct zygote_work *work;
+    struct channel *channel;
+    int signal_fd;      /* SIGCHLD */
+    sigset_t user_mask; /* signals blocked while a task runs */
+    bool is_loaded;
+    size_t keep; /* job workers to keep alive */
+    pid_t children[ZYGOTE_CHILDREN_MAX];
+    size_t n_children;
+};
+
+/* The ends that a job worker and the pool share. */
+struct child_ends {
+    int task[2], out[2], err[2]; /* [0] the pool's, [1] the job worker's */
+};
+
+static void ends_close(struct child_ends *ends, int side)
+{
+    closep(&ends->task[side]);
+    closep(&ends->out[side]);
+    closep(&ends->err[side]);
+}
+
+static int ends_open(struct child_ends *ends)
+{
+    *ends = (struct child_ends){{-1, -1}, {-1, -1}, {-1, -1}};
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends->task) == 0 &&
+        pipe2(ends->out, O_CLOEXEC) == 0 && pipe2(ends->err, O_CLOEXEC) == 0)
+        return 0;
+    int r = -errno;
+    ends_close(ends, 0);
+    ends_close(ends, 1);
+    return r;
+}
+
+/* Gives the job worker its own descriptors and nothing of the zygote's. */
+static struct channel *child_set_up(struct zygote *zygote, pid_t parent,
+                                    struct child_ends *ends)
+{
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1);
+    int task = fcntl(ends->task[1], F_DUPFD_CLOEXEC, TASK_FD);
+    if (task < 0 || dup2(ends->out[1], 1) < 0 || dup2(ends->err[1], 2) < 0)
+        _exit(1);
+    ends_close(ends, 0);
+    ends_close(ends, 1);
+    close(channel_fd(zygote->channel));
+    close(zygote->signal_fd);
+    sigprocmask(SIG_SETMASK, &zygote->user_mask, NULL);
+    return channel_new(task, task);
+}
+
+static void child_run(struct zygote *zygote, struct channel *channel)
+{
+    struct frame frame;
+    if (channel_receive(channel, -1, &frame, NULL) != 1 || frame.kind != TASK_RUN)
+        _exit(0);
+    struct unpack in = unpack_init(frame.data, frame.size);
+    size_t size;
+    const void *argument = unpack_bytes(&in, &size);
+    struct outcome outcome = {0};
+    struct buffer result = {0}, answer = {0};
+    pid_t self = getpid();
+    if (unpack_done(&in)) {
+        zygote->work->run(zygote->work->context, argument, size, &outcome, &result);
+    } else {
+        outcome.kind = OUTCOME_REFUSED;
+        outcome.name = must_strdup("BadTask");
+        outcome.message = must_strdup("the task cannot be read");
+    }
+    fflush(NULL);
+    if (getpid() != self) /* the task forked and its child came back to us */
+        _exit(0);
+    outcome_pack(&outcome, &answer);
+    pack_bytes(&answer, result.data, result.size);
+    if (channel_send(channel, TASK_DONE, 0, frame.id, answer.data, answer.size, NULL) < 0)
+        _exit(1);
+    _exit(0);
+}
+
+static int announce(struct zygote *zygote, pid_t pid, const struct child_ends *ends)
+{
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (pidfd < 0)
+        return -errno;
+    struct buffer body = {0};
+    pack_u64(&body, (uint64_t)pid);
+    int fds[4] = {ends->task[0], ends->out[0], ends->err[0], pidfd};
+    int r = channel_send_fds(zygote->channel, ZYGOTE_READY, 0, 0, body.data, body.size, fds,
+                             4, NULL);
+    buffer_clear(&body);
+    close(pidfd);
+    return r;
+}
+
+static int fork_child(struct zygote *zygote)
+{
+    struct child_ends ends;
+    int r = ends_open(&ends);
+    if (r < 0)
+        return r;
+    pid_t self = getpid();
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct channel *channel = child_set_up(zygote, self, &ends);
+        child_run(zygote, channel);
+    }
+    if (pid < 0)
+        r = -errno;
+    ends_close(&ends, 1);
+    if (pid > 0) {
+        zygote->children[zygote->n_children++] = pid;
+        r = announce(zygote, pid, &ends);
+    }
+    ends_close(&ends, 0);
+    return r;
+}
+
+/* A fork that fails is tried again when a job worker ends; without any there is no use. */
+static int fill(struct zygote *zygote)
+{
+    while (zygote->is_loaded && zygote->n_children < zygote->keep) {
+        int r = fork_child(zygote);
+        if (r < 0)
+            return zygote->n_children ? 0 : r;
+    }
+    return 0;
+}
+
+static bool forget_child(struct zygote *zygote, pid_t pid)
+{
+    for (size_t i = 0; i < zygote->n_children; i++)
+        if (zygote->children[i] == pid) {
+            zygote->children[i] = zygote->children[--zygote->n_children];
+            return true;
+        }
+    return false;
+}
+
+/* What a job worker started in the background must not outlive it; a process that left the
+ * group is the zygote's own child by now (subreaper) and ends with the pool. */
+static int reap(struct zygote *zygote)
+{
+    for (;;) {
+        siginfo_t info = {0};
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || !info.si_pid)
+            return 0;
+        bool is_child = forget_child(zygote, info.si_pid);
+        if (is_child)
+            kill(-info.si_pid, SIGKILL);
+        int status = 0;
+        waitpid(info.si_pid, &status, 0);
+        if (!is_child)
+            continue;
+        struct buffer body = {0};
+        pack_u64(&body, (uint64_t)info.si_pid);
+        pack_u64(&body, (uint64_t)(unsigned)status);
+        int r = channel_send(zygote->channel, ZYGOTE_DIED, 0, 0, body.data, body.size, NULL);
+        buffer_clear(&body);
+        if (r < 0)
+            return r;
+    }
+}
+
+static size_t bounded(uint64_t children)
+{
+    return children < ZYGOTE_CHILDREN_MAX ? (size_t)children : ZYGOTE_CHILDREN_MAX;
+}
+
+static int load(struct zygote *zygote, const struct frame *frame)
+{
+    struct unpack in = unpack_init(frame->data, frame->size);
+    size_t size, object_size;
+    const void *payload = unpack_bytes(&in, &size);
+    const void *object = unpack_bytes(&in, &object_size);
+    uint64_t keep = unpack_u64(&in);
+    if (!unpack_done(&in) || zygote->is_loaded)
+        return -EBADMSG;
+    struct outcome outcome = {0};
+    zygote->work->load(zygote->work->context, payload, size, object, object_size, &outcome);
+    fflush(NULL); /* children would print what is left in the buffers once each */
+    zygote->is_loaded = outcome.kind == OUTCOME_OK;
+    zygote->keep = bounded(keep);
+    struct buffer body = {0};
+    outcome_pack(&outcome, &body);
+    int r = channel_send(zygote->channel, ZYGOTE_LOAD, 0, frame->id, body.data, body.size,
+                         NULL);
+    buffer_clear(&body);
+    outcome_clear(&outcome);
+    return r;
+}
+
+static int handle(struct zygote *zygote, const struct frame *frame)
+{
+    int r = -EBADMSG;
+    if (frame->kind == ZYGOTE_LOAD) {
+        r = load(zygote, frame);
+    } else if (frame->kind == ZYGOTE_KEEP) {
+        struct unpack in = unpack_init(frame->data, frame->size);
+        zygote->keep = bounded(unpack_u64(&in));
+        r = 0;
+    }
+    if (r != -EBADMSG)
+        return r;
+    static const char text[] = "a zygote cannot read this";
+    struct buffer body = {0};
+    pack_string(&body, text);
+    r = channel_send(zygote->channel, FRAME_BAD, 0, frame->id, body.data, body.size, NULL);
+    buffer_clear(&body);
+    return r;
+}
+
+static int set_up(struct zygote *zygote)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* a task's lines stream while it runs */
+    sigset_t children;
+    sigemptyset(&children);
+    sigaddset(&children, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &children, &zygote->user_mask);
+    zygote->signal_fd = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (zygote->signal_fd < 0)
+        return -errno;
+    fcntl(PROCESS_CHANNEL_FD, F_SETFD, FD_CLOEXEC);
+    int fd = fcntl(PROCESS_CHANNEL_FD, F_DUPFD_CLOEXEC, TASK_FD);
+    if (fd < 0)
+        return -errno;
+    close(PROCESS_CHANNEL_FD);
+    zygote->channel = channel_new(fd, fd);
+    struct buffer hello = {0};
+    pack_u64(&hello, PROTOCOL_VERSION);
+    pack_u64(&hello, (uint64_t)getpid());
+    pack_string(&hello, "zygote");
+    int r = channel_send(zygote->channel, FRAME_HELLO, 0, 0, hello.data, hello.size, NULL);
+    buffer_clear(&hello);
+    return r;
+}
+
+static int serve_once(struct zygote *zygote)
+{
+    struct pollfd fds[2] = {{.fd = channel_fd(zygote->channel), .events = POLLIN},
+                            {.fd = zygote->signal_fd, .events = POLLIN}};
+    if (!channel_has_frame(zygote->channel) && poll(fds, 2, -1) < 0 && errno != EINTR)
+        return -errno;
+    struct signalfd_siginfo info;
+    if (fds[1].revents && read(zygote->signal_fd, &info, sizeof(info)) > 0) {
+        int r = reap(zygote);
+        if (r < 0)
+            return r;
+    }
+    struct frame frame;
+    int r = channel_receive(zygote->channel, 0, &frame, NULL);
+    if (r > 0)
+        r = handle(zygote, &frame);
+    return r < 0 ? r : fill(zygote);
+}
+
+int zygote_serve(const struct zygote_work *work)
+{
+    CLEANUP(freep) struct zygote *zygote = must_alloc(sizeof(*zygote));
+    zygote->work = work;
+    int r = set_up(zygote);
+    while (r == 0)
+        r = serve_once(zygote);
+    channel_free(zygote->channel);
+    return r == -EPIPE ? 0 : 1;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A zygote has loaded one payload and forks job workers ahead of need; each takes exactly
+ * one task, answers, and ends. It runs no task itself, so every task starts from the same
+ * state, and a task that dies takes nothing with it. Speaks ZYGOTE_* frames with the pool on
+ * PROCESS_CHANNEL_FD. */
+#ifndef ACHAR_WORKER_ZYGOTE_H
+#define ACHAR_WORKER_ZYGOTE_H
+
+#include "kernel/peer/outcome.h"
+
+/* What is done with a payload and a task; it knows nothing of processes and frames. */
+struct zygote_work {
+    void *context;
+    /* In the zygote, once, or again after OUTCOME_COMPILE: everything that tasks share. An
+     * empty object means: compile here. Fills `ret` when it is not OK. */
+    void (*load)(void *context, const void *payload, size_t size, const void *object,
+                 size_t object_size, struct outcome *ret);
+    /* In a fresh job worker: one task. `result` gets the values. Must return, whatever the
+     * task does short of killing the process; output is flushed by the caller. */
+    void (*run)(void *context, const void *argument, size_t size, struct outcome *ret,
+                struct buffer *result);
+};
+
+#define ZYGOTE_CHILDREN_MAX 1024 /* job workers alive at once */
+
+/* Serves until the pool closes the channel; returns the exit status. Dies with its parent. */
+int zygote_serve(const struct zygote_work *work);
+
+/* The mode `--zygote` of achar-worker: payloads, compiled and loaded. */
+int zygote_main(void);
+
+#endif
