@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "kernel/pool/family.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+struct family *family_new(const uint8_t hash[FAMILY_HASH_SIZE], const void *payload,
+                          size_t size)
+{
+    struct family *family = must_alloc(sizeof(*family));
+    memcpy(family->hash, hash, FAMILY_HASH_SIZE);
+    buffer_add(&family->payload, payload, size);
+    family->zygote = family->compiler = (struct process){.pidfd = -1, .out = -1, .err = -1};
+    family->last = &family->first;
+    return family;
+}
+
+void task_free(struct task *task)
+{
+    if (!task)
+        return;
+    free(task->argument);
+    free(task);
+}
+
+void family_free(struct family *family)
+{
+    if (!family)
+        return;
+    family_free_workers(family, false);
+    process_end(&family->zygote);
+    process_end(&family->compiler);
+    while (family->first)
+        task_free(family_next_task(family));
+    buffer_clear(&family->payload);
+    buffer_clear(&family->object);
+    free(family);
+}
+
+struct task *task_new(uint32_t id, const void *argument, size_t size)
+{
+    struct task *task = must_alloc(sizeof(*task));
+    task->id = id;
+    task->argument = must_realloc(NULL, size, 1);
+    memcpy(task->argument, argument, size);
+    task->size = size;
+    return task;
+}
+
+void family_add_task(struct family *family, struct task *task)
+{
+    task->next = NULL;
+    *family->last = task;
+    family->last = &task->next;
+    family->n_waiting++;
+    family->waiting_bytes += task->size;
+}
+
+void family_return_task(struct family *family, struct task *task)
+{
+    task->next = family->first;
+    if (!family->first)
+        family->last = &task->next;
+    family->first = task;
+    family->n_waiting++;
+    family->waiting_bytes += task->size;
+}
+
+static struct task *unlink_task(struct family *family, struct task **at)
+{
+    struct task *task = *at;
+    *at = task->next;
+    if (!*at)
+        family->last = at;
+    family->n_waiting--;
+    family->waiting_bytes -= task->size;
+    return task;
+}
+
+struct task *family_next_task(struct family *family)
+{
+    return family->first ? unlink_task(family, &family->first) : NULL;
+}
+
+bool family_drop_task(struct family *family, uint32_t id)
+{
+    for (struct task **at = &family->first; *at; at = &(*at)->next)
+        if ((*at)->id == id) {
+            task_free(unlink_task(family, at));
+            return true;
+        }
+    return false;
+}
+
+struct worker *family_add_worker(struct family *family, pid_t pid, const int fds[4])
+{
+    struct worker *worker = must_alloc(sizeof(*worker));
+    worker->pid = pid;
+    worker->channel = channel_new(fds[0], fds[0]);
+    for (int i = 0; i < 2; i++) {
+        worker->output[i].fd = fds[1 + i];
+        fcntl(fds[1 + i], F_SETFL, O_NONBLOCK);
+    }
+    worker->pidfd = fds[3];
+    worker->next = family->workers;
+    family->workers = worker;
+    family->n_ready++;
+    return worker;
+}
+
+/* The oldest: it has had the most time to come up. */
+struct worker *family_ready_worker(struct family *family)
+{
+    struct worker *ready = NULL;
+    for (struct worker *worker = family->workers; worker; worker = worker->next)
+        if (!worker->task && !worker->is_gone)
+            ready = worker;
+    return ready;
+}
+
+struct worker *family_find_worker(struct family *family, pid_t pid)
+{
+    for (struct worker *worker = family->workers; worker; worker = worker->next)
+        if (worker->pid == pid && !worker->is_gone)
+            return worker;
+    return NULL;
+}
+
+static void worker_free(struct worker *worker)
+{
+    channel_free(worker->channel);
+    output_clear(&worker->output[0]);
+    output_clear(&worker->output[1]);
+    closep(&worker->pidfd);
+    task_free(worker->task);
+    free(worker);
+}
+
+void family_free_workers(struct family *family, bool only_gone)
+{
+    for (struct worker **at = &family->workers; *at;) {
+        struct worker *worker = *at;
+        if (only_gone && !worker->is_gone) {
+            at = &worker->next;
+            continue;
+        }
+        *at = worker->next;
+        if (!worker->is_gone) {
+            if (worker->task)
+                family->n_running--;
+            else
+                family->n_ready--;
+        }
+        worker_free(worker);
+    }
+}

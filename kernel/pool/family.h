@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * One payload in the pool, and the processes that serve it: a zygote that has loaded it, and
+ * the job workers that the zygote has forked. The tasks that wait for one of them queue
+ * here. Plain state; pool.c decides what happens, zygotes.c starts and ends processes. */
+#ifndef ACHAR_POOL_FAMILY_H
+#define ACHAR_POOL_FAMILY_H
+
+#include "kernel/peer/outcome.h"
+#include "kernel/peer/process.h"
+#include "kernel/pool/output.h"
+
+#define FAMILY_HASH_SIZE 32
+
+#define TASK_STARTS_MAX 3 /* job workers that may die before they have read it */
+
+struct task {
+    struct task *next;
+    uint32_t id;
+    unsigned starts;
+    char *argument; /* owned body of its TASK_RUN */
+    size_t size;
+};
+
+/* A process that takes one task. */
+struct worker {
+    struct worker *next;
+    pid_t pid;
+    int pidfd; /* to kill it without hitting a reused pid */
+    struct channel *channel;
+    struct output output[2]; /* its stdout and stderr */
+    struct task *task;       /* owned: what it runs; NULL: it is ready */
+    bool is_closed;          /* it closed the channel: its death is being waited for */
+    bool is_gone;            /* answered or dead: freed at the end of the round */
+    uint64_t kill_at;        /* us; cancelled: SIGKILL follows SIGINT then; 0: not */
+};
+
+enum family_state {
+    FAMILY_ASLEEP,    /* only the payload's bytes (and object) are kept */
+    FAMILY_COMPILING, /* `compiler` makes the object */
+    FAMILY_LOADING,   /* the zygote has been given the payload */
+    FAMILY_AWAKE,     /* the zygote forks job workers */
+};
+
+struct family {
+    uint8_t hash[FAMILY_HASH_SIZE];
+    struct buffer payload;
+    struct buffer object; /* of cc; empty: the zygote compiles by libtcc */
+    bool is_by_cc;        /* libtcc refused it, or was not to be asked */
+    bool is_proven;       /* it has been loaded once: a zygote's death is not the payload's fault */
+    bool is_removed;      /* freed at the end of the round */
+    unsigned deaths;      /* of zygotes since a task was last answered */
+    enum family_state state;
+    struct process zygote, compiler; /* pid 0: none */
+    struct worker *workers;
+    size_t n_ready, n_running;
+    size_t keep; /* job workers that the zygote was asked to keep alive */
+    struct task *first, **last;
+    size_t n_waiting, waiting_bytes;
+    uint32_t request;  /* the front's POOL_PAYLOAD that is not answered yet, 0: none */
+    uint64_t used;     /* grows with every use: the least is the oldest */
+};
+
+struct family *family_new(const uint8_t hash[FAMILY_HASH_SIZE], const void *payload,
+                          size_t size) MUST_USE;
+/* Ends its processes and frees what waits. Job workers that outlive their zygote are the
+ * pool's own children afterwards: the caller sweeps them. */
+void family_free(struct family *family);
+
+void family_add_task(struct family *family, struct task *task);   /* last; takes it */
+void family_return_task(struct family *family, struct task *task); /* first; takes it */
+struct task *family_next_task(struct family *family) MUST_USE; /* owned; NULL: none waits */
+bool family_drop_task(struct family *family, uint32_t id); /* false: it does not wait here */
+struct task *task_new(uint32_t id, const void *argument, size_t size) MUST_USE;
+void task_free(struct task *task);
+
+/* Takes the descriptors: task channel, out, err, pidfd. */
+struct worker *family_add_worker(struct family *family, pid_t pid, const int fds[4]);
+struct worker *family_ready_worker(struct family *family); /* NULL: none */
+struct worker *family_find_worker(struct family *family, pid_t pid);
+void family_free_workers(struct family *family, bool only_gone);
+
+static inline bool family_is_idle(const struct family *family)
+{
+    return !family->n_running && !family->n_waiting && !family->request;
+}
+
+#endif

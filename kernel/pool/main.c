@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * achar-pool: the pool of one host, on PROCESS_CHANNEL_FD; with --compile, the helper that
+ * runs cc for it. Ends with its channel. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/peer/process.h"
+#include "kernel/pool/pool.h"
+
+static unsigned count_processors(void)
+{
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+    return n < POOL_WORKERS_MAX ? (unsigned)n : POOL_WORKERS_MAX;
+}
+
+static int usage(void)
+{
+    fprintf(stderr,
+            "achar-pool is started by achar: [--workers 1..%d] | --compile, frames on "
+            "descriptor %d\n",
+            POOL_WORKERS_MAX, PROCESS_CHANNEL_FD);
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    unsigned long n_workers = count_processors();
+    if (argc == 3 && strcmp(argv[1], "--workers") == 0) {
+        char *end;
+        errno = 0;
+        n_workers = strtoul(argv[2], &end, 10);
+        if (errno || *end || end == argv[2] || !n_workers || n_workers > POOL_WORKERS_MAX)
+            return usage();
+    } else if (argc != 1) {
+        return usage();
+    }
+    if (fcntl(PROCESS_CHANNEL_FD, F_SETFD, FD_CLOEXEC) < 0)
+        return usage();
+    signal(SIGPIPE, SIG_IGN);
+    struct channel *channel = channel_new(PROCESS_CHANNEL_FD, PROCESS_CHANNEL_FD);
+    int status = pool_serve(channel, (unsigned)n_workers);
+    channel_free(channel);
+    return status;
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The loop. A round: wait, read the front, the tasks, their output, the zygotes; start what
+ * waits; send output that is due; free what is gone. Nothing is freed in the middle of a
+ * round: it is marked, and the marks are honoured. */
+#include "kernel/pool/pool.h"
+
+#include <errno.h>
+#include <gnu/libc-version.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include "kernel/peer/protocol.h"
+
+enum source_kind { SOURCE_FRONT, SOURCE_ZYGOTE, SOURCE_COMPILER, SOURCE_TASK, SOURCE_OUTPUT };
+
+struct source {
+    enum source_kind kind;
+    struct family *family;
+    struct worker *worker;
+    int stream;
+};
+
+/* What poll() waits for; built anew each round. */
+struct waiting {
+    struct pollfd *fds;
+    struct source *sources;
+    size_t n, capacity;
+};
+
+uint64_t pool_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+void pool_say(struct pool *pool, uint16_t kind, uint32_t id, const struct buffer *body)
+{
+    if (channel_post(pool->front, kind, 0, id, body->data, body->size, NULL) == -EPIPE)
+        pool->is_over = true;
+}
+
+static void wait_for(struct waiting *waiting, int fd, short events, struct source source)
+{
+    if (waiting->n == waiting->capacity) {
+        waiting->capacity = waiting->capacity ? 2 * waiting->capacity : 32;
+        waiting->fds = must_realloc(waiting->fds, waiting->capacity, sizeof(*waiting->fds));
+        waiting->sources =
+            must_realloc(waiting->sources, waiting->capacity, sizeof(*waiting->sources));
+    }
+    waiting->fds[waiting->n] = (struct pollfd){.fd = fd, .events = events};
+    waiting->sources[waiting->n++] = source;
+}
+
+static short channel_events(const struct channel *channel)
+{
+    return channel_unsent(channel) ? POLLIN | POLLOUT : POLLIN;
+}
+
+static void gather_worker(struct waiting *waiting, struct family *family,
+                          struct worker *worker)
+{
+    struct source source = {.kind = SOURCE_TASK, .family = family, .worker = worker};
+    if (!worker->is_closed)
+        wait_for(waiting, channel_fd(worker->channel), channel_events(worker->channel), source);
+    source.kind = SOURCE_OUTPUT;
+    for (source.stream = 0; source.stream < 2; source.stream++)
+        if (worker->output[source.stream].fd >= 0)
+            wait_for(waiting, worker->output[source.stream].fd, POLLIN, source);
+}
+
+static void gather(struct pool *pool, struct waiting *waiting)
+{
+    bool is_front_slow = channel_unsent(pool->front) > POOL_UNSENT_BYTES;
+    bool is_full = pool->waiting_bytes > POOL_WAITING_BYTES;
+    waiting->n = 0;
+    wait_for(waiting, channel_fd(pool->front),
+             (short)(channel_events(pool->front) & ~(is_full ? POLLIN : 0)),
+             (struct source){.kind = SOURCE_FRONT});
+    for (size_t i = 0; i < pool->n_families; i++) {
+        struct family *family = pool->families[i];
+        if (family->zygote.channel)
+            wait_for(waiting, channel_fd(family->zygote.channel),
+                     channel_events(family->zygote.channel),
+                     (struct source){.kind = SOURCE_ZYGOTE, .family = family});
+        if (family->compiler.channel)
+            wait_for(waiting, channel_fd(family->compiler.channel),
+                     channel_events(family->compiler.channel),
+                     (struct source){.kind = SOURCE_COMPILER, .family = family});
+        for (struct worker *worker = family->workers; worker; worker = worker->next)
+            if (worker->task && !is_front_slow)
+                gather_worker(waiting, family, worker);
+    }
+}
+
+static void handle_front(struct pool *pool, short events)
+{
+    if (events & POLLOUT && channel_flush(pool->front, NULL) < 0)
+        pool->is_over = true;
+    if (events & (POLLIN | POLLHUP | POLLERR))
+        front_read(pool);
+    if (events & POLLHUP)
+        pool->is_over = true;
+}
+
+static void handle(struct pool *pool, const struct source *source, short events)
+{
+    switch (source->kind) {
+    case SOURCE_FRONT:
+        handle_front(pool, events);
+        break;
+    case SOURCE_ZYGOTE:
+        if (source->family->zygote.channel)
+            zygotes_read(pool, source->family);
+        break;
+    case SOURCE_COMPILER:
+        if (source->family->compiler.channel)
+            zygotes_read_compiler(pool, source->family);
+        break;
+    case SOURCE_TASK:
+        if (!source->worker->is_gone)
+            tasks_read(pool, source->family, source->worker);
+        break;
+    case SOURCE_OUTPUT:
+        if (!source->worker->is_gone)
+            output_read(&source->worker->output[source->stream]);
+        break;
+    }
+}
+
+static int timeout(const struct pool *pool)
+{
+    if (channel_has_frame(pool->front) && pool->waiting_bytes <= POOL_WAITING_BYTES)
+        return 0;
+    uint64_t due = tasks_due(pool);
+    if (due == UINT64_MAX)
+        return -1;
+    uint64_t now = pool_now();
+    return due <= now ? 0 : (int)((due - now) / 1000) + 1;
+}
+
+static void tidy(struct pool *pool)
+{
+    size_t n = 0;
+    bool is_loading = false;
+    for (size_t i = 0; i < pool->n_families; i++) {
+        struct family *family = pool->families[i];
+        family_free_workers(family, true);
+        is_loading |= family->state == FAMILY_LOADING;
+        if (family->is_removed)
+            family_free(family);
+        else
+            pool->families[n++] = family;
+    }
+    pool->n_families = n;
+    if (!is_loading) /* not while somebody waits for the processor */
+        zygotes_prestart(pool);
+}
+
+static void go_round(struct pool *pool, struct waiting *waiting)
+{
+    gather(pool, waiting);
+    if (poll(waiting->fds, waiting->n, timeout(pool)) < 0)
+        return;
+    if (channel_has_frame(pool->front))
+        front_read(pool);
+    for (size_t i = 0; i < waiting->n && !pool->is_over; i++)
+        if (waiting->fds[i].revents)
+            handle(pool, &waiting->sources[i], waiting->fds[i].revents);
+    tasks_dispatch(pool);
+    tasks_time(pool, pool_now());
+    tidy(pool);
+}
+
+static void say_hello(struct pool *pool)
+{
+    struct buffer body = {0};
+    struct utsname system;
+    uname(&system);
+    pack_u64(&body, PROTOCOL_VERSION);
+    pack_u64(&body, (uint64_t)getpid());
+    pack_string(&body, "pool");
+    pack_u64(&body, pool->n_workers);
+    pack_string(&body, system.machine);
+    CLEANUP(freep) char *libc = must_format("glibc %s", gnu_get_libc_version());
+    pack_string(&body, libc);
+    pool_say(pool, FRAME_HELLO, 0, &body);
+    buffer_clear(&body);
+}
+
+int pool_serve(struct channel *front, unsigned n_workers)
+{
+    struct pool pool = {.front = front,
+                        .n_workers = n_workers,
+                        .blank = {.pidfd = -1, .out = -1, .err = -1}};
+    struct waiting waiting = {0};
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    say_hello(&pool);
+    zygotes_prestart(&pool);
+    while (!pool.is_over)
+        go_round(&pool, &waiting);
+    for (size_t i = 0; i < pool.n_families; i++)
+        family_free(pool.families[i]);
+    pool.n_families = 0;
+    process_end(&pool.blank);
+    zygotes_sweep(&pool);
+    free(pool.families);
+    free(waiting.fds);
+    free(waiting.sources);
+    return 0;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The pool of one host: takes payloads and tasks from the front, keeps a family of processes
+ * per payload, and sends output and results back. One thread around poll(2); it never waits
+ * for a single peer, and it runs no user code and parses no payload.
+ *
+ * Reading order: front.c (what the front asks), zygotes.c (how a payload comes to have job
+ * workers), tasks.c (a task's life), pool.c (the loop). */
+#ifndef ACHAR_POOL_POOL_H
+#define ACHAR_POOL_POOL_H
+
+#include "kernel/pool/family.h"
+
+#define POOL_WORKERS_MAX 512          /* tasks that run at once */
+#define POOL_ZYGOTES_MAX 16           /* payloads awake; more only while all are busy */
+#define POOL_PAYLOADS_MAX 1024        /* payloads kept */
+#define POOL_PAYLOADS_BYTES (1u << 30) /* of them; a single larger one is kept alone */
+#define POOL_WAITING_BYTES (256u << 20) /* arguments; beyond it the front is not read */
+#define POOL_UNSENT_BYTES (32u << 20) /* to the front; beyond it job workers are not read */
+#define POOL_SPARE 2                  /* job workers that wait beside those in use */
+#define POOL_CANCEL_US 100000         /* from SIGINT to SIGKILL */
+
+struct pool {
+    struct channel *front;
+    unsigned n_workers;
+    struct family **families;
+    size_t n_families, families_capacity;
+    struct family *active; /* served last; compared only */
+    size_t turn;           /* where the search for the next waiting task starts */
+    struct process blank;  /* a zygote started ahead of need; pid 0: none */
+    size_t n_running, waiting_bytes;
+    uint64_t clock; /* of `used` */
+    uint32_t generation;
+    bool is_over;
+};
+
+/* Serves until the front says goodbye, closes the channel or is gone; then no process that
+ * was started here, or by a task, is left. Returns the exit status. */
+int pool_serve(struct channel *front, unsigned n_workers);
+
+uint64_t pool_now(void); /* us, monotonic */
+void pool_say(struct pool *pool, uint16_t kind, uint32_t id, const struct buffer *body);
+
+/* front.c */
+void front_read(struct pool *pool);
+
+/* zygotes.c */
+void zygotes_wake(struct pool *pool, struct family *family);
+void zygotes_sleep(struct pool *pool, struct family *family);
+void zygotes_read(struct pool *pool, struct family *family);
+void zygotes_read_compiler(struct pool *pool, struct family *family);
+void zygotes_keep(struct pool *pool, struct family *family, size_t keep);
+void zygotes_prestart(struct pool *pool);
+void zygotes_sweep(struct pool *pool); /* kills orphans of dead zygotes */
+
+/* tasks.c */
+struct family *tasks_find_family(struct pool *pool, const void *hash);
+void tasks_add(struct pool *pool, struct family *family, uint32_t id, const void *argument,
+               size_t size);
+void tasks_dispatch(struct pool *pool);
+void tasks_cancel(struct pool *pool, uint32_t id);
+void tasks_read(struct pool *pool, struct family *family, struct worker *worker);
+void tasks_worker_died(struct pool *pool, struct family *family, struct worker *worker,
+                       int status);
+void tasks_fail_waiting(struct pool *pool, struct family *family,
+                        const struct outcome *outcome);
+void tasks_send_output(struct pool *pool, struct worker *worker);
+void tasks_time(struct pool *pool, uint64_t now); /* output and kills that are due */
+uint64_t tasks_due(const struct pool *pool); /* us; UINT64_MAX: nothing will be due */
+void tasks_result(struct pool *pool, uint32_t id, const struct outcome *outcome);
+
+#endif

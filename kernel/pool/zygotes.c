@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * How a payload comes to have job workers: a blank zygote is given it, compiles and loads
+ * it, and forks. What libtcc refuses is compiled by cc in a process of its own first. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "kernel/peer/protocol.h"
+#include "kernel/pool/pool.h"
+
+#define FAMILY_DEATHS_MAX 2 /* zygotes lost in a row, before waiting tasks are given up */
+
+static const struct process no_process = {.pidfd = -1, .out = -1, .err = -1};
+
+static int start_blank(struct pool *pool, struct process *ret, struct error *err)
+{
+    static const char *const argv[] = {"achar-worker", "--zygote", NULL};
+    return process_start(argv, false, ++pool->generation, ret, err);
+}
+
+void zygotes_prestart(struct pool *pool)
+{
+    if (pool->blank.pid <= 0 && start_blank(pool, &pool->blank, NULL) < 0)
+        pool->blank = no_process;
+}
+
+static void answer_request(struct pool *pool, struct family *family,
+                           const struct outcome *outcome)
+{
+    if (!family->request)
+        return;
+    struct buffer body = {0};
+    outcome_pack(outcome, &body);
+    pool_say(pool, POOL_PAYLOAD, family->request, &body);
+    buffer_clear(&body);
+    family->request = 0;
+}
+
+/* The payload cannot be served: everybody who asked is told, and it is forgotten. One that
+ * had been loaded before stays, for the front believes it here. */
+static void fail(struct pool *pool, struct family *family, const struct outcome *outcome)
+{
+    answer_request(pool, family, outcome);
+    tasks_fail_waiting(pool, family, outcome);
+    zygotes_sleep(pool, family);
+    family->is_removed = !family->is_proven;
+}
+
+static void fail_because(struct pool *pool, struct family *family, const char *name,
+                         const char *message)
+{
+    struct outcome outcome = {
+        .kind = OUTCOME_DIED, .name = (char *)name, .message = (char *)message};
+    fail(pool, family, &outcome);
+}
+
+/* At most POOL_ZYGOTES_MAX payloads are awake, unless all of them have work. */
+static void make_room(struct pool *pool)
+{
+    struct family *oldest = NULL;
+    size_t n_awake = 0;
+    for (size_t i = 0; i < pool->n_families; i++) {
+        struct family *family = pool->families[i];
+        if (family->state == FAMILY_ASLEEP)
+            continue;
+        n_awake++;
+        if (family_is_idle(family) && (!oldest || family->used < oldest->used))
+            oldest = family;
+    }
+    if (n_awake >= POOL_ZYGOTES_MAX && oldest)
+        zygotes_sleep(pool, oldest);
+}
+
+static void start_compiler(struct pool *pool, struct family *family)
+{
+    static const char *const argv[] = {"achar-pool", "--compile", NULL};
+    struct error err = {0};
+    struct buffer body = {0};
+    pack_bytes(&body, family->payload.data, family->payload.size);
+    int r = process_start(argv, false, ++pool->generation, &family->compiler, &err);
+    if (r == 0)
+        r = channel_post(family->compiler.channel, COMPILER_RUN, 0, 1, body.data, body.size,
+                         &err);
+    buffer_clear(&body);
+    if (r < 0)
+        fail_because(pool, family, "CompilerLost", err.text);
+    else
+        family->state = FAMILY_COMPILING;
+}
+
+static int take_zygote(struct pool *pool, struct family *family, struct error *err)
+{
+    if (family->zygote.pid > 0)
+        return 0;
+    if (pool->blank.pid <= 0)
+        return start_blank(pool, &family->zygote, err);
+    family->zygote = pool->blank;
+    pool->blank = no_process;
+    return 0;
+}
+
+static void load(struct pool *pool, struct family *family)
+{
+    struct error err = {0};
+    struct buffer body = {0};
+    family->keep = 1 + POOL_SPARE;
+    pack_bytes(&body, family->payload.data, family->payload.size);
+    pack_bytes(&body, family->object.data, family->object.size);
+    pack_u64(&body, family->keep);
+    int r = take_zygote(pool, family, &err);
+    if (r == 0)
+        r = channel_post(family->zygote.channel, ZYGOTE_LOAD, 0, 1, body.data, body.size,
+                         &err);
+    buffer_clear(&body);
+    /* A zygote that has died shows as the end of its channel, as at any other time. */
+    if (r < 0 && r != -EPIPE)
+        fail_because(pool, family, "ZygoteLost", err.text);
+    else
+        family->state = FAMILY_LOADING;
+}
+
+void zygotes_wake(struct pool *pool, struct family *family)
+{
+    make_room(pool);
+    family->used = ++pool->clock;
+    if (family->is_by_cc && !family->object.size)
+        start_compiler(pool, family);
+    else
+        load(pool, family);
+}
+
+static void end_process(struct process *process)
+{
+    if (process->pid > 0)
+        kill(-process->pid, SIGKILL); /* its group: a compiler's own children */
+    process_end(process);
+    *process = no_process;
+}
+
+void zygotes_sleep(struct pool *pool, struct family *family)
+{
+    bool had_any = family->zygote.channel || family->compiler.channel;
+    for (struct worker *worker = family->workers; worker; worker = worker->next) {
+        if (worker->is_gone)
+            continue;
+        worker->is_gone = true;
+        if (worker->task) {
+            family->n_running--;
+            pool->n_running--;
+        } else {
+            family->n_ready--;
+        }
+    }
+    end_process(&family->zygote);
+    end_process(&family->compiler);
+    family->state = FAMILY_ASLEEP;
+    if (had_any)
+        zygotes_sweep(pool);
+}
+
+/* What a zygote whose channel has ended died of. Its descriptors are closed just before its
+ * status can be had, hence the short wait. */
+static char *describe_end(struct process *zygote)
+{
+    int status = 0;
+    struct pollfd ended = {.fd = zygote->pidfd, .events = POLLIN};
+    if (zygote->pidfd >= 0)
+        poll(&ended, 1, 50);
+    if (!process_has_ended(zygote, &status))
+        return must_strdup("closed its channel");
+    if (WIFSIGNALED(status))
+        return must_format("was killed by signal %d (%s)", WTERMSIG(status),
+                           strsignal(WTERMSIG(status)));
+    return must_format("ended with status %d", WEXITSTATUS(status));
+}
+
+/* Its job workers die with it. What ran is lost; what waits is given to a new one, once. */
+static void zygote_died(struct pool *pool, struct family *family)
+{
+    CLEANUP(freep) char *end = describe_end(&family->zygote);
+    for (struct worker *worker = family->workers; worker; worker = worker->next)
+        if (!worker->is_gone)
+            tasks_worker_died(pool, family, worker, -1);
+    bool was_loading = family->state == FAMILY_LOADING;
+    zygotes_sleep(pool, family);
+    family->deaths++;
+    if (family->deaths >= FAMILY_DEATHS_MAX || (was_loading && !family->is_proven)) {
+        CLEANUP(freep) char *message = must_format(
+            was_loading ? "the process that loads the payload %s"
+                        : "the process that forks the job workers %s, and not for the first time",
+            end);
+        fail_because(pool, family, "ZygoteLost", message);
+    } else if (family->n_waiting || family->request) {
+        zygotes_wake(pool, family);
+    }
+}
+
+static void loaded(struct pool *pool, struct family *family, const struct frame *frame)
+{
+    struct unpack in = unpack_init(frame->data, frame->size);
+    struct outcome outcome = {0};
+    struct error err = {0};
+    if (outcome_unpack(&in, &outcome, &err) < 0) {
+        fail_because(pool, family, "ZygoteLost", err.text);
+        return;
+    }
+    if (outcome.kind == OUTCOME_OK) {
+        family->state = FAMILY_AWAKE;
+        family->is_proven = true;
+        answer_request(pool, family, &outcome);
+    } else if (outcome.kind == OUTCOME_COMPILE && !family->is_by_cc) {
+        family->is_by_cc = true;
+        start_compiler(pool, family);
+    } else {
+        fail(pool, family, &outcome);
+    }
+    outcome_clear(&outcome);
+}
+
+static void add_worker(struct family *family, const struct frame *frame)
+{
+    struct unpack in = unpack_init(frame->data, frame->size);
+    pid_t pid = (pid_t)unpack_max(&in, INT32_MAX);
+    if (frame->n_fds == 4 && unpack_done(&in)) {
+        family_add_worker(family, pid, frame->fds);
+        return;
+    }
+    for (size_t i = 0; i < frame->n_fds; i++)
+        close(frame->fds[i]);
+}
+
+static void worker_died(struct pool *pool, struct family *family, const struct frame *frame)
+{
+    struct unpack in = unpack_init(frame->data, frame->size);
+    pid_t pid = (pid_t)unpack_max(&in, INT32_MAX);
+    int status = (int)unpack_max(&in, INT32_MAX);
+    struct worker *worker = unpack_done(&in) ? family_find_worker(family, pid) : NULL;
+    if (worker)
+        tasks_worker_died(pool, family, worker, status);
+}
+
+void zygotes_read(struct pool *pool, struct family *family)
+{
+    struct frame frame;
+    int r = channel_flush(family->zygote.channel, NULL);
+    while (r >= 0 && family->zygote.channel) {
+        r = channel_receive(family->zygote.channel, 0, &frame, NULL);
+        if (r == 0)
+            return;
+        if (r < 0)
+            break;
+        if (frame.kind == ZYGOTE_READY)
+            add_worker(family, &frame);
+        else if (frame.kind == ZYGOTE_DIED)
+            worker_died(pool, family, &frame);
+        else if (frame.kind == ZYGOTE_LOAD && family->state == FAMILY_LOADING)
+            loaded(pool, family, &frame);
+    }
+    if (r < 0)
+        zygote_died(pool, family);
+}
+
+void zygotes_read_compiler(struct pool *pool, struct family *family)
+{
+    struct frame frame;
+    struct error err = {0};
+    struct outcome outcome = {0};
+    int r = channel_flush(family->compiler.channel, &err);
+    if (r == 0)
+        r = channel_receive(family->compiler.channel, 0, &frame, &err);
+    if (r == 0 || (r == 1 && frame.kind == FRAME_HELLO))
+        return;
+    struct unpack in = r == 1 ? unpack_init(frame.data, frame.size) : (struct unpack){0};
+    if (r == 1 && frame.kind != COMPILER_RUN)
+        r = error_set(&err, -EBADMSG, "the compiling helper gave no answer");
+    if (r == 1)
+        r = outcome_unpack(&in, &outcome, &err);
+    if (r < 0) {
+        fail_because(pool, family, "CompilerLost", err.text);
+        return;
+    }
+    size_t size;
+    const void *object = unpack_bytes(&in, &size);
+    if (outcome.kind == OUTCOME_OK && unpack_done(&in) && size) {
+        buffer_add(&family->object, object, size);
+        end_process(&family->compiler);
+        load(pool, family);
+    } else if (outcome.kind == OUTCOME_OK) {
+        fail_because(pool, family, "CompilerLost", "the compiling helper gave no object");
+    } else {
+        fail(pool, family, &outcome);
+    }
+    outcome_clear(&outcome);
+}
+
+void zygotes_keep(struct pool *pool, struct family *family, size_t keep)
+{
+    struct buffer body = {0};
+    family->keep = keep;
+    pack_u64(&body, keep);
+    /* When it has died, the end of its channel says so. */
+    if (channel_post(family->zygote.channel, ZYGOTE_KEEP, 0, 0, body.data, body.size, NULL) < 0)
+        family->keep = 0;
+    buffer_clear(&body);
+}
+
+static bool is_known(const struct pool *pool, pid_t pid)
+{
+    if (pid == pool->blank.pid)
+        return true;
+    for (size_t i = 0; i < pool->n_families; i++)
+        if (pid == pool->families[i]->zygote.pid || pid == pool->families[i]->compiler.pid)
+            return true;
+    return false;
+}
+
+/* Parent and group of a process, from /proc/PID/stat (proc(5)): "PID (name) S PPID PGRP". */
+static bool read_parent(const char *pid, int *ret_parent, int *ret_group)
+{
+    char path[64], text[512];
+    if (snprintf(path, sizeof(path), "/proc/%s/stat", pid) >= (int)sizeof(path))
+        return false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t n = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    if (n <= 0)
+        return false;
+    text[n] = '\0';
+    const char *after_name = strrchr(text, ')');
+    return after_name && sscanf(after_name, ") %*c %d %d", ret_parent, ret_group) == 2;
+}
+
+/* One pass over our own children that nobody knows; true when there were any. */
+static bool sweep_once(const struct pool *pool)
+{
+    DIR *folder = opendir("/proc");
+    if (!folder)
+        return false;
+    bool found = false;
+    pid_t self = getpid();
+    for (struct dirent *entry; (entry = readdir(folder));) {
+        int parent, group;
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (pid <= 0 || !read_parent(entry->d_name, &parent, &group) || parent != self ||
+            is_known(pool, pid))
+            continue;
+        if (group == pid)
+            kill(-pid, SIGKILL);
+        kill(pid, SIGKILL);
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+        found = true;
+    }
+    closedir(folder);
+    return found;
+}
+
+/* The pool is a subreaper: orphans of a dead zygote become its children, and theirs when
+ * they are killed, until none is left. */
+void zygotes_sweep(struct pool *pool)
+{
+    for (int pass = 0; pass < 1000 && sweep_once(pool); pass++)
+        ;
+}
