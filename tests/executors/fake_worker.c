@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The real zygote with tasks that need no compiler. A payload is a word, "ok" or how it
+ * fails; a task is a word and an argument, for example "echo hello". */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "kernel/worker/zygote.h"
+
+static int count; /* a task must never see what another has counted */
+
+static void load(void *context, const void *payload, size_t size, const void *object,
+                 size_t object_size, struct outcome *ret)
+{
+    CLEANUP(freep) char *word = must_strndup(payload, size);
+    if (strncmp(word, "die", 3) == 0)
+        raise(SIGSEGV);
+    if (strncmp(word, "slow", 4) == 0)
+        nanosleep(&(struct timespec){0, 200000000}, NULL);
+    if (strncmp(word, "refused", 7) == 0) {
+        ret->kind = OUTCOME_REFUSED;
+        ret->name = must_strdup("Refused");
+        ret->message = must_strdup("this payload is refused");
+    }
+}
+
+static void pause_ms(long ms)
+{
+    struct timespec left = {ms / 1000, ms % 1000 * 1000000};
+    while (nanosleep(&left, &left) < 0)
+        ;
+}
+
+/* A background process that leaves the group and one that does not; both would outlive the
+ * task. */
+static void leave_behind(void)
+{
+    for (int i = 0; i < 2; i++)
+        if (fork() == 0) {
+            if (i)
+                setsid();
+            execlp("sleep", "achar-test-sleep", "1000", (char *)NULL);
+            _exit(1);
+        }
+}
+
+static void print_lines(int n)
+{
+    for (int i = 0; i < n; i++) {
+        printf("line %d\n", i);
+        if (i % 2)
+            fprintf(stderr, "error %d\n", i);
+    }
+}
+
+static void run(void *context, const void *argument, size_t size, struct outcome *ret,
+                struct buffer *result)
+{
+    CLEANUP(freep) char *text = must_strndup(argument, size);
+    char *rest = strchr(text, ' ');
+    if (rest)
+        *rest++ = '\0';
+    int n = rest ? (int)strtol(rest, NULL, 10) : 0;
+    if (strcmp(text, "echo") == 0)
+        buffer_add_string(result, rest ? rest : "");
+    else if (strcmp(text, "count") == 0)
+        buffer_format(result, "%d", ++count);
+    else if (strcmp(text, "pid") == 0)
+        buffer_format(result, "%d %d", (int)getpid(), (int)getppid());
+    else if (strcmp(text, "print") == 0)
+        print_lines(n);
+    else if (strcmp(text, "text") == 0)
+        printf("%s", rest ? rest : ""); /* no newline: stays in the buffer */
+    else if (strcmp(text, "say-and-sleep") == 0)
+        printf("at once\n"), pause_ms(n);
+    else if (strcmp(text, "sleep") == 0)
+        pause_ms(n);
+    else if (strcmp(text, "kill") == 0)
+        printf("last words\n"), kill(getpid(), n);
+    else if (strcmp(text, "exit") == 0)
+        syscall(SYS_exit_group, n);
+    else if (strcmp(text, "deaf") == 0)
+        signal(SIGINT, SIG_IGN), pause_ms(1000000);
+    else if (strcmp(text, "flood") == 0)
+        for (;;)
+            puts("flood");
+    else if (strcmp(text, "leave") == 0)
+        leave_behind();
+    else if (strcmp(text, "fork") == 0)
+        fork();
+    else if (strcmp(text, "big") == 0)
+        buffer_reserve(result, (size_t)n), memset(result->data, 'b', (size_t)n),
+            result->size = (size_t)n;
+    else if (strcmp(text, "size") == 0)
+        buffer_format(result, "%zu", size);
+    else
+        ret->kind = OUTCOME_FAULT, ret->name = must_strdup("SIGILL");
+}
+
+int main(void)
+{
+    struct zygote_work work = {.load = load, .run = run};
+    return zygote_serve(&work);
+}
