@@ -519,16 +519,24 @@ static void test_wake(void)
     check_nothing_left("wake");
 }
 
+static void link_helper(const char *program, const char *folder, const char *name)
+{
+    CLEANUP(freep) char *path = must_format("%s/%s", folder, name);
+    CLEANUP(freep) char *target = realpath(program, NULL);
+    if (!target || symlink(target, path) < 0) {
+        fprintf(stderr, "cannot link '%s': %s\n", program, strerror(errno));
+        exit(1);
+    }
+}
+
 /* A folder with the helpers as the executor looks for them. */
 static char *make_folder(const char *pool, const char *worker)
 {
     static char folder[] = "/tmp/achar-test-pool-XXXXXX";
     if (!mkdtemp(folder))
         exit(1);
-    CLEANUP(freep) char *pool_link = must_format("%s/achar-pool", folder);
-    CLEANUP(freep) char *worker_link = must_format("%s/achar-worker", folder);
-    if (symlink(pool, pool_link) < 0 || symlink(worker, worker_link) < 0)
-        exit(1);
+    link_helper(pool, folder, "achar-pool");
+    link_helper(worker, folder, "achar-worker");
     setenv("ACHAR_LIBEXEC", folder, 1);
     return folder;
 }
