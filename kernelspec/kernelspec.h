@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 struct kernelspec_file {
-    const char *name;          /* "kernel.json.in", "logo-32x32.png"; NULL ends the list */
+    const char *name; /* "kernel.json.in", "logo-32x32.png"; NULL ends the list */
     const unsigned char *data; /* not NUL-terminated */
     size_t size;
 };

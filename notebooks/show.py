@@ -6,6 +6,7 @@ is tagged `raises-exception`. Executed copies go to FOLDER.
 """
 import argparse
 import pathlib
+import re
 import sys
 
 import nbformat
@@ -16,25 +17,33 @@ SECONDS_A_CELL = 300
 BOLD, DIM, RESET = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("",) * 3
 
 
+def plain(text):
+    """Without colours where there is no terminal."""
+    return text if BOLD else re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
 def text_of(output):
     if output.output_type == "stream":
         return output.text
     if output.output_type == "error":
-        return "\n".join(output.traceback)
+        return plain("\n".join(output.traceback))
     return output.data.get("text/plain", f"<{', '.join(output.data)}>")
 
 
-def show_cell(cell):
+def show_text(cell, **_):
     if cell.cell_type == "markdown":
-        print(f"\n{BOLD}{cell.source}{RESET}")
-        return
+        print(f"\n{BOLD}{cell.source}{RESET}", flush=True)
+
+
+def show_code(cell, **_):
     count = cell.get("execution_count") or " "
     source = cell.source.replace("\n", "\n    ")
-    print(f"\n{DIM}In[{count}]:{RESET}\n    {source}")
-    for output in cell.get("outputs", []):
-        label = "Out" if output.output_type == "execute_result" else ""
+    print(f"\n{DIM}In [{count}]:{RESET}\n    {source}")
+    for output in cell.outputs:
+        label = f"Out[{count}]:" if output.output_type == "execute_result" else "-->"
         text = text_of(output).rstrip("\n").replace("\n", "\n    ")
-        print(f"{DIM}{label or '   '}:{RESET}\n    {text}")
+        print(f"{DIM}{label}{RESET}\n    {text}")
+    sys.stdout.flush()
 
 
 def execute(path, out):
@@ -43,21 +52,16 @@ def execute(path, out):
     print(f"\n{BOLD}==== {path} ===={RESET}", flush=True)
     client = NotebookClient(notebook, timeout=SECONDS_A_CELL,
                             resources={"metadata": {"path": str(path.parent)}},
-                            on_cell_complete=lambda cell, **_: show_markdown_or_code(cell))
+                            on_cell_start=show_text, on_cell_executed=show_code)
     try:
         client.execute()
         problem = None
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        problem = f"{path}: {type(error).__name__}: {str(error).splitlines()[-1:]}"
+        problem = f"{path}: {type(error).__name__}: {plain(str(error).splitlines()[-1])}"
     if out:
         out.mkdir(parents=True, exist_ok=True)
         nbformat.write(notebook, out / path.name)
     return problem
-
-
-def show_markdown_or_code(cell):
-    show_cell(cell)
-    sys.stdout.flush()
 
 
 def main():

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * `achar install`: writes the kernelspec, so that Jupyter finds this very executable. Every
- * file is written beside its place and renamed into it, kernel.json last: another process
- * never sees half a kernelspec. */
+ * `achar install`: writes the kernelspec, so that Jupyter finds this very executable.
+ * Every file is written beside its place and renamed into it, kernel.json last: another
+ * process never sees half a kernelspec. */
 #include "kernel/app/command.h"
 
 #include <errno.h>
@@ -58,7 +58,8 @@ static int parse(int argc, char **argv, struct options *ret)
     return 0;
 }
 
-/* ---- where --------------------------------------------------------------------------- */
+/* ---- where ---------------------------------------------------------------------------
+ */
 
 static int user_folder(char **ret, struct error *err)
 {
@@ -77,8 +78,9 @@ static int user_folder(char **ret, struct error *err)
     if (user)
         home = user->pw_dir;
     if (!home || !*home)
-        return error_set(err, -ENOENT,
-                         "no home folder: set 'HOME' or 'JUPYTER_DATA_DIR', or use --prefix");
+        return error_set(
+            err, -ENOENT,
+            "no home folder: set 'HOME' or 'JUPYTER_DATA_DIR', or use --prefix");
     *ret = must_format("%s/.local/share/jupyter", home);
     return 0;
 }
@@ -144,7 +146,8 @@ static int make_folders(const char *path, struct error *err)
     return 0;
 }
 
-/* ---- what ---------------------------------------------------------------------------- */
+/* ---- what ----------------------------------------------------------------------------
+ */
 
 static int own_path(char **ret, struct error *err)
 {
@@ -272,7 +275,8 @@ const struct command command_install = {
     .summary = "install the kernelspec, so that Jupyter finds this kernel",
     .usage = "[--user | --sys-prefix | --prefix DIR]\n"
              "\n"
-             "  --user        for you: $JUPYTER_DATA_DIR, else ~/.local/share/jupyter (default)\n"
+             "  --user        for you: $JUPYTER_DATA_DIR, else ~/.local/share/jupyter "
+             "(default)\n"
              "  --sys-prefix  into the active Python environment\n"
              "  --prefix DIR  into DIR/share/jupyter",
     .run = run,

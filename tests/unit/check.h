@@ -16,14 +16,13 @@ static int check_failures __attribute__((unused));
 #define check_status() (check_failures ? 1 : 0)
 
 #define CHECK(expression) check_true_(!!(expression), #expression, __FILE__, __LINE__)
-#define CHECK_INT(actual, expected)                                                        \
+#define CHECK_INT(actual, expected)                                                      \
     check_int_((long long)(actual), (long long)(expected), #actual, __FILE__, __LINE__)
 /* Either side may be NULL. */
-#define CHECK_STRING(actual, expected)                                                     \
+#define CHECK_STRING(actual, expected)                                                   \
     check_string_((actual), (expected), #actual, __FILE__, __LINE__)
 /* For a call that returns 0 or a negative number and fills `error` (struct error). */
-#define CHECK_OK(call, error)                                                              \
-    check_ok_((call), #call, (error).text, __FILE__, __LINE__)
+#define CHECK_OK(call, error) check_ok_((call), #call, (error).text, __FILE__, __LINE__)
 
 static inline bool check_true_(bool ok, const char *text, const char *file, int line)
 {
