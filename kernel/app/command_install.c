@@ -58,8 +58,7 @@ static int parse(int argc, char **argv, struct options *ret)
     return 0;
 }
 
-/* ---- where ---------------------------------------------------------------------------
- */
+/* ---- where ---- */
 
 static int user_folder(char **ret, struct error *err)
 {
@@ -146,8 +145,7 @@ static int make_folders(const char *path, struct error *err)
     return 0;
 }
 
-/* ---- what ----------------------------------------------------------------------------
- */
+/* ---- what ---- */
 
 static int own_path(char **ret, struct error *err)
 {
