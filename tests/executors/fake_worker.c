@@ -17,7 +17,7 @@ static void load(void *context, const void *payload, size_t size, const void *ob
 {
     CLEANUP(freep) char *word = must_strndup(payload, size);
     if (strncmp(word, "die", 3) == 0)
-        raise(SIGSEGV);
+        raise(SIGKILL);
     if (strncmp(word, "slow", 4) == 0)
         nanosleep(&(struct timespec){0, 200000000}, NULL);
     if (strncmp(word, "refused", 7) == 0) {

@@ -232,8 +232,10 @@ static void test_two_at_once(void)
     while (!wait_one(client, all, 3)) /* never more than two */
         ;
     CHECK(now_ms() - begin >= 590);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         CHECK_INT(all[i].kind, OUTCOME_OK);
+        done_clear(&all[i]);
+    }
     pool_client_free(client);
     check_nothing_left("two at once");
 }
@@ -247,14 +249,18 @@ static void test_kill_one(void)
     struct done all[100] = {0};
     for (int i = 0; i < 100; i++) {
         char task[32];
-        snprintf(task, sizeof(task), i == 50 ? "kill 9" : "echo %d", i);
+        if (i == 50)
+            snprintf(task, sizeof(task), "kill 9");
+        else
+            snprintf(task, sizeof(task), "echo %d", i);
         all[i].id = submit(client, hash, task);
     }
     for (int n = 0; n < 100;)
         n += wait_one(client, all, 100);
     for (int i = 0; i < 100; i++) {
-        char expected[32];
-        snprintf(expected, sizeof(expected), i == 50 ? "" : "%d", i);
+        char expected[32] = "";
+        if (i != 50)
+            snprintf(expected, sizeof(expected), "%d", i);
         CHECK_STRING(buffer_string(&all[i].result), expected);
         CHECK_INT(all[i].kind, i == 50 ? OUTCOME_DIED : OUTCOME_OK);
         if (i == 50) {
@@ -441,9 +447,10 @@ static void test_end(void)
     struct done done = {.id = submit(client, hash, "say-and-sleep 100000")};
     struct pool_event event;
     struct error err = {0};
-    do
+    do {
         CHECK_OK(pool_client_wait(client, -1, WAIT_MS, &event, &err), err);
-    while (event.id != done.id);
+        outcome_clear(&event.outcome);
+    } while (event.id != done.id);
     uint64_t begin = now_ms();
     pool_client_free(client);
     CHECK(now_ms() - begin < 2000);
@@ -472,8 +479,10 @@ static void test_pool_killed(void)
     kill(pool, SIGKILL);
     for (int n = 0; n < 3;)
         n += wait_one(client, all, 3);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         CHECK_STRING(all[i].name, "PoolLost");
+        done_clear(&all[i]);
+    }
     struct pool_event event;
     struct error err = {0};
     CHECK_INT(pool_client_wait(client, -1, 1000, &event, &err), -EPIPE);
