@@ -90,10 +90,7 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
     int r = capture(context, &roots, &payload, result, err);
     if (r < 0 || result->kind != RESULT_OK)
         return r;
-    payload->n_names = n - 2;
-    payload->names = must_alloc((n - 1) * sizeof(*payload->names));
-    for (size_t i = 0; i < n - 2; i++)
-        payload->names[i] = must_strdup(arguments->words[i]);
+    payload_set_names(payload, arguments->words, n - 2);
     const char *path = arguments->words[n - 1];
     if (sign_and_write(payload, path, &file, result) == 0)
         magic_print(context, "%s: %zu definitions, %zu bytes of state, %zu bytes in all\n",

@@ -45,6 +45,16 @@ void payload_free(struct payload *payload)
     free(payload);
 }
 
+void payload_set_names(struct payload *payload, const char *const *names, size_t n)
+{
+    char **copies = must_alloc(n * sizeof(*copies));
+    for (size_t i = 0; i < n; i++)
+        copies[i] = must_strdup(names[i]);
+    strings_free(payload->names, payload->n_names);
+    payload->names = copies;
+    payload->n_names = n;
+}
+
 static int compare_names(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);

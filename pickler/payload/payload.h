@@ -56,6 +56,9 @@ DEFINE_FREEP(struct payload, payload_free)
 int payload_new(const struct graph *graph, const struct types *types, const uint32_t *roots,
                 size_t n_roots, struct payload **ret, struct error *err) MUST_USE;
 
+/* Replaces the names that were asked for. */
+void payload_set_names(struct payload *payload, const char *const *names, size_t n);
+
 /* Names of the variables among the definitions, owned array of borrowed names, sorted. */
 void payload_variables(const struct payload *payload, const char ***ret, size_t *ret_n);
 

@@ -66,13 +66,19 @@ static void drop_macros(const struct payload *payload, struct buffer *out)
         buffer_format(out, "#undef %s\n", payload->definitions[macros[i] - 1]->name);
 }
 
-static void add_layouts(const struct types *layouts, struct buffer *out)
+static void add_layouts(const struct payload *payload, const struct types *layouts,
+                        struct buffer *out)
 {
+    CLEANUP(buffer_clear) struct buffer text = {0};
     for (uint32_t id = 1; id < layouts->n; id++) {
         const struct type *type = types_get(layouts, id);
         if (type_is_record(type) && !type->is_incomplete)
-            layout_emit(layouts, id, id, out);
+            layout_emit(layouts, id, id, &text);
     }
+    if (!text.size)
+        return;
+    drop_macros(payload, out);
+    buffer_add(out, text.data, text.size);
 }
 
 int payload_unit(const struct payload *payload, const struct types *layouts,
@@ -87,8 +93,7 @@ int payload_unit(const struct payload *payload, const struct types *layouts,
             emitter_define(emitter, payload->definitions[i]);
     if (payload->entry_text)
         add_entry(payload, emitter, out);
-    drop_macros(payload, out);
-    add_layouts(layouts ? layouts : &payload->types, out);
+    add_layouts(payload, layouts ? layouts : &payload->types, out);
     if (out->size > PAYLOAD_SIZE_MAX)
         return error_set(err, -EFBIG, "the C text of the payload has %zu bytes", out->size);
     return 0;
