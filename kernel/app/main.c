@@ -8,6 +8,8 @@
 
 static const struct command *const commands[] = {
     &command_install,
+    &command_key,
+    &command_run,
     NULL,
 };
 

@@ -14,7 +14,8 @@ struct argument {
     const char *function, *text;
     size_t number; /* from 1 */
     const struct types *types;
-    const struct type *type;
+    const struct type *type; /* of the parameter ... */
+    uint32_t id;             /* ... and its id */
 };
 
 static int refuse(const struct argument *a, const char *why, struct error *err)
@@ -32,20 +33,19 @@ static bool is_unsigned(enum type_kind kind)
            kind == TYPE_UINT128;
 }
 
-static uint64_t max_of(const struct argument *a, const struct type *number)
+static uint64_t max_of(const struct types *types, uint32_t number)
 {
-    uint64_t size = 4;
-    for (uint32_t id = 0; id < a->types->n; id++)
-        if (types_get(a->types, id) == number)
-            size = types_size(a->types, id);
+    uint64_t size = types_size(types, number);
     unsigned bits = (unsigned)(8 * (size > 8 || !size ? 8 : size));
     uint64_t all = UINT64_MAX >> (64 - bits);
-    return is_unsigned(number->kind) ? all : all >> 1;
+    return is_unsigned(types_get(types, number)->kind) ? all : all >> 1;
 }
 
-static int add_integer(const struct argument *a, const struct type *number,
-                       struct buffer *out, struct error *err)
+/* `number` is the type's id, or that of what an enum is made of. */
+static int add_integer(const struct argument *a, uint32_t number, struct buffer *out,
+                       struct error *err)
 {
+    bool has_sign = !is_unsigned(types_get(a->types, number)->kind);
     bool is_negative = *a->text == '-';
     const char *digits = a->text + is_negative;
     bool is_hex = digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X');
@@ -55,10 +55,10 @@ static int add_integer(const struct argument *a, const struct type *number,
         return refuse(a, "is not an integer", err);
     errno = 0;
     uint64_t value = strtoull(digits, NULL, is_hex ? 16 : 10);
-    uint64_t max = max_of(a, number);
-    if (is_negative && is_unsigned(number->kind) && value)
+    uint64_t max = max_of(a->types, number);
+    if (is_negative && !has_sign && value)
         return refuse(a, "is negative", err);
-    if (errno == ERANGE || value > max + (is_negative && !is_unsigned(number->kind)))
+    if (errno == ERANGE || value > max + (is_negative && has_sign))
         return refuse(a, "is out of its range", err);
     if (is_negative && value)
         buffer_format(out, "(-%lluLL - 1)", (unsigned long long)value - 1);
@@ -119,7 +119,7 @@ static int add_enum(const struct argument *a, struct buffer *out, struct error *
     }
     if ((*a->text < '0' || *a->text > '9') && *a->text != '-')
         return refuse(a, "is not one of its names", err);
-    return add_integer(a, types_get(a->types, a->type->target), out, err);
+    return add_integer(a, a->type->target, out, err);
 }
 
 static bool is_char_pointer(const struct types *types, const struct type *type)
@@ -145,7 +145,7 @@ static int add_argument(const struct argument *a, struct buffer *out, struct err
     if (kind == TYPE_ENUM)
         return add_enum(a, out, err);
     if (type_is_integer(a->type))
-        return add_integer(a, a->type, out, err);
+        return add_integer(a, a->id, out, err);
     if (kind == TYPE_FLOAT || kind == TYPE_DOUBLE || kind == TYPE_LDOUBLE)
         return add_floating(a, out, err);
     if (!is_char_pointer(a->types, a->type))
@@ -250,6 +250,7 @@ static int add_call(const struct payload *payload, const struct definition *func
             .text = arguments[i],
             .number = i + 1,
             .types = &payload->types,
+            .id = type->fields[i].type,
             .type = types_get(&payload->types, type->fields[i].type),
         };
         buffer_add_string(out, i ? ", " : "");
