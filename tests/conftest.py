@@ -3,10 +3,12 @@
 import os
 import pathlib
 import subprocess
+import sys
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))  # session.py
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +32,21 @@ def kernelspec(achar, tmp_path_factory):
     clean.setenv("ACHAR_KEYS", str(prefix / "keys"))
     yield prefix / "share/jupyter/kernels/achar"
     clean.undo()
+
+
+@pytest.fixture
+def session(kernelspec, tmp_path):
+    """A fresh kernel in an empty folder: session.run(code) gives a session.Cell."""
+    from session import Session
+    opened = Session(tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def shared_session(kernelspec, tmp_path_factory):
+    """As `session`, one for a whole file: for tests that leave nothing behind."""
+    from session import Session
+    opened = Session(tmp_path_factory.mktemp("session"))
+    yield opened
+    opened.close()
