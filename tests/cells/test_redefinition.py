@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Later cells redefine, earlier callers and stored pointers follow."""
+
+
+def test_function(session):
+    run = session.value
+    run("int f(int x) { return x; }\nint g(int x) { return f(x) + 1; }\nint (*p)(int) = f;")
+    assert run("g(5)") == "6"
+    run("int f(int x) { return 10 * x; }")
+    assert run("g(5)") == "51"
+    assert run("p(5)") == "50"
+    assert run("p == f") == "1"
+
+
+def test_recursive_function(session):
+    run = session.value
+    run("int f(int n) { return n ? n + f(n - 1) : 0; }")
+    assert run("f(4)") == "10"
+    run("int f(int n) { return n ? n * f(n - 1) : 1; }")
+    assert run("f(4)") == "24"
+
+
+def test_signature(session):
+    """Callers are compiled again with the new one."""
+    run = session.value
+    run("int f(int x) { return x / 2; }\ndouble g(void) { return f(3); }")
+    assert run("g()") == "1"
+    run("double f(double x) { return x / 2; }")
+    assert run("g()") == "1.5"
+
+
+def test_signature_that_cannot_be_followed(session):
+    run = session.value
+    run("int f(int x) { return x; }\nint g(void) { return f(3); }")
+    cell = session.run("int f(int x, int y) { return x + y; }")
+    assert "g" in cell.stdout + cell.stderr + cell.traceback
+    assert run("f(1, 2)") == "3"
+    later = session.run("g()")
+    assert not later.is_ok and "g" in later.traceback
+    run("int g(void) { return f(3, 4); }")
+    assert run("g()") == "7"
+
+
+def test_variable_keeps_its_address(session):
+    run = session.value
+    run("int n = 1;\nint *p = &n;")
+    run("int n = 2;")
+    assert run("*p") == "2"
+
+
+def test_variable_of_another_type(session):
+    run = session.value
+    run("int n = 1;\nint get(void) { return n; }")
+    run("double n = 2.5;")
+    assert run("n") == "2.5"
+    assert run("get()") == "2"
+
+
+def test_type(session):
+    run = session.value
+    run("struct s { int a; };\nint size(void) { return sizeof(struct s); }")
+    assert run("size()") == "4"
+    run("struct s { int a, b; };")
+    assert run("size()") == "8"
+
+
+def test_macro(session):
+    """What is compiled already keeps the macro of its time; the next definition sees the new one."""
+    run = session.value
+    run("#define K 1\nint f(void) { return K; }")
+    run("#undef K\n#define K 2")
+    assert run("K") == "2"
+    assert run("f()") in ("1", "2")
+    run("int f(void) { return K; }")
+    assert run("f()") == "2"
+
+
+def test_static_local_starts_again(session):
+    run = session.value
+    run("int n(void) { static int i = 5; return i++; }\nn();")
+    assert run("n()") == "6"
+    run("int n(void) { static int i = 50; return i++; }")
+    assert run("n()") == "50"

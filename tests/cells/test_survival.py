@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Whatever a cell does, heartbeat and control answer meanwhile and the next cell works."""
+import time
+
+import pytest
+
+MACRO_BOMB = "#define A0 x x x x x x x x x x\n" + "".join(
+    f"#define A{i} A{i - 1} A{i - 1} A{i - 1} A{i - 1} A{i - 1} A{i - 1} A{i - 1} A{i - 1}\n"
+    for i in range(1, 12)) + "int y = A11;"
+
+HOSTILE = {
+    "unary minuses": "int x = " + "- " * 20000 + "1;",
+    "macro bomb": MACRO_BOMB,
+    "parentheses": "int x = " + "(" * 10000 + "1" + ")" * 10000 + ";",
+    "braces": "void f(void) " + "{" * 10000 + "}" * 10000,
+    "null bytes": "int x\0 = 1;",
+    "long line": "int x = 1" + " + 1" * 20000 + ";",
+}
+
+FAULTS = {
+    "segfault": ("int *p = 0;\n*p = 1;", "SIGSEGV"),
+    "exit": ("#include <stdlib.h>\nexit(3);", "exit"),
+    "_exit": ("#include <unistd.h>\n_exit(4);", "exit"),
+    "abort": ("#include <stdlib.h>\nabort();", "SIGABRT"),
+    "division": ("volatile int zero = 0;\nint x = 1 / zero;", "SIGFPE"),
+    "recursion": ("int deep(int n) { volatile char a[1000]; a[0] = n; return deep(n + 1) + a[0]; }"
+                  "\ndeep(0)", "SIGSEGV"),
+    "killed": ("#include <signal.h>\nraise(SIGKILL);", "SIGKILL"),
+    "closed descriptors": ("#include <unistd.h>\nfor (int i = 0; i < 200; i++)\n    close(i);\n"
+                           "int *q = 0;\n*q = 1;", ""),
+}
+
+
+def assert_alive(session):
+    assert session.client.hb_channel.is_beating()
+    assert session.value("20 + 22") == "42"
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text(session, name):
+    sent = session.send(HOSTILE[name])
+    session.client.control_channel.send(
+        session.client.session.msg("kernel_info_request", {}))
+    reply = session.client.get_control_msg(timeout=5)
+    assert reply["msg_type"] == "kernel_info_reply"
+    session.finish(sent, seconds=60)
+    assert_alive(session)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_fault(session, name):
+    code, part = FAULTS[name]
+    session.run("int f(int x) { return x + 1; }")
+    cell = session.run(code)
+    assert cell.status == "error"
+    assert part in cell.name + cell.message + cell.traceback
+    assert_alive(session)
+    assert session.value("f(1)") == "2"
+
+
+def test_fault_names_cell_and_line(session):
+    session.run("void poke(int *p)\n{\n    *p = 1;\n}")
+    cell = session.run("int *nowhere = 0;\npoke(nowhere);")
+    assert "SIGSEGV" in cell.traceback and "poke" in cell.traceback
+    assert "In[1]" in cell.traceback and "3" in cell.traceback
+
+
+def test_output_before_a_fault_is_complete(session):
+    cell = session.run('#include <stdio.h>\nprintf("almost");\nint *p = 0;\n*p = 1;')
+    assert cell.stdout == "almost"
+
+
+@pytest.mark.parametrize("loop", ["for (;;)\n    ;", "#include <unistd.h>\nfor (;;)\n    sleep(1);",
+                                  "#include <stdlib.h>\nfor (;;)\n    free(malloc(10));",
+                                  '#include <stdio.h>\nfor (;;)\n    printf("again and again\\n");'])
+def test_endless_loop(session, loop):
+    session.run("int kept = 5;")
+    sent = session.send(loop)
+    time.sleep(0.7)
+    start = time.monotonic()
+    session.interrupt()
+    cell = session.finish(sent)
+    assert cell.status == "error"
+    assert time.monotonic() - start < 5
+    assert_alive(session)
+    assert session.value("kept") in ("5", "0")  # kept, unless the worker had to be replaced
+
+
+def test_interrupt_keeps_state(session):
+    session.run("int i = 0;")
+    sent = session.send("for (;;)\n    i++;")
+    time.sleep(0.5)
+    session.interrupt()
+    assert session.finish(sent).name == "KeyboardInterrupt"
+    assert int(session.value("i")) > 1000
+
+
+def test_interrupt_while_nothing_runs(session):
+    session.interrupt()
+    assert_alive(session)
