@@ -148,7 +148,7 @@ static void test_numbers(void)
     SHOWS(t, (unsigned char){7}, "(bool)7");
     t = make(TYPE_INT128, "__int128", 0);
     SHOWS(t, (__int128){(__int128)1 << 100}, "1267650600228229401496703205376");
-    SHOWS(t, (__int128){(__int128)1 << 127}, "-170141183460469231731687303715884105728");
+    SHOWS(t, (unsigned __int128){(unsigned __int128)1 << 127}, "-170141183460469231731687303715884105728");
     t = make(TYPE_UINT128, "unsigned __int128", 0);
     SHOWS(t, (unsigned __int128){-1}, "340282366920938463463374607431768211455");
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "tests/unit/check.h"
+#include "tests/unit/example.h"
 
 /* A session of a few cells: redefined macros, mutual recursion, a static local, a type. */
 struct session {
@@ -280,9 +281,49 @@ static void test_unit(const struct session *s, const char *compiler)
     unlink(program);
 }
 
-int main(void)
+/* The payload that FORMAT.md shows byte by byte. */
+static void test_example(const char *format)
+{
+    struct payload payload = {.cell = 2};
+    types_init(&payload.types);
+    struct type integer = {.kind = TYPE_INT, .spelling = must_strdup("int")};
+    uint32_t int_type = types_add(&payload.types, &integer);
+    struct type function = {.kind = TYPE_FUNCTION, .spelling = must_strdup("int (int)"),
+                            .target = int_type, .n_fields = 1};
+    function.fields = must_alloc(sizeof(*function.fields));
+    function.fields[0] =
+        (struct type_field){.name = must_strdup("n"), .type = int_type, .bits = -1};
+    struct definition twice = {
+        .id = 1,
+        .kind = DEFINITION_FUNCTION,
+        .name = (char *)"twice",
+        .source = (char *)"int twice(int n) { return 2 * n; }",
+        .declaration = (char *)"int twice(int n);",
+        .cell = 2,
+        .line = 1,
+        .column = 5,
+        .type = types_add(&payload.types, &function),
+    };
+    struct definition *definitions[] = {&twice};
+    payload.definitions = definitions;
+    payload.n_definitions = 1;
+    payload_set_names(&payload, (const char *const[]){"twice"}, 1);
+    CLEANUP(buffer_clear) struct buffer bytes = packed(&payload);
+    CLEANUP(buffer_clear) struct buffer expected = example_read(format, "Example payload");
+    CHECK(is_equal(&bytes, expected.data, expected.size));
+    for (size_t i = 0; !expected.size && i < bytes.size; i++)
+        fprintf(stderr, "%02x ", (unsigned char)bytes.data[i]);
+    check_bytes(expected.data, expected.size, true);
+    payload_set_names(&payload, NULL, 0);
+    free(payload.names);
+    types_clear(&payload.types);
+}
+
+int main(int argc, char **argv)
 {
     struct session session;
+    CHECK_INT(argc, 2);
+    test_example(argv[1]);
     session_init(&session);
     test_capture(&session);
     test_round_trip(&session);

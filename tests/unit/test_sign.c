@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "tests/unit/check.h"
+#include "tests/unit/example.h"
 
 #define PAYLOAD "some payload\0bytes"
 #define HEADER_SIZE 112
@@ -163,14 +164,44 @@ static void test_save(void)
     CHECK_INT(sign_read(folder, &file, &err), -EINVAL);
 }
 
-int main(void)
+/* The private key of RFC 8032, section 7.1, test 1, as FORMAT.md has it. */
+static void test_example(const char *format)
 {
+    struct error err = {0};
+    CLEANUP(freep) char *path = in_folder("key.pem");
+    CLEANUP(freep) char *kept = in_folder("kept.pem");
+    CLEANUP(sign_key_freep) struct sign_key *key = NULL;
+    CLEANUP(buffer_clear) struct buffer payload = example_read(format, "Example payload");
+    CLEANUP(buffer_clear) struct buffer header = example_read(format, "Example file");
+    CLEANUP(buffer_clear) struct buffer file = {0};
+    CHECK_INT(rename(path, kept), 0);
+    FILE *pem = fopen(path, "w");
+    fputs("-----BEGIN PRIVATE KEY-----\n"
+          "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
+          "-----END PRIVATE KEY-----\n",
+          pem);
+    fclose(pem);
+    chmod(path, 0600);
+    CHECK_OK(sign_key_load(false, &key, &err), err);
+    CHECK_OK(sign_file(key, payload.data, payload.size, &file, &err), err);
+    CHECK_INT(header.size, HEADER_SIZE);
+    CHECK(header.size == HEADER_SIZE && memcmp(file.data, header.data, HEADER_SIZE) == 0);
+    for (size_t i = 0; header.size != HEADER_SIZE && i < HEADER_SIZE; i++)
+        fprintf(stderr, "%02x ", (unsigned char)file.data[i]);
+    CHECK_INT(verify(&file, &err), 0);
+    CHECK_INT(rename(kept, path), 0);
+}
+
+int main(int argc, char **argv)
+{
+    CHECK_INT(argc, 2);
     CHECK(mkdtemp(folder) != NULL);
     CLEANUP(freep) char *keys = in_folder("");
     setenv("ACHAR_KEYS", keys, 1);
     test_key_files();
     test_hex();
     test_damage();
+    test_example(argv[1]);
     test_other_key();
     test_save();
     CLEANUP(freep) char *command = must_format("rm -r '%s'", folder);
