@@ -32,7 +32,8 @@ struct pool_client {
     const struct executor_type *type;
     struct executor_start start;
     unsigned n_workers;
-    bool is_dead;
+    bool is_dead;   /* nothing more will come */
+    bool is_broken; /* nothing more can be sent; results may still come */
     uint32_t last_id;
     struct open_tasks open;
     uint8_t (*known)[HASH_SIZE]; /* payloads that the pool has */
@@ -176,7 +177,7 @@ void pool_client_free(struct pool_client *client)
     /* Not channel_send(): a pool that does not read must not hold us up. */
     if (client->start.channel &&
         channel_post(client->start.channel, POOL_BYE, 0, 0, NULL, 0, NULL) < 0)
-        client->is_dead = true;
+        client->is_broken = true;
     channel_free(client->start.channel);
     if (client->type)
         client->type->end(client->start.state);
@@ -198,20 +199,12 @@ unsigned pool_client_workers(const struct pool_client *client)
 
 bool pool_client_is_alive(const struct pool_client *client)
 {
-    return !client->is_dead;
+    return !client->is_dead && !client->is_broken;
 }
 
-static int set_dead(struct pool_client *client, int r)
+static int lost(const struct pool_client *client, struct error *err)
 {
-    client->is_dead = true;
-    client->n_known = 0;
-    return r;
-}
-
-static int lost(struct pool_client *client, struct error *err)
-{
-    return set_dead(client, error_set(err, -EPIPE, "the pool of executor '%s' is gone",
-                                      client->type->name));
+    return error_set(err, -EPIPE, "the pool of executor '%s' is gone", client->type->name);
 }
 
 /* Any frame but an answer, as an event; false when it is none (or of no open task). */
@@ -275,6 +268,7 @@ static int wait_answer(struct pool_client *client, uint32_t id, struct frame *re
         int r = now >= end ? 0
                            : channel_receive(client->start.channel, (int)(end - now), ret,
                                              &ignored);
+        client->is_dead = r < 0;
         if (r < 0)
             return lost(client, err);
         if (r == 0 && now_ms() < end)
@@ -304,20 +298,19 @@ int pool_client_payload(struct pool_client *client, const uint8_t hash[32],
 {
     size_t i;
     struct outcome outcome = {0};
+    if (!pool_client_is_alive(client))
+        return lost(client, err);
     if (find_known(client, hash, &i)) {
         *ret_outcome = outcome;
         return 0;
     }
-    if (client->is_dead)
-        return lost(client, err);
     struct buffer body = {0};
     pack_bytes(&body, hash, HASH_SIZE);
     pack_bytes(&body, payload, size);
     uint32_t id = ++client->last_id;
     int r = channel_send(client->start.channel, POOL_PAYLOAD, 0, id, body.data, body.size, err);
     buffer_clear(&body);
-    if (r == -EPIPE)
-        set_dead(client, r);
+    client->is_broken |= r == -EPIPE;
     struct frame frame;
     if (r == 0)
         r = wait_answer(client, id, &frame, err);
@@ -341,7 +334,7 @@ int pool_client_submit(struct pool_client *client, const uint8_t hash[32],
                        const void *argument, size_t size, uint32_t *ret_id,
                        struct error *err)
 {
-    if (client->is_dead)
+    if (!pool_client_is_alive(client))
         return lost(client, err);
     struct buffer body = {0};
     buffer_reserve(&body, size + HASH_SIZE + 16);
@@ -350,8 +343,7 @@ int pool_client_submit(struct pool_client *client, const uint8_t hash[32],
     uint32_t id = ++client->last_id;
     int r = channel_send(client->start.channel, POOL_TASK, 0, id, body.data, body.size, err);
     buffer_clear(&body);
-    if (r == -EPIPE)
-        return set_dead(client, r);
+    client->is_broken |= r == -EPIPE;
     if (r < 0)
         return r;
     open_add(&client->open, id);
@@ -364,7 +356,8 @@ int pool_client_cancel(struct pool_client *client, uint32_t id, struct error *er
     if (client->is_dead)
         return 0; /* its end is an event already */
     int r = channel_send(client->start.channel, POOL_CANCEL, 0, id, NULL, 0, err);
-    return r == -EPIPE ? set_dead(client, 0) : r;
+    client->is_broken |= r == -EPIPE;
+    return r == -EPIPE ? 0 : r;
 }
 
 /* The next open task of a dead pool, as an event; -EPIPE when none is left. */
@@ -387,62 +380,66 @@ static int end_open_task(struct pool_client *client, struct pool_event *ret,
 static int look(struct pool_client *client, struct pool_event *ret)
 {
     struct frame frame;
-    for (;;) {
+    do {
         struct error ignored = {0};
         int r = channel_receive(client->start.channel, 0, &frame, &ignored);
+        client->is_dead = r < 0;
         if (r <= 0)
-            return r < 0 ? set_dead(client, -EPIPE) : 0;
+            return r;
         drop_fds(&frame);
         if (read_event(client, &frame, ret))
             return 1;
-    }
+    } while (channel_has_frame(client->start.channel));
+    return 0;
 }
 
-static bool is_readable(int fd)
+enum { READY_FRAME = 1, READY_WAKE = 2, READY_DEATH = 4 };
+
+/* What of it there is within the time; 0: nothing. */
+static int wait_ready(const struct pool_client *client, int wake_fd, int timeout_ms)
 {
-    struct pollfd ready = {.fd = fd, .events = POLLIN};
-    return fd >= 0 && poll(&ready, 1, 0) > 0;
+    struct pollfd fds[3] = {{.fd = channel_fd(client->start.channel), .events = POLLIN},
+                            {.fd = wake_fd, .events = POLLIN},
+                            {.fd = client->start.death_fd, .events = POLLIN}};
+    uint64_t end = timeout_ms > 0 ? now_ms() + (uint64_t)timeout_ms : 0;
+    while (poll(fds, 3, timeout_ms) < 0) {
+        if (errno != EINTR)
+            return 0;
+        uint64_t now = timeout_ms > 0 ? now_ms() : 0;
+        timeout_ms = timeout_ms <= 0 ? timeout_ms : now < end ? (int)(end - now) : 0;
+    }
+    return (fds[0].revents ? READY_FRAME : 0) | (fds[1].revents ? READY_WAKE : 0) |
+           (fds[2].revents ? READY_DEATH : 0);
 }
 
 int pool_client_wait(struct pool_client *client, int wake_fd, int timeout_ms,
                      struct pool_event *ret, struct error *err)
 {
     free(TAKE(client->lent));
-    /* First of all: a pool that never falls silent must not drown an interrupt. */
-    if (is_readable(wake_fd)) {
-        *ret = (struct pool_event){.kind = POOL_EVENT_WAKE};
-        return 0;
-    }
-    CLEANUP(freep) struct kept_event *kept = unkeep(client);
-    if (kept) {
-        *ret = kept->event;
-        client->lent = kept->data;
-        return 0;
-    }
-    uint64_t end = timeout_ms < 0 ? UINT64_MAX : now_ms() + (uint64_t)timeout_ms;
     for (;;) {
-        if (client->is_dead)
+        if (client->is_dead && !client->kept)
             return end_open_task(client, ret, err);
-        int r = look(client, ret);
-        if (r > 0)
-            return 0;
-        if (r < 0)
-            continue;
-        struct pollfd fds[3] = {{.fd = channel_fd(client->start.channel), .events = POLLIN},
-                                {.fd = wake_fd, .events = POLLIN},
-                                {.fd = client->start.death_fd, .events = POLLIN}};
-        uint64_t now = timeout_ms < 0 ? 0 : now_ms();
-        int left = timeout_ms < 0 ? -1 : now >= end ? 0 : (int)(end - now);
-        int ready = poll(fds, 3, left);
-        if (ready < 0 && errno != EINTR)
-            return error_errno(err, -errno, "cannot wait for the pool");
-        if (ready > 0 && fds[1].revents && !fds[0].revents) {
+        bool is_here = client->kept || channel_has_frame(client->start.channel);
+        /* A pool that never falls silent must not drown an interrupt. */
+        int ready = is_here && wake_fd < 0
+                        ? 0
+                        : wait_ready(client, wake_fd, is_here ? 0 : timeout_ms);
+        if (ready & READY_WAKE) {
             *ret = (struct pool_event){.kind = POOL_EVENT_WAKE};
             return 0;
         }
-        if (ready > 0 && fds[2].revents && !fds[0].revents)
+        CLEANUP(freep) struct kept_event *kept = unkeep(client);
+        if (kept) {
+            *ret = kept->event;
+            client->lent = kept->data;
+            return 0;
+        }
+        if (is_here || ready & READY_FRAME) {
+            if (look(client, ret) > 0)
+                return 0;
+        } else if (ready & READY_DEATH) {
             client->is_dead = true;
-        if (ready == 0) {
+        } else {
             *ret = (struct pool_event){.kind = POOL_EVENT_NONE};
             return 0;
         }
