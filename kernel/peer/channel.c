@@ -52,6 +52,13 @@ static uint16_t get16(const char *at)
     return (uint16_t)(byte[0] | byte[1] << 8);
 }
 
+static void make_non_blocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (!(flags & O_NONBLOCK))
+        fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
 struct channel *channel_new(int read_fd, int write_fd)
 {
     struct channel *channel = must_alloc(sizeof(*channel));
@@ -60,8 +67,9 @@ struct channel *channel_new(int read_fd, int write_fd)
     int type;
     socklen_t size = sizeof(type);
     channel->is_socket = getsockopt(read_fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
-    fcntl(read_fd, F_SETFL, fcntl(read_fd, F_GETFL) | O_NONBLOCK);
-    fcntl(write_fd, F_SETFL, fcntl(write_fd, F_GETFL) | O_NONBLOCK);
+    make_non_blocking(read_fd);
+    if (write_fd != read_fd)
+        make_non_blocking(write_fd);
     return channel;
 }
 

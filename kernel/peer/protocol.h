@@ -46,8 +46,8 @@ enum {
     /* pool -> zygote (a job worker that has loaded one payload and forks) */
     ZYGOTE_LOAD = 80, /* {b payload, b object (empty: libtcc), u children to keep alive} ->
                          {outcome}. After OUTCOME_COMPILE it may be sent again, with an object */
-    ZYGOTE_READY,     /* zygote -> pool: {u pid} of a new job worker, with descriptors: task
-                         channel, out, err, pidfd */
+    ZYGOTE_READY,     /* zygote -> pool: {u pid of a new job worker, n u pid of those that ended
+                         with status 0 since} with descriptors: task channel, out, err, pidfd */
     ZYGOTE_DIED,      /* zygote -> pool: {u pid, u wait status}, after the last bytes of its
                          output and its TASK_DONE, if there was one */
     TASK_RUN,         /* pool -> job worker: {b argument values} -> TASK_DONE; the only one */

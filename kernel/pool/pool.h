@@ -17,7 +17,7 @@
 #define POOL_PAYLOADS_BYTES (1u << 30) /* of them; a single larger one is kept alone */
 #define POOL_WAITING_BYTES (256u << 20) /* arguments; beyond it the front is not read */
 #define POOL_UNSENT_BYTES (32u << 20) /* to the front; beyond it job workers are not read */
-#define POOL_SPARE 2                  /* job workers that wait beside those in use */
+#define POOL_SPARE 4                  /* job workers that wait beside those in use */
 #define POOL_CANCEL_US 100000         /* from SIGINT to SIGKILL */
 
 struct pool {

@@ -223,10 +223,19 @@ static void loaded(struct pool *pool, struct family *family, const struct frame 
     outcome_clear(&outcome);
 }
 
-static void add_worker(struct family *family, const struct frame *frame)
+static void pid_ended(struct pool *pool, struct family *family, pid_t pid, int status)
+{
+    struct worker *worker = family_find_worker(family, pid);
+    if (worker)
+        tasks_worker_died(pool, family, worker, status);
+}
+
+static void add_worker(struct pool *pool, struct family *family, const struct frame *frame)
 {
     struct unpack in = unpack_init(frame->data, frame->size);
     pid_t pid = (pid_t)unpack_max(&in, INT32_MAX);
+    for (size_t n = unpack_count(&in); n && !in.failed; n--)
+        pid_ended(pool, family, (pid_t)unpack_max(&in, INT32_MAX), 0);
     if (frame->n_fds == 4 && unpack_done(&in)) {
         family_add_worker(family, pid, frame->fds);
         return;
@@ -240,9 +249,8 @@ static void worker_died(struct pool *pool, struct family *family, const struct f
     struct unpack in = unpack_init(frame->data, frame->size);
     pid_t pid = (pid_t)unpack_max(&in, INT32_MAX);
     int status = (int)unpack_max(&in, INT32_MAX);
-    struct worker *worker = unpack_done(&in) ? family_find_worker(family, pid) : NULL;
-    if (worker)
-        tasks_worker_died(pool, family, worker, status);
+    if (unpack_done(&in))
+        pid_ended(pool, family, pid, status);
 }
 
 void zygotes_read(struct pool *pool, struct family *family)
@@ -256,7 +264,7 @@ void zygotes_read(struct pool *pool, struct family *family)
         if (r < 0)
             break;
         if (frame.kind == ZYGOTE_READY)
-            add_worker(family, &frame);
+            add_worker(pool, family, &frame);
         else if (frame.kind == ZYGOTE_DIED)
             worker_died(pool, family, &frame);
         else if (frame.kind == ZYGOTE_LOAD && family->state == FAMILY_LOADING)

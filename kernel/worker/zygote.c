@@ -32,6 +32,8 @@ struct zygote {
     size_t keep; /* job workers to keep alive */
     pid_t children[ZYGOTE_CHILDREN_MAX];
     size_t n_children;
+    pid_t ended[ZYGOTE_CHILDREN_MAX]; /* with status 0; not yet told */
+    size_t n_ended;
 };
 
 /* The ends that a job worker and the pool share. */
@@ -49,7 +51,7 @@ static void ends_close(struct child_ends *ends, int side)
 static int ends_open(struct child_ends *ends)
 {
     *ends = (struct child_ends){{-1, -1}, {-1, -1}, {-1, -1}};
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends->task) == 0 &&
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends->task) == 0 &&
         pipe2(ends->out, O_CLOEXEC) == 0 && pipe2(ends->err, O_CLOEXEC) == 0)
         return 0;
     int r = -errno;
@@ -112,6 +114,10 @@ static int announce(struct zygote *zygote, pid_t pid, const struct child_ends *e
         return -errno;
     struct buffer body = {0};
     pack_u64(&body, (uint64_t)pid);
+    pack_u64(&body, zygote->n_ended);
+    for (size_t i = 0; i < zygote->n_ended; i++)
+        pack_u64(&body, (uint64_t)zygote->ended[i]);
+    zygote->n_ended = 0;
     int fds[4] = {ends->task[0], ends->out[0], ends->err[0], pidfd};
     int r = channel_send_fds(zygote->channel, ZYGOTE_READY, 0, 0, body.data, body.size, fds,
                              4, NULL);
@@ -143,13 +149,30 @@ static int fork_child(struct zygote *zygote)
     return r;
 }
 
+static int tell_death(struct zygote *zygote, pid_t pid, int status)
+{
+    struct buffer body = {0};
+    pack_u64(&body, (uint64_t)pid);
+    pack_u64(&body, (uint64_t)(unsigned)status);
+    int r = channel_send(zygote->channel, ZYGOTE_DIED, 0, 0, body.data, body.size, NULL);
+    buffer_clear(&body);
+    return r;
+}
+
 /* A fork that fails is tried again when a job worker ends; without any there is no use. */
 static int fill(struct zygote *zygote)
 {
     while (zygote->is_loaded && zygote->n_children < zygote->keep) {
         int r = fork_child(zygote);
+        if (r < 0 && !zygote->n_children)
+            return r;
         if (r < 0)
-            return zygote->n_children ? 0 : r;
+            break;
+    }
+    for (; zygote->n_ended; zygote->n_ended--) {
+        int r = tell_death(zygote, zygote->ended[zygote->n_ended - 1], 0);
+        if (r < 0)
+            return r;
     }
     return 0;
 }
@@ -179,13 +202,11 @@ static int reap(struct zygote *zygote)
         waitpid(info.si_pid, &status, 0);
         if (!is_child)
             continue;
-        struct buffer body = {0};
-        pack_u64(&body, (uint64_t)info.si_pid);
-        pack_u64(&body, (uint64_t)(unsigned)status);
-        int r = channel_send(zygote->channel, ZYGOTE_DIED, 0, 0, body.data, body.size, NULL);
-        buffer_clear(&body);
-        if (r < 0)
-            return r;
+        /* One that has answered is in no hurry: it is told with its successor. */
+        if (status == 0 && zygote->n_ended < ZYGOTE_CHILDREN_MAX)
+            zygote->ended[zygote->n_ended++] = info.si_pid;
+        else if (tell_death(zygote, info.si_pid, status) < 0)
+            return -EPIPE;
     }
 }
 
