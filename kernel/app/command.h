@@ -21,6 +21,7 @@ struct command {
 
 extern const struct command command_inspect;
 extern const struct command command_install;
+extern const struct command command_kernel;
 extern const struct command command_key;
 extern const struct command command_run;
 

@@ -8,6 +8,7 @@
 
 static const struct command *const commands[] = {
     &command_install,
+    &command_kernel,
     &command_key,
     &command_run,
     NULL,

@@ -8,10 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define METER_WINDOW_US 3000000
+#define METER_WINDOW_US 3100000  /* the server's and one bin, whose start is not known */
 #define METER_SIZE_MAX 2500000   /* bytes in a window */
 #define METER_MESSAGES_MAX 2000  /* in a window */
-#define METER_BINS 30
+#define METER_BINS 31
 
 struct meter {
     struct meter_bin {

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Streams: complete, in order, coalesced, bounded."""
+import time
+
+OUTPUT_MAX = 8 << 20
+
+
+def streams(seen, name="stdout"):
+    return [c["text"] for t, c in seen if t == "stream" and c["name"] == name]
+
+
+def resident(kernel):
+    with open(f"/proc/{kernel.process.pid}/status") as status:
+        return int(next(l for l in status if l.startswith("VmRSS")).split()[1]) << 10
+
+
+def test_small_pieces_are_joined(kernel):
+    _, seen = kernel.execute("write hello, \nwrite world\nrepeat 1000 x")
+    assert "".join(streams(seen)) == "hello, world" + "x\n" * 1000
+    assert len(streams(seen)) <= 3
+    assert "hello, world" in streams(seen)[0]
+
+
+def test_output_comes_while_the_cell_runs(kernel):
+    cell = kernel.send_execute("print early\nsleep 3000")
+    start = time.monotonic()
+    while True:
+        message = kernel.receive("iopub")
+        if message["header"]["msg_type"] == "stream":
+            break
+    assert time.monotonic() - start < 0.5
+    kernel.request("interrupt_request", channel="control")
+    assert kernel.receive()["parent_header"]["msg_id"] == cell
+
+
+def test_the_rest_comes_without_a_further_event(kernel):
+    """A piece that has to wait for its turn is not stuck until the next one."""
+    kernel.send_execute("print a\nsleep 10\nprint b\nsleep 3000")
+    text, start = "", time.monotonic()
+    while text != "a\nb\n":
+        message = kernel.receive("iopub", 1)
+        if message["header"]["msg_type"] == "stream":
+            text += message["content"]["text"]
+    assert time.monotonic() - start < 0.5
+    kernel.request("interrupt_request", channel="control")
+
+
+def test_rate_of_messages(kernel):
+    start = time.monotonic()
+    _, seen = kernel.execute("\n".join("print x\nsleep 1" for _ in range(500)))
+    seconds = time.monotonic() - start
+    assert "".join(streams(seen)) == "x\n" * 500
+    assert len(streams(seen)) <= 50 * seconds + 3
+
+
+def test_streams_keep_their_order(kernel):
+    _, seen = kernel.execute("print 1\neprint 2\nprint 3")
+    assert [c["text"] for t, c in seen if t == "stream"] == ["1\n", "2\n", "3\n"]
+    lines = [f"{'e' if i % 2 else ''}print {i}" for i in range(1000)]
+    _, seen = kernel.execute("\n".join(lines))
+    assert "".join(streams(seen)) == "".join(f"{i}\n" for i in range(0, 1000, 2))
+    assert "".join(streams(seen, "stderr")) == "".join(f"{i}\n" for i in range(1, 1000, 2))
+    assert len([t for t, _ in seen if t == "stream"]) < 100
+
+
+def test_any_bytes_become_text(kernel):
+    _, seen = kernel.execute("hex 41C3A9E282ACF09D849E0A")
+    assert "".join(streams(seen)) == "Aé€𝄞\n"
+    _, seen = kernel.execute("hex 41FF42C3\nhex 43EDA0800A\nhex E282")
+    assert "".join(streams(seen)) == "A\ufffdB\ufffdC\ufffd\ufffd\ufffd\n\ufffd"
+    _, seen = kernel.execute("hex 4100420A")
+    assert "".join(streams(seen)) == "A\0B\n"
+
+
+def test_output_is_complete_below_what_servers_take(kernel):
+    """2 MB are fast; more is held back, but comes."""
+    line = "y" * 99
+    _, seen = kernel.execute(f"repeat 40000 {line}")
+    assert "".join(streams(seen)) == f"{line}\n" * 40000
+    assert streams(seen, "stderr") == []
+
+
+def test_rate_stays_below_what_servers_take(kernel):
+    cell = kernel.send_execute("repeat 60000 " + "z" * 99)
+    arrived, end = [], time.monotonic() + 30
+    while time.monotonic() < end:
+        message = kernel.receive("iopub", 10)
+        now = time.monotonic()
+        if message["parent_header"].get("msg_id") != cell:
+            continue
+        if message["header"]["msg_type"] == "stream":
+            arrived.append((now, len(message["content"]["text"])))
+        elif message["content"].get("execution_state") == "idle":
+            break
+    assert sum(size for _, size in arrived) == 6_000_000
+    for time_, _ in arrived:
+        window = [s for t, s in arrived if time_ - 3 < t <= time_]
+        assert sum(window) < 3_000_000 and len(window) < 3000
+
+
+def test_endless_print(kernel):
+    kernel.execute("1")
+    before = resident(kernel)
+    cell = kernel.send_execute("flood")
+    for _ in range(15):
+        time.sleep(0.1)
+        assert kernel.beat() < 0.5
+    reply, _ = kernel.request("kernel_info_request", channel="control")
+    assert reply["status"] == "ok"
+    start = time.monotonic()
+    kernel.send("interrupt_request", {}, "control")
+    assert kernel.receive("control")["content"]["status"] == "ok"
+    assert kernel.receive()["content"]["ename"] == "Interrupted"
+    kernel.until_idle(cell)
+    assert time.monotonic() - start < 1
+    assert resident(kernel) - before < 64 << 20
+    assert kernel.execute("2")[0]["status"] == "ok"
+
+
+def test_output_is_cut(kernel):
+    n = OUTPUT_MAX // 100 + 5000
+    reply, seen = kernel.execute("repeat %d %s" % (n, "w" * 99))
+    assert reply["status"] == "ok"
+    assert len("".join(streams(seen))) == OUTPUT_MAX // 100 * 100
+    said = "".join(streams(seen, "stderr"))
+    assert said.count("output of this cell is cut") == 1
+    dropped = n * 100 - OUTPUT_MAX // 100 * 100
+    assert f"[{dropped} more bytes of output were dropped]" in said
+    assert kernel.execute("print fresh")[1][2][1]["text"] == "fresh\n"
+
+
+def test_many_displays_do_not_flood(kernel):
+    start = time.monotonic()
+    _, seen = kernel.execute("\n".join("display x" for _ in range(2500)))
+    assert len([t for t, _ in seen if t == "display_data"]) == 2500
+    assert time.monotonic() - start > 2
+
+
+def test_a_client_that_does_not_read(kernel):
+    deaf = kernel.another()
+    before = resident(kernel)
+    for _ in range(3):
+        kernel.execute("repeat 20000 " + "q" * 99)
+    assert kernel.execute("1")[0]["status"] == "ok"
+    assert resident(kernel) - before < 100 << 20
+    deaf.close()
+
+
+def test_many_requests_in_a_row(kernel):
+    sent = [kernel.send_execute(str(i)) for i in range(1500)]
+    assert [kernel.receive()["parent_header"]["msg_id"] for _ in sent] == sent
