@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""%call, %map and %%remote on the executor `local`."""
+import os
+import signal
+import time
+
+import pytest
+
+GRAPH = """
+#include <stdlib.h>
+struct node { double value; struct node *left, *right; };
+struct node *make(int depth)
+{
+    struct node *node = calloc(1, sizeof(struct node));
+    node->value = depth * 0.1;
+    if (depth) {
+        node->left = make(depth - 1);
+        node->right = make(depth - 1);
+    }
+    return node;
+}
+double sum(struct node *node)
+{
+    return node ? node->value + sum(node->left) + sum(node->right) : 0;
+}
+struct node *root;
+root = make(10);
+int table[4] = {1, 2, 3, 4};
+struct pair { int a; double b; } pair = {3, 0.5};
+double all(void)
+{
+    double total = sum(root) + pair.a * pair.b;
+    for (int i = 0; i < 4; i++)
+        total += table[i];
+    return total;
+}
+"""
+
+
+def test_call_gives_the_same_answer(session):
+    session.value(GRAPH)
+    here = session.value("all()")
+    assert session.value("%call all()") == here
+    session.value("double answer;\n%call all() -> answer --on local")
+    assert session.value("answer == all()") == "1"
+
+
+def test_call_shows_structs(session):
+    session.value("struct p { int x, y; };\nstruct p f(int n) { return (struct p){n, n + 1}; }")
+    assert session.value("%call f(4)") == "{.x = 4, .y = 5}"
+
+
+def test_call_makes_a_new_variable(session):
+    session.value("int f(int x) { return x * 2; }")
+    session.run("%call f(21) -> fresh")
+    assert session.value("fresh") == "42"
+
+
+def test_call_streams_output(session):
+    session.value('#include <stdio.h>\n#include <unistd.h>\nint f(void) { puts("one"); '
+                  'fflush(stdout); sleep(2); puts("two"); return 3; }')
+    sent, start = session.send("%call f()"), time.monotonic()
+    while session.client.get_iopub_msg(timeout=10)["msg_type"] != "stream":
+        pass
+    assert time.monotonic() - start < 1.8
+    cell = session.finish(sent)
+    assert cell.value == "3" and cell.stdout.endswith("two\n")
+
+
+def test_call_runs_elsewhere(session):
+    session.value("#include <unistd.h>\nint f(void) { return getpid(); }")
+    assert session.value("%call f()") != session.value("f()")
+
+
+def test_an_error_comes_back_typed(session):
+    session.value("int f(int *p)\n{\n    return *p;\n}\nint *nowhere;")
+    cell = session.run("%call f(nowhere)")
+    assert cell.status == "error" and "SIGSEGV" in cell.traceback
+    assert "In[1]" in cell.traceback and "f" in cell.traceback
+    assert session.value("1 + 1") == "2"
+
+
+def test_globals_of_a_call_stay_there(session):
+    session.value("int n = 0;\nint f(void) { return ++n; }")
+    assert [session.value("%call f()") for _ in range(3)] == ["1"] * 3
+    assert session.value("n") == "0"
+
+
+def test_redefinition_reaches_the_workers(session):
+    session.value("int f(void) { return 1; }")
+    assert session.value("%call f()") == "1"
+    session.value("int f(void) { return 2; }")
+    assert session.value("%call f()") == "2"
+
+
+def test_map(session):
+    session.value("double half(double x) { return x / 2; }\ndouble xs[1000], ys[1000];\n"
+                  "for (int i = 0; i < 1000; i++)\n    xs[i] = i;")
+    session.value("%map half xs -> ys --on local")
+    assert session.value("int wrong = 0;\nfor (int i = 0; i < 1000; i++)\n"
+                         "    wrong += ys[i] != i / 2.0;\nwrong") == "0"
+
+
+def test_map_over_heap_and_structs(session):
+    session.value("#include <stdlib.h>\nstruct in { int a, b; };\nstruct out { int sum, product; };\n"
+                  "struct out f(struct in i) { return (struct out){i.a + i.b, i.a * i.b}; }\n"
+                  "struct in *xs = malloc(10 * sizeof(struct in));\n"
+                  "for (int i = 0; i < 10; i++)\n    xs[i] = (struct in){i, i + 1};")
+    cell = session.run("%map f xs -> ys --on local")
+    assert cell.is_ok, cell.traceback
+    assert session.value("ys[9]") == "{.sum = 19, .product = 90}"
+
+
+def test_map_where_one_element_fails(session):
+    session.value("#include <stdlib.h>\nint f(int x)\n{\n    if (x == 7)\n        abort();\n"
+                  "    return x + 1;\n}\nint xs[20], ys[20];\n"
+                  "for (int i = 0; i < 20; i++)\n    xs[i] = i;")
+    cell = session.run("%map f xs -> ys")
+    assert cell.status == "error" and "7" in cell.traceback
+    assert session.value("ys[6] * 1000 + ys[8]") == "7009"
+
+
+def test_a_killed_worker_loses_no_other_task(session):
+    """One job worker is killed with SIGKILL in the middle; everything else arrives."""
+    session.value('#include <stdio.h>\n#include <unistd.h>\nint f(int x)\n{\n'
+                  '    usleep(20000);\n    printf("pid %d\\n", getpid());\n    fflush(stdout);\n'
+                  '    usleep(20000);\n    return x + 1;\n}\n'
+                  "int xs[60], ys[60];\nfor (int i = 0; i < 60; i++)\n    xs[i] = i;")
+    sent = session.send("%map f xs -> ys")
+    killed = False
+    while not killed:
+        message = session.client.get_iopub_msg(timeout=20)
+        if message["msg_type"] == "stream" and "pid " in message["content"]["text"]:
+            pid = int(message["content"]["text"].split("pid ")[-1].split()[0])
+            try:
+                os.kill(pid, signal.SIGKILL)
+                killed = True
+            except ProcessLookupError:
+                pass
+    cell = session.finish(sent, seconds=60)
+    wrong = int(session.value("int wrong = 0;\nfor (int i = 0; i < 60; i++)\n"
+                              "    wrong += ys[i] != i + 1;\nwrong"))
+    assert wrong == 0 if cell.is_ok else wrong <= 1
+
+
+def test_remote_brings_changed_state_home(session):
+    session.value("#include <stdio.h>\n#include <stdlib.h>\nint n = 1;\nint *heap = malloc(8);\n"
+                  "heap[0] = 5; heap[1] = 6;")
+    cell = session.run('%%remote local\nn = 10;\nheap[1] = n + 1;\nprintf("there %d\\n", n);')
+    assert cell.is_ok, cell.traceback
+    assert cell.stdout == "there 10\n"
+    assert session.value("n * 100 + heap[1]") == "1011"
+    assert session.value("heap[0]") == "5"
+
+
+def test_remote_failure_changes_nothing(session):
+    session.value("#include <stdlib.h>\nint n = 1;")
+    assert not session.run("%%remote\nn = 2;\nabort();").is_ok
+    assert session.value("n") == "1"
+
+
+def test_interrupt_cancels(session):
+    session.value("int f(void) { for (;;)\n    ; }")
+    sent = session.send("%call f()")
+    time.sleep(1)
+    start = time.monotonic()
+    session.interrupt()
+    cell = session.finish(sent)
+    assert cell.status == "error" and time.monotonic() - start < 5
+    session.value("int g(void) { return 4; }")
+    assert session.value("%call g()") == "4"
+
+
+@pytest.mark.parametrize("magic, part", [
+    ("%call f(1) --on nowhere", "nowhere"), ("%call", "%call"), ("%call f(", "f"),
+    ("%call missing()", "missing"), ("%map f xs", "->"), ("%executor a = nonsense", "nonsense"),
+    ("%executor a = local --wrokers=2", "workers"), ("%executor a = local --workers=x", "workers"),
+])
+def test_wrong_arguments(session, magic, part):
+    session.value("int f(int x) { return x; }\nint xs[2], ys[2];")
+    cell = session.run(magic)
+    assert cell.status == "error" and part in cell.traceback
+
+
+def test_named_executor(session):
+    session.value("int f(int x) { return x + 1; }")
+    session.value("%executor two = local --workers=2")
+    assert session.value("%call f(1) --on two") == "2"
+
+
+def test_no_process_stays_behind(kernelspec, tmp_path):
+    from session import Session
+    opened = Session(tmp_path)
+    opened.value("int f(void) { return 1; }\n%call f()")
+    parent = str(opened.manager.provisioner.pid)
+    family = children_of(parent)
+    assert len(family) >= 3
+    opened.close()
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and any(map(is_alive, family)):
+        time.sleep(0.05)
+    assert not [pid for pid in family if is_alive(pid)]
+
+
+def children_of(parent):
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat") as stat:
+                if stat.read().rsplit(")", 1)[1].split()[1] == parent:
+                    found += [name, *children_of(name)]
+        except OSError:
+            pass
+    return found
+
+
+def is_alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
