@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A block is
+ *
+ *     raw ... | struct header | the caller's bytes | guard byte
+ *
+ * and two bitmaps hold one bit for every 16 bytes of address space: where a live block
+ * starts, and where a freed one started. They come in pieces of 4 GiB of address space,
+ * mapped when first needed, so that small limits on address space are no hindrance. The
+ * state of an allocator is global by nature. */
+#include "kernel/worker/heap.h"
+
+#ifndef ACHAR_ASAN
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t n, size_t size);
+extern void *__libc_realloc(void *block, size_t size);
+extern void *__libc_memalign(size_t alignment, size_t size);
+extern void __libc_free(void *block);
+
+#define EXPORT __attribute__((visibility("default")))
+#define GRAIN_BITS 4 /* 16 bytes */
+#define PIECE_BITS 32
+#define PIECES ((size_t)1 << (47 - PIECE_BITS))
+#define WORDS ((size_t)1 << (PIECE_BITS - GRAIN_BITS - 6))
+#define FREED_MAX ((size_t)1 << 14) /* freed blocks that are remembered */
+#define SIZE_MAX_BLOCK ((size_t)1 << 46)
+
+struct header {
+    size_t size;
+    void *site;
+    uint32_t type;
+    uint32_t offset; /* from raw to the caller's bytes */
+    uint64_t unused; /* keeps the bytes behind at a multiple of 16 */
+};
+
+#define GROUP_WORDS 64 /* one bit of `used` stands for so many words */
+
+struct piece {
+    uint64_t live[WORDS];
+    uint64_t freed[WORDS];
+    uint64_t used[WORDS / GROUP_WORDS / 64]; /* groups in which a block ever started */
+};
+
+static struct piece *pieces[PIECES];
+static struct heap_block freed_blocks[FREED_MAX]; /* by a hash of their start */
+static bool (*watch_is_code)(const void *return_address);
+static void (*watch_report)(const void *address, const struct heap_block *block);
+
+static struct header *header_of(const void *block)
+{
+    return (struct header *)block - 1;
+}
+
+static struct piece *piece_of(uintptr_t address, bool is_made)
+{
+    size_t i = address >> PIECE_BITS;
+    if (i >= PIECES)
+        return NULL;
+    struct piece *piece = __atomic_load_n(&pieces[i], __ATOMIC_ACQUIRE);
+    if (piece || !is_made)
+        return piece;
+    piece = mmap(NULL, sizeof(*piece), PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (piece == MAP_FAILED)
+        return NULL;
+    struct piece *expected = NULL;
+    if (!__atomic_compare_exchange_n(&pieces[i], &expected, piece, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_ACQUIRE)) {
+        munmap(piece, sizeof(*piece));
+        return expected;
+    }
+    return piece;
+}
+
+static size_t word_of(uintptr_t address)
+{
+    return (address >> (GRAIN_BITS + 6)) & (WORDS - 1);
+}
+
+static uint64_t bit_of(uintptr_t address)
+{
+    return (uint64_t)1 << ((address >> GRAIN_BITS) & 63);
+}
+
+static bool is_block(const void *block)
+{
+    uintptr_t address = (uintptr_t)block;
+    const struct piece *piece = address % 16 ? NULL : piece_of(address, false);
+    return piece && piece->live[word_of(address)] & bit_of(address);
+}
+
+static void *adopt(char *raw, size_t offset, size_t size, void *site, uint32_t type)
+{
+    char *block = raw + offset;
+    uintptr_t address = (uintptr_t)block;
+    struct piece *piece = piece_of(address, true);
+    if (!piece) {
+        __libc_free(raw);
+        errno = ENOMEM;
+        return NULL;
+    }
+    *header_of(block) = (struct header){.size = size, .site = site, .type = type,
+                                        .offset = (uint32_t)offset};
+    uint64_t bit = bit_of(address);
+    size_t group = word_of(address) / GROUP_WORDS;
+    if (!(piece->used[group / 64] & (uint64_t)1 << group % 64))
+        __atomic_fetch_or(&piece->used[group / 64], (uint64_t)1 << group % 64,
+                          __ATOMIC_RELAXED);
+    __atomic_fetch_or(&piece->live[word_of(address)], bit, __ATOMIC_RELAXED);
+    if (piece->freed[word_of(address)] & bit)
+        __atomic_fetch_and(&piece->freed[word_of(address)], ~bit, __ATOMIC_RELAXED);
+    return block;
+}
+
+static void forget(void *block, bool is_remembered)
+{
+    uintptr_t address = (uintptr_t)block;
+    struct piece *piece = piece_of(address, false);
+    const struct header *header = header_of(block);
+    __atomic_fetch_and(&piece->live[word_of(address)], ~bit_of(address), __ATOMIC_RELAXED);
+    if (!is_remembered)
+        return;
+    freed_blocks[(address >> GRAIN_BITS) % FREED_MAX] = (struct heap_block){
+        block, header->size, header->site, header->type, true};
+    __atomic_fetch_or(&piece->freed[word_of(address)], bit_of(address), __ATOMIC_RELAXED);
+}
+
+static void *allocate(size_t size, size_t alignment, void *site, uint32_t type)
+{
+    size_t offset = sizeof(struct header);
+    char *raw;
+    if (size > SIZE_MAX_BLOCK || alignment > SIZE_MAX_BLOCK) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    if (alignment <= 16) {
+        raw = __libc_calloc(1, offset + size + 1);
+    } else {
+        offset = alignment > offset ? alignment : offset;
+        raw = __libc_memalign(alignment, offset + size + 1);
+        if (raw)
+            memset(raw + offset, 0, size + 1);
+    }
+    return raw ? adopt(raw, offset, size, site, type) : NULL;
+}
+
+void *heap_allocate(size_t size, uint32_t type)
+{
+    return allocate(size, 16, NULL, type);
+}
+
+static void release(void *block)
+{
+    char *raw = (char *)block - header_of(block)->offset;
+    forget(block, true);
+    __libc_free(raw);
+}
+
+/* True when `block` is one; false (or no return) when it is not. */
+static bool check_block(void *block, void *caller)
+{
+    if (is_block(block))
+        return true;
+    struct heap_block about;
+    if (watch_is_code && watch_is_code(caller))
+        watch_report(block, heap_find(block, &about) ? &about : NULL);
+    return false;
+}
+
+/* In place where the C library can; large blocks move without being copied. */
+static void *grow(void *block, size_t size, void *site)
+{
+    struct header old = *header_of(block);
+    if (old.offset != sizeof(struct header) || size > SIZE_MAX_BLOCK) {
+        void *moved = allocate(size, 16, site, old.type);
+        if (!moved)
+            return NULL;
+        memcpy(moved, block, old.size < size ? old.size : size);
+        release(block);
+        return moved;
+    }
+    forget(block, false);
+    char *raw = __libc_realloc((char *)block - old.offset, old.offset + size + 1);
+    if (!raw) {
+        adopt((char *)block - old.offset, old.offset, old.size, old.site, old.type);
+        return NULL;
+    }
+    if (size >= old.size)
+        memset(raw + old.offset + old.size, 0, size + 1 - old.size);
+    else
+        raw[old.offset + size] = 0;
+    return adopt(raw, old.offset, size, site, old.type);
+}
+
+EXPORT void *malloc(size_t size)
+{
+    return allocate(size, 16, __builtin_return_address(0), 0);
+}
+
+EXPORT void *calloc(size_t n, size_t size)
+{
+    size_t total;
+    if (__builtin_mul_overflow(n, size, &total))
+        total = SIZE_MAX;
+    return allocate(total, 16, __builtin_return_address(0), 0);
+}
+
+EXPORT void free(void *block)
+{
+    if (!block)
+        return;
+    if (check_block(block, __builtin_return_address(0)))
+        release(block);
+    else
+        __libc_free(block); /* ends the process with the C library's message */
+}
+
+static void *reallocate(void *block, size_t size, void *caller)
+{
+    if (!block)
+        return allocate(size, 16, caller, 0);
+    if (!check_block(block, caller))
+        return __libc_realloc(block, size);
+    if (!size) {
+        release(block);
+        return NULL;
+    }
+    return grow(block, size, caller);
+}
+
+EXPORT void *realloc(void *block, size_t size)
+{
+    return reallocate(block, size, __builtin_return_address(0));
+}
+
+EXPORT void *reallocarray(void *block, size_t n, size_t size)
+{
+    size_t total;
+    if (__builtin_mul_overflow(n, size, &total)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return reallocate(block, total, __builtin_return_address(0));
+}
+
+static bool is_power_of_two(size_t n)
+{
+    return n && !(n & (n - 1));
+}
+
+EXPORT void *memalign(size_t alignment, size_t size)
+{
+    if (!is_power_of_two(alignment)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    return allocate(size, alignment, __builtin_return_address(0), 0);
+}
+
+EXPORT void *aligned_alloc(size_t alignment, size_t size)
+{
+    if (!is_power_of_two(alignment)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    return allocate(size, alignment, __builtin_return_address(0), 0);
+}
+
+EXPORT int posix_memalign(void **ret, size_t alignment, size_t size)
+{
+    if (!is_power_of_two(alignment) || alignment % sizeof(void *))
+        return EINVAL;
+    int saved = errno;
+    void *block = allocate(size, alignment, __builtin_return_address(0), 0);
+    errno = saved;
+    if (!block)
+        return ENOMEM;
+    *ret = block;
+    return 0;
+}
+
+EXPORT void *valloc(size_t size)
+{
+    return allocate(size, (size_t)sysconf(_SC_PAGESIZE), __builtin_return_address(0), 0);
+}
+
+EXPORT void *pvalloc(size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    return allocate((size + page - 1) & ~(page - 1), page, __builtin_return_address(0), 0);
+}
+
+EXPORT size_t malloc_usable_size(void *block)
+{
+    return block && is_block(block) ? header_of(block)->size : 0;
+}
+
+#define NO_GRAIN SIZE_MAX
+
+/* The last set bit from word `word` (its bits in `mask`) down to the start of its group. */
+static size_t scan_group(const uint64_t *words, size_t word, uint64_t mask)
+{
+    for (;; word--, mask = ~(uint64_t)0) {
+        uint64_t bits = words[word] & mask;
+        if (bits)
+            return word * 64 + (size_t)(63 - __builtin_clzll(bits));
+        if (word % GROUP_WORDS == 0)
+            return NO_GRAIN;
+    }
+}
+
+/* The last set bit at or before bit `grain` of a piece. */
+static size_t scan_piece(const struct piece *piece, bool is_live, size_t grain)
+{
+    const uint64_t *words = is_live ? piece->live : piece->freed;
+    uint64_t bit = (uint64_t)1 << grain % 64;
+    size_t found = scan_group(words, grain / 64, bit | (bit - 1));
+    size_t group = grain / 64 / GROUP_WORDS, i = group / 64;
+    uint64_t left = piece->used[i] & (((uint64_t)1 << group % 64) - 1);
+    while (found == NO_GRAIN) {
+        if (left) {
+            size_t top = (size_t)(63 - __builtin_clzll(left));
+            left &= ~((uint64_t)1 << top);
+            size_t last = (i * 64 + top) * GROUP_WORDS + GROUP_WORDS - 1;
+            found = scan_group(words, last, ~(uint64_t)0);
+        } else if (i == 0) {
+            break;
+        } else {
+            left = piece->used[--i];
+        }
+    }
+    return found;
+}
+
+/* The nearest start at or before the address, 0: none. */
+static uintptr_t nearest(uintptr_t address, bool is_live)
+{
+    size_t grain = (address >> GRAIN_BITS) & (WORDS * 64 - 1);
+    for (size_t i = address >> PIECE_BITS;; i--) {
+        const struct piece *piece = __atomic_load_n(&pieces[i], __ATOMIC_ACQUIRE);
+        size_t found = piece ? scan_piece(piece, is_live, grain) : NO_GRAIN;
+        if (found != NO_GRAIN)
+            return (uintptr_t)i << PIECE_BITS | (uintptr_t)found << GRAIN_BITS;
+        grain = WORDS * 64 - 1;
+        if (!i)
+            return 0;
+    }
+}
+
+static bool find_freed(uintptr_t address, struct heap_block *ret)
+{
+    uintptr_t start = nearest(address, false);
+    const struct heap_block *block = &freed_blocks[(start >> GRAIN_BITS) % FREED_MAX];
+    if (!start || (uintptr_t)block->start != start || address - start > block->size)
+        return false;
+    *ret = *block;
+    return true;
+}
+
+bool heap_find(const void *address, struct heap_block *ret)
+{
+    uintptr_t at = (uintptr_t)address;
+    if (at >> 47)
+        return false;
+    uintptr_t start = nearest(at, true);
+    if (start) {
+        const struct header *header = header_of((void *)start);
+        if (at - start <= header->size) {
+            *ret = (struct heap_block){(char *)start, header->size, header->site,
+                                       header->type, false};
+            return true;
+        }
+    }
+    return find_freed(at, ret);
+}
+
+void heap_watch(bool (*is_code)(const void *return_address),
+                void (*report)(const void *address, const struct heap_block *block))
+{
+    watch_is_code = is_code;
+    watch_report = report;
+}
+
+#endif

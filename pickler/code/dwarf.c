@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Line programs of .debug_line (DWARF 4, section 6.2), versions 2 to 4: the compilers are
+ * asked for version 4. */
+#include <string.h>
+
+#include "pickler/code/lines.h"
+
+enum {
+    LNS_EXTENDED,
+    LNS_COPY,
+    LNS_ADVANCE_PC,
+    LNS_ADVANCE_LINE,
+    LNS_SET_FILE,
+    LNS_SET_COLUMN,
+    LNS_NEGATE_STATEMENT,
+    LNS_BASIC_BLOCK,
+    LNS_CONST_ADD_PC,
+    LNS_FIXED_ADVANCE_PC
+};
+enum { LNE_END_SEQUENCE = 1, LNE_SET_ADDRESS = 2 };
+
+#define FILES_MAX 4096 /* of one line program */
+
+struct cursor {
+    const uint8_t *start, *at, *end;
+    bool failed;
+};
+
+struct program {
+    struct lines *lines;
+    const struct image *image;
+    const Elf64_Rela *relocations;
+    size_t n_relocations, hint;
+    struct cursor in;
+    uint8_t minimum, line_range, opcode_base;
+    int8_t line_base;
+    uint8_t lengths[256]; /* operands of standard opcodes */
+    uint32_t *cells;      /* of the files, from 1 */
+    size_t n_files, files_capacity;
+};
+
+struct state {
+    uintptr_t address; /* 0 until a sequence is placed */
+    uint64_t file, line;
+};
+
+static uint64_t fixed(struct cursor *in, unsigned size)
+{
+    uint64_t value = 0;
+    if ((size_t)(in->end - in->at) < size) {
+        in->failed = true;
+        in->at = in->end;
+        return 0;
+    }
+    for (unsigned i = 0; i < size; i++)
+        value |= (uint64_t)in->at[i] << (8 * i);
+    in->at += size;
+    return value;
+}
+
+static uint64_t uleb(struct cursor *in)
+{
+    uint64_t value = 0;
+    for (unsigned shift = 0;; shift += 7) {
+        uint64_t byte = fixed(in, 1);
+        if (shift < 64)
+            value |= (byte & 0x7f) << shift;
+        if (!(byte & 0x80))
+            return value;
+    }
+}
+
+static int64_t sleb(struct cursor *in)
+{
+    uint64_t value = 0, byte;
+    unsigned shift = 0;
+    do {
+        byte = fixed(in, 1);
+        if (shift < 64)
+            value |= (byte & 0x7f) << shift;
+        shift += 7;
+    } while (byte & 0x80);
+    if (shift < 64 && byte & 0x40)
+        value |= ~(uint64_t)0 << shift;
+    return (int64_t)value;
+}
+
+static const char *string(struct cursor *in, size_t *size)
+{
+    const char *text = (const char *)in->at;
+    const void *end = memchr(text, 0, (size_t)(in->end - in->at));
+    *size = 0;
+    if (!end) {
+        in->failed = true;
+        in->at = in->end;
+        return "";
+    }
+    *size = (size_t)((const char *)end - text);
+    in->at += *size + 1;
+    return text;
+}
+
+/* Reads up to the program itself; false when this unit cannot be read. */
+static bool read_header(struct program *program)
+{
+    struct cursor *in = &program->in;
+    uint64_t version = fixed(in, 2), size = fixed(in, 4);
+    if (version < 2 || version > 4 || size > (uint64_t)(in->end - in->at))
+        return false;
+    const uint8_t *code = in->at + size;
+    program->minimum = (uint8_t)fixed(in, 1);
+    if (version >= 4)
+        fixed(in, 1);
+    fixed(in, 1);
+    program->line_base = (int8_t)fixed(in, 1);
+    program->line_range = (uint8_t)fixed(in, 1);
+    program->opcode_base = (uint8_t)fixed(in, 1);
+    for (unsigned i = 1; i < program->opcode_base; i++)
+        program->lengths[i] = (uint8_t)fixed(in, 1);
+    size_t text_size;
+    do
+        string(in, &text_size);
+    while (text_size);
+    program->n_files = 0;
+    for (;;) {
+        const char *name = string(in, &text_size);
+        if (!text_size || program->n_files >= FILES_MAX)
+            break;
+        GROW(program->cells, program->n_files, program->files_capacity);
+        program->cells[program->n_files++] = lines_cell(name, text_size);
+        uleb(in), uleb(in), uleb(in);
+    }
+    if (in->failed || !program->line_range)
+        return false;
+    in->at = code;
+    return true;
+}
+
+static void emit(struct program *program, const struct state *state)
+{
+    size_t file = (size_t)state->file - 1;
+    uint32_t cell = file < program->n_files ? program->cells[file] : 0;
+    if (state->line && state->address) /* line 0: none, what came before goes on */
+        lines_add(program->lines, (char *)state->address, cell, (uint32_t)state->line);
+}
+
+static void extended(struct program *program, struct state *state)
+{
+    struct cursor *in = &program->in;
+    uint64_t size = uleb(in);
+    if (!size || size > (uint64_t)(in->end - in->at)) {
+        in->failed = true;
+        return;
+    }
+    const uint8_t *next = in->at + size;
+    uint64_t code = fixed(in, 1);
+    if (code == LNE_END_SEQUENCE)
+        *state = (struct state){0, 1, 1};
+    else if (code == LNE_SET_ADDRESS)
+        state->address = (uintptr_t)lines_address(
+            program->image, program->relocations, program->n_relocations,
+            (uint64_t)(in->at - in->start), &program->hint);
+    in->at = next;
+}
+
+static void advance(struct state *state, uint64_t bytes)
+{
+    if (state->address)
+        state->address += bytes;
+}
+
+static void standard(struct program *program, struct state *state, unsigned opcode)
+{
+    struct cursor *in = &program->in;
+    switch (opcode) {
+    case LNS_EXTENDED:
+        extended(program, state);
+        break;
+    case LNS_COPY:
+        emit(program, state);
+        break;
+    case LNS_ADVANCE_PC:
+        advance(state, uleb(in) * program->minimum);
+        break;
+    case LNS_ADVANCE_LINE:
+        state->line += (uint64_t)sleb(in);
+        break;
+    case LNS_SET_FILE:
+        state->file = uleb(in);
+        break;
+    case LNS_CONST_ADD_PC:
+        advance(state, (uint64_t)(255 - program->opcode_base) / program->line_range *
+                           program->minimum);
+        break;
+    case LNS_FIXED_ADVANCE_PC:
+        advance(state, fixed(in, 2));
+        break;
+    default:
+        for (unsigned i = 0; i < program->lengths[opcode]; i++)
+            uleb(in);
+    }
+}
+
+static void run(struct program *program)
+{
+    struct state state = {0, 1, 1};
+    struct cursor *in = &program->in;
+    while (in->at < in->end && !in->failed) {
+        unsigned opcode = (unsigned)fixed(in, 1);
+        if (opcode < program->opcode_base) {
+            standard(program, &state, opcode);
+            continue;
+        }
+        opcode -= program->opcode_base;
+        advance(&state, opcode / program->line_range * program->minimum);
+        state.line += (uint64_t)(int64_t)(program->line_base +
+                                          (int)(opcode % program->line_range));
+        emit(program, &state);
+    }
+}
+
+void lines_read_dwarf(struct lines *lines, const struct image *image)
+{
+    const struct elf *elf = image_elf(image);
+    size_t section = elf_find(elf, ".debug_line");
+    const uint8_t *data = section ? elf_section_data(elf, section) : NULL;
+    if (!data || elf->sections[section].sh_flags & SHF_COMPRESSED)
+        return;
+    const uint8_t *end = data + elf->sections[section].sh_size;
+    struct program program = {.lines = lines, .image = image};
+    elf_relocations(elf, section, &program.relocations, &program.n_relocations);
+    for (const uint8_t *at = data; end - at > 4;) {
+        program.in = (struct cursor){data, at, end, false};
+        uint64_t size = fixed(&program.in, 4);
+        if (size > (uint64_t)(end - program.in.at))
+            break;
+        program.in.end = at = program.in.at + size;
+        if (read_header(&program))
+            run(&program);
+    }
+    free(program.cells);
+}

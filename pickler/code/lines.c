@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "pickler/code/lines.h"
+
+#include <string.h>
+
+#include "pickler/code/relocate.h"
+
+uint32_t lines_cell(const char *file, size_t size)
+{
+    if (size < 5 || file[size - 1] != ']')
+        return 0;
+    size_t at = size - 1;
+    uint64_t cell = 0, unit = 1;
+    while (at > 0 && file[at - 1] >= '0' && file[at - 1] <= '9' && unit < 1000000000) {
+        cell += unit * (uint64_t)(file[--at] - '0');
+        unit *= 10;
+    }
+    if (at < 3 || memcmp(file + at - 3, "In[", 3) || (at > 3 && file[at - 4] != '/'))
+        return 0;
+    return (uint32_t)cell;
+}
+
+void lines_add(struct lines *lines, char *address, uint32_t cell, uint32_t line)
+{
+    if (lines->n >= LINES_MAX || !address)
+        return;
+    GROW(lines->entries, lines->n, lines->capacity);
+    lines->entries[lines->n++] = (struct line_entry){address, cell, line};
+}
+
+char *lines_address(const struct image *image, const Elf64_Rela *relocations, size_t n,
+                    uint64_t offset, size_t *hint)
+{
+    if (*hint < n && relocations[*hint].r_offset > offset)
+        *hint = 0;
+    for (size_t i = *hint; i < n; i++) {
+        if (relocations[i].r_offset != offset)
+            continue;
+        *hint = i;
+        char *symbol = link_symbol(image, ELF64_R_SYM(relocations[i].r_info));
+        return symbol ? symbol + relocations[i].r_addend : NULL;
+    }
+    return NULL;
+}
+
+/* Entries of one address: the one that was added last counts, so keep their order. */
+static int compare(const void *a, const void *b)
+{
+    const struct line_entry *x = a, *y = b;
+    if (x->address != y->address)
+        return x->address < y->address ? -1 : 1;
+    return 0;
+}
+
+static bool is_sorted(const struct lines *lines)
+{
+    for (size_t i = 1; i < lines->n; i++)
+        if (lines->entries[i - 1].address > lines->entries[i].address)
+            return false;
+    return true;
+}
+
+void lines_read(struct lines *lines, const struct image *image)
+{
+    memset(lines, 0, sizeof(*lines));
+    lines_read_stabs(lines, image);
+    lines_read_dwarf(lines, image);
+    if (!is_sorted(lines))
+        qsort(lines->entries, lines->n, sizeof(*lines->entries), compare);
+}
+
+void lines_clear(struct lines *lines)
+{
+    free(lines->entries);
+    memset(lines, 0, sizeof(*lines));
+}
+
+const struct line_entry *lines_find(const struct lines *lines, const void *address)
+{
+    size_t low = 0, high = lines->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (lines->entries[middle].address <= (const char *)address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low ? &lines->entries[low - 1] : NULL;
+}

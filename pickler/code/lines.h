@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * From an address in loaded code to the cell and line it was compiled from: the stabs of
+ * libtcc -g, or DWARF (versions 2 to 4) of gcc and clang. Only files named "In[n]" are
+ * told apart. Looking up allocates nothing, so a signal handler may do it. */
+#ifndef ACHAR_CODE_LINES_H
+#define ACHAR_CODE_LINES_H
+
+#include "pickler/code/loader.h"
+
+struct line_entry {
+    char *address; /* code from here to the next entry */
+    uint32_t cell; /* 0: not in a cell */
+    uint32_t line;
+};
+
+struct lines {
+    struct line_entry *entries; /* sorted by address */
+    size_t n, capacity;
+};
+
+#define LINES_MAX ((size_t)1 << 24) /* entries of one unit; what is beyond is dropped */
+
+/* Reads the table of an image that is not sealed yet. A unit without one, or with a table
+ * that makes no sense, has no lines: that is not an error. */
+void lines_read(struct lines *lines, const struct image *image);
+void lines_clear(struct lines *lines);
+/* NULL when the address is before all entries. */
+const struct line_entry *lines_find(const struct lines *lines, const void *address);
+
+/* The number in "In[n]" or ".../In[n]", 0 for other file names. */
+uint32_t lines_cell(const char *file, size_t size);
+
+/* For the two readers. */
+void lines_add(struct lines *lines, char *address, uint32_t cell, uint32_t line);
+void lines_read_stabs(struct lines *lines, const struct image *image);
+void lines_read_dwarf(struct lines *lines, const struct image *image);
+/* The address that a relocation puts at `offset` of a section, NULL: none there. `*hint`
+ * starts at 0 and makes a walk in order cheap. */
+char *lines_address(const struct image *image, const Elf64_Rela *relocations, size_t n,
+                    uint64_t offset, size_t *hint);
+
+#endif

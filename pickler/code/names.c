@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "pickler/code/names.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <string.h>
+
+#include "pickler/code/tcc.h"
+
+#define TRAMPOLINE_SIZE 16
+#define THUNK_SIZE 32
+
+/* What a binding will change when its unit has loaded. */
+struct change {
+    struct name *name; /* in the table, or new and not yet in it */
+    const struct name_binding *binding;
+    char *address; /* the symbol's */
+    uint64_t size;
+    char *trampoline; /* a new one when the name had none */
+    char *storage;    /* of a variable: the old one, or the symbol itself */
+    bool is_new, is_copied;
+};
+
+struct load {
+    struct names *names;
+    struct image *image;
+    struct change *changes;
+    size_t n;
+    size_t n_trampolines; /* taken by this load */
+};
+
+int names_init(struct names *names, struct arena *arena, const struct names_hooks *hooks,
+               struct error *err)
+{
+    memset(names, 0, sizeof(*names));
+    names->arena = arena;
+    names->hooks = *hooks;
+    names->trampolines = arena_take(arena, ARENA_CODE, NAMES_MAX * TRAMPOLINE_SIZE, 4096);
+    names->slots = arena_take(arena, ARENA_DATA, NAMES_MAX * sizeof(void *), 4096);
+    if (!names->trampolines || !names->slots)
+        return error_set(err, -ENOMEM, "no room for the names of cells");
+    names->owners = must_alloc(NAMES_MAX * sizeof(*names->owners));
+    return 0;
+}
+
+static void name_free(struct name *name)
+{
+    if (!name)
+        return;
+    free(name->text);
+    free(name);
+}
+
+void names_clear(struct names *names)
+{
+    for (size_t i = 0; i < names->n; i++)
+        name_free(names->all[i]);
+    for (size_t i = 0; i < names->n_units; i++) {
+        image_free(names->by_code[i]->image);
+        lines_clear(&names->by_code[i]->lines);
+        free(names->by_code[i]);
+    }
+    for (size_t i = 0; i < names->n_library; i++)
+        free(names->library[i].name);
+    free(names->all);
+    free(names->owners);
+    free(names->index);
+    free(names->variables);
+    free(names->by_code);
+    free(names->by_data);
+    free(names->library);
+    memset(names, 0, sizeof(*names));
+}
+
+static size_t hash(const char *text)
+{
+    uint64_t value = 14695981039346656037u; /* FNV-1a */
+    for (; *text; text++)
+        value = (value ^ (unsigned char)*text) * 1099511628211u;
+    return (size_t)(value ^ value >> 32);
+}
+
+
+const struct name *names_find(const struct names *names, const char *text)
+{
+    if (!names->index_size)
+        return NULL;
+    for (size_t at = hash(text);; at++) {
+        uint32_t position = names->index[at & (names->index_size - 1)];
+        if (!position)
+            return NULL;
+        if (!strcmp(names->all[position - 1]->text, text))
+            return names->all[position - 1];
+    }
+}
+
+static void put_index(struct names *names, size_t position)
+{
+    size_t at = hash(names->all[position]->text);
+    while (names->index[at & (names->index_size - 1)])
+        at++;
+    names->index[at & (names->index_size - 1)] = (uint32_t)position + 1;
+}
+
+static void add_name(struct names *names, struct name *name)
+{
+    GROW(names->all, names->n, names->capacity);
+    names->all[names->n++] = name;
+    if (2 * names->n > names->index_size) {
+        free(names->index);
+        names->index_size = names->index_size ? 2 * names->index_size : 64;
+        names->index = must_alloc(names->index_size * sizeof(*names->index));
+        for (size_t i = 0; i + 1 < names->n; i++)
+            put_index(names, i);
+    }
+    put_index(names, names->n - 1);
+}
+
+static char *slot_of(const struct names *names, const char *trampoline)
+{
+    size_t i = (size_t)(trampoline - names->trampolines) / TRAMPOLINE_SIZE;
+    return names->slots + i * sizeof(void *);
+}
+
+/* A trampoline that no name uses yet; it is part of the table when n_trampolines says so. */
+static char *take_trampoline(struct load *load)
+{
+    struct names *names = load->names;
+    size_t i = names->n_trampolines + load->n_trampolines;
+    if (i >= NAMES_MAX)
+        return NULL;
+    load->n_trampolines++;
+    char *at = names->trampolines + i * TRAMPOLINE_SIZE;
+    static const uint8_t jump[2] = {0xff, 0x25}; /* jmp *slot(%rip) */
+    int32_t distance = (int32_t)(slot_of(names, at) - (at + 6));
+    memcpy(at, jump, sizeof(jump));
+    memcpy(at + 2, &distance, sizeof(distance));
+    memset(at + 6, 0xcc, TRAMPOLINE_SIZE - 6);
+    return at;
+}
+
+/* Code that calls `undefined` with the function's name. */
+static char *make_thunk(struct names *names, const char *text)
+{
+    static const uint8_t load_name[2] = {0x48, 0xbf}, load_target[2] = {0x48, 0xb8},
+                         jump[2] = {0xff, 0xe0};
+    char *at = arena_take(names->arena, ARENA_CODE, THUNK_SIZE, 16);
+    if (!at)
+        return NULL;
+    memcpy(at, load_name, 2);
+    memcpy(at + 2, &text, 8);
+    memcpy(at + 10, load_target, 2);
+    memcpy(at + 12, &names->hooks.undefined, 8);
+    memcpy(at + 20, jump, 2);
+    return at;
+}
+
+static void set_body(const struct names *names, struct name *name, char *body)
+{
+    name->body = body;
+    memcpy(slot_of(names, name->trampoline), &body, sizeof(body));
+}
+
+static void *find_library(const struct names *names, const char *text)
+{
+    void *address = names->hooks.replacement ? names->hooks.replacement(text) : NULL;
+    if (!address)
+        address = tcc_helper(text);
+    return address ? address : dlsym(RTLD_DEFAULT, text);
+}
+
+static void remember_library(struct names *names, char *address, const char *text)
+{
+    size_t at = 0, high = names->n_library;
+    while (at < high) {
+        size_t middle = at + (high - at) / 2;
+        if (names->library[middle].address < address)
+            at = middle + 1;
+        else
+            high = middle;
+    }
+    if (at < names->n_library && names->library[at].address == address)
+        return;
+    GROW(names->library, names->n_library, names->library_capacity);
+    memmove(&names->library[at + 1], &names->library[at],
+            (names->n_library - at) * sizeof(*names->library));
+    names->library[at] = (struct library_symbol){address, must_strdup(text)};
+    names->n_library++;
+}
+
+static void *address_of(const struct name *name)
+{
+    switch (name->kind) {
+    case NAME_FUNCTION:
+        return name->trampoline ? name->trampoline : name->body;
+    case NAME_DECLARED:
+        return name->trampoline;
+    case NAME_VARIABLE:
+        return name->storage;
+    }
+    return NULL;
+}
+
+void *names_resolve(struct names *names, const char *text)
+{
+    const struct name *name = names_find(names, text);
+    if (name)
+        return address_of(name);
+    void *address = find_library(names, text);
+    if (address)
+        remember_library(names, address, text);
+    return address;
+}
+
+/* Names as they will be when the unit has loaded, then as they are. */
+static void *resolve(void *context, const char *text)
+{
+    struct load *load = context;
+    for (size_t i = 0; i < load->n; i++) {
+        const struct change *change = &load->changes[i];
+        if (!change->name || strcmp(change->name->text, text))
+            continue;
+        if (change->binding->kind == NAME_VARIABLE)
+            return change->storage;
+        return change->trampoline ? change->trampoline : change->address;
+    }
+    return names_resolve(load->names, text);
+}
+
+static int no_room(struct error *err, const char *name)
+{
+    return error_set(err, -ENOMEM, "no room for the name '%s': there are too many", name);
+}
+
+static int prepare_declared(struct load *load, struct change *change, struct error *err)
+{
+    const char *text = change->binding->name;
+    if (!change->is_new || find_library(load->names, text)) {
+        if (change->is_new)
+            name_free(change->name);
+        change->name = NULL; /* it has a body already */
+        return 0;
+    }
+    change->trampoline = take_trampoline(load);
+    return change->trampoline ? 0 : no_room(err, text);
+}
+
+static int prepare_symbol(struct load *load, struct change *change, struct error *err)
+{
+    const struct name_binding *binding = change->binding;
+    const struct image_symbol *symbol = image_symbol(load->image, binding->symbol);
+    if (!symbol)
+        return error_set(err, -EINVAL, "the unit does not define '%s'", binding->symbol);
+    change->address = symbol->address;
+    change->size = symbol->size;
+    const struct name *name = change->name;
+    if (binding->kind == NAME_VARIABLE) {
+        change->is_copied = name->storage && name->kind == NAME_VARIABLE &&
+                            name->type == binding->type && name->size == symbol->size;
+        change->storage = change->is_copied ? name->storage : symbol->address;
+        return 0;
+    }
+    if (!strcmp(binding->symbol, binding->name))
+        return 0;
+    change->trampoline = name->trampoline ? name->trampoline : take_trampoline(load);
+    return change->trampoline ? 0 : no_room(err, binding->name);
+}
+
+/* A binding may repeat a name that an earlier one of the unit makes. */
+static struct name *pending_or_known(const struct load *load, const char *text)
+{
+    for (size_t i = 0; i + 1 < load->n; i++)
+        if (load->changes[i].name && !strcmp(load->changes[i].name->text, text))
+            return load->changes[i].name;
+    return (struct name *)names_find(load->names, text);
+}
+
+static int prepare(struct load *load, const struct name_binding *bindings, size_t n,
+                   struct error *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct change *change = &load->changes[load->n++];
+        change->binding = &bindings[i];
+        change->name = pending_or_known(load, bindings[i].name);
+        if (!change->name) {
+            change->is_new = true;
+            change->name = must_alloc(sizeof(*change->name));
+            change->name->text = must_strdup(bindings[i].name);
+        }
+        int r = bindings[i].kind == NAME_DECLARED ? prepare_declared(load, change, err)
+                                                  : prepare_symbol(load, change, err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static size_t variable_place(const struct names *names, const char *storage)
+{
+    size_t low = 0, high = names->n_variables;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (names->variables[middle]->storage < storage)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void remove_variable(struct names *names, const struct name *name)
+{
+    size_t at = variable_place(names, name->storage);
+    if (at == names->n_variables || names->variables[at] != name)
+        return;
+    names->n_variables--;
+    memmove(&names->variables[at], &names->variables[at + 1],
+            (names->n_variables - at) * sizeof(*names->variables));
+}
+
+static void commit_variable(struct names *names, struct change *change)
+{
+    struct name *name = change->name;
+    if (change->is_copied) {
+        memcpy(change->storage, change->address, change->size);
+        return;
+    }
+    if (name->kind == NAME_VARIABLE && name->storage)
+        remove_variable(names, name);
+    name->kind = NAME_VARIABLE;
+    name->storage = change->storage;
+    name->size = change->size;
+    name->type = change->binding->type;
+    size_t at = variable_place(names, name->storage);
+    GROW(names->variables, names->n_variables, names->variables_capacity);
+    memmove(&names->variables[at + 1], &names->variables[at],
+            (names->n_variables - at) * sizeof(*names->variables));
+    names->variables[at] = name;
+    names->n_variables++;
+}
+
+static void commit_function(struct names *names, struct change *change)
+{
+    struct name *name = change->name;
+    if (name->kind == NAME_VARIABLE && name->storage)
+        remove_variable(names, name);
+    name->kind = change->binding->kind;
+    name->storage = NULL;
+    name->type = change->binding->type;
+    name->size = change->size;
+    name->trampoline = change->trampoline;
+    if (name->trampoline)
+        names->owners[(size_t)(name->trampoline - names->trampolines) / TRAMPOLINE_SIZE] =
+            name;
+    if (name->kind == NAME_DECLARED)
+        set_body(names, name, make_thunk(names, name->text));
+    else if (name->trampoline)
+        set_body(names, name, change->address);
+    else
+        name->body = change->address;
+}
+
+static void commit(struct load *load)
+{
+    struct names *names = load->names;
+    names->n_trampolines += load->n_trampolines;
+    for (size_t i = 0; i < load->n; i++) {
+        struct change *change = &load->changes[i];
+        if (!change->name)
+            continue;
+        if (change->is_new)
+            add_name(names, change->name);
+        if (change->binding->kind == NAME_VARIABLE)
+            commit_variable(names, change);
+        else
+            commit_function(names, change);
+    }
+}
+
+static void insert_unit(struct unit ***list, size_t n, size_t *capacity, struct unit *unit,
+                        enum arena_part part)
+{
+    GROW(*list, n, *capacity);
+    size_t at = n;
+    while (at > 0 && (*list)[at - 1]->image->parts[part] > unit->image->parts[part]) {
+        (*list)[at] = (*list)[at - 1];
+        at--;
+    }
+    (*list)[at] = unit;
+}
+
+static struct unit *keep(struct names *names, struct image *image)
+{
+    struct unit *unit = must_alloc(sizeof(*unit));
+    unit->image = image;
+    lines_read(&unit->lines, image);
+    image_seal(image);
+    insert_unit(&names->by_code, names->n_units, &names->by_code_capacity, unit, ARENA_CODE);
+    insert_unit(&names->by_data, names->n_units, &names->by_data_capacity, unit, ARENA_DATA);
+    names->n_units++;
+    return unit;
+}
+
+static void load_clear(struct load *load, bool is_committed)
+{
+    for (size_t i = 0; i < load->n && !is_committed; i++)
+        if (load->changes[i].is_new)
+            name_free(load->changes[i].name);
+    free(load->changes);
+}
+
+int names_load(struct names *names, const void *object, size_t size,
+               const struct name_binding *bindings, size_t n, struct unit **ret,
+               struct error *err)
+{
+    CLEANUP(image_freep) struct image *image = NULL;
+    int r = image_open(names->arena, object, size, &image, err);
+    if (r < 0)
+        return r;
+    struct load load = {.names = names, .image = image};
+    load.changes = must_alloc((n + 1) * sizeof(*load.changes));
+    r = prepare(&load, bindings, n, err);
+    if (r == 0)
+        r = image_relocate(image, resolve, &load, err);
+    if (r == 0) {
+        commit(&load);
+        *ret = keep(names, TAKE(image));
+    }
+    load_clear(&load, r == 0);
+    return r;
+}
+
+void names_rebind(struct names *names)
+{
+    for (size_t i = 0; i < names->n; i++) {
+        struct name *name = names->all[i];
+        char *address = NULL;
+        if (name->kind == NAME_DECLARED)
+            address = find_library(names, name->text);
+        if (!address)
+            continue;
+        remember_library(names, address, name->text);
+        set_body(names, name, address);
+    }
+}

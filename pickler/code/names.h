@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The public names of a process that runs cells, and the images behind them. A function's
+ * address is its trampoline, which jumps to the newest body; a variable's is its storage,
+ * which stays while its type stays. So redefinition reaches earlier callers and stored
+ * pointers, and all names of a unit change together or not at all. */
+#ifndef ACHAR_CODE_NAMES_H
+#define ACHAR_CODE_NAMES_H
+
+#include "pickler/code/lines.h"
+
+#define NAMES_MAX ((size_t)1 << 18)
+
+enum name_kind {
+    NAME_FUNCTION,
+    NAME_VARIABLE,
+    NAME_DECLARED, /* a function without a body: calling it calls `undefined` */
+};
+
+/* How a unit's symbol becomes a name. When `symbol` is the name itself (code of a payload,
+ * which refers to its own functions directly) a function gets no trampoline. */
+struct name_binding {
+    enum name_kind kind;
+    const char *name, *symbol; /* symbol NULL for NAME_DECLARED */
+    uint32_t type;             /* of a variable */
+};
+
+struct name {
+    char *text;
+    enum name_kind kind;
+    char *trampoline; /* NULL while it never was a function */
+    char *body;       /* what it jumps to */
+    char *storage;    /* of a variable */
+    uint64_t size;
+    uint32_t type;
+};
+
+struct unit { /* a loaded image with its line table */
+    struct image *image;
+    struct lines lines;
+};
+
+struct library_symbol {
+    char *address;
+    char *name;
+};
+
+struct names_hooks {
+    /* What stands in for a library's function ("exit"), NULL: nothing. */
+    void *(*replacement)(const char *name);
+    /* Called by cell code that calls a function without a body; does not return. */
+    void (*undefined)(const char *name);
+};
+
+struct names {
+    struct arena *arena;
+    struct names_hooks hooks;
+    char *trampolines, *slots; /* NAMES_MAX of each */
+    size_t n_trampolines;
+    struct name **owners; /* of each trampoline */
+    struct name **all;
+    size_t n, capacity;
+    uint32_t *index; /* hash table: position in `all` + 1 */
+    size_t index_size;
+    struct name **variables; /* sorted by storage */
+    size_t n_variables, variables_capacity;
+    struct unit **by_code, **by_data; /* sorted by address */
+    size_t n_units, by_code_capacity, by_data_capacity;
+    struct library_symbol *library; /* every one that code refers to, sorted by address */
+    size_t n_library, library_capacity;
+};
+
+int names_init(struct names *names, struct arena *arena, const struct names_hooks *hooks,
+               struct error *err) MUST_USE;
+void names_clear(struct names *names);
+
+/* Loads an object and binds its symbols; initialisers are the caller's to run. Errors as
+ * image_open() and image_relocate(), and -EINVAL for a symbol that the unit lacks. The unit
+ * is borrowed. */
+int names_load(struct names *names, const void *object, size_t size,
+               const struct name_binding *bindings, size_t n, struct unit **ret,
+               struct error *err) MUST_USE;
+
+const struct name *names_find(const struct names *names, const char *text);
+/* The address that code refers to a name by: of the session, a replacement, a library. */
+void *names_resolve(struct names *names, const char *text);
+/* Declared functions that a library opened meanwhile defines are bound to it. */
+void names_rebind(struct names *names);
+
+/* The rest allocates nothing and may be asked by a signal handler. */
+
+/* Name of the function at exactly this address; NULL: none. */
+const char *names_function(const struct names *names, const void *address,
+                           bool *ret_is_library);
+/* The variable that an address lies in, or (failing that) ends at. */
+const struct name *names_variable(const struct names *names, const void *address);
+/* Constant data without a name (a string literal) around an address. */
+bool names_literal(const struct names *names, const void *address, char **ret_start,
+                   size_t *ret_size);
+/* The unit whose code an address is in; NULL. */
+const struct unit *names_unit(const struct names *names, const void *address);
+/* The function an address is in, without the suffix of its version; false: none. */
+bool names_code(const struct names *names, const void *address, char *text, size_t size);
+/* The library function that the call before `return_address` called; NULL: not known. */
+const char *names_called(const struct names *names, const char *return_address);
+
+#endif
