@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "kernel/unit/analysis.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "kernel/peer/protocol.h"
+#include "kernel/unit/sheet.h"
+
+#define FLAGS_MAX 1000
+#define ATTEMPTS_MAX 4 /* parses of one cell: each one learns something from the last */
+
+struct analysis *analysis_new(void)
+{
+    struct analysis *analysis = must_alloc(sizeof(*analysis));
+    analysis->graph = graph_new();
+    types_init(&analysis->types);
+    analysis->headers = headers_new();
+    analysis->index = clang_createIndex(0, 0);
+    return analysis;
+}
+
+static void forget_unit(struct analysis *analysis)
+{
+    if (analysis->unit)
+        clang_disposeTranslationUnit(analysis->unit);
+    analysis->unit = NULL;
+}
+
+static void forget_flags(struct analysis *analysis)
+{
+    for (size_t i = 0; i < analysis->n_flags; i++)
+        free(analysis->flags[i]);
+    free(analysis->flags);
+    analysis->flags = NULL;
+    analysis->n_flags = 0;
+}
+
+void analysis_free(struct analysis *analysis)
+{
+    if (!analysis)
+        return;
+    forget_unit(analysis);
+    forget_flags(analysis);
+    clang_disposeIndex(analysis->index);
+    headers_free(analysis->headers);
+    graph_free(analysis->graph);
+    types_clear(&analysis->types);
+    free(analysis);
+}
+
+void analysis_set_flags(struct analysis *analysis, const char *const *flags, size_t n)
+{
+    forget_flags(analysis);
+    forget_unit(analysis);
+    if (n > FLAGS_MAX)
+        n = FLAGS_MAX;
+    analysis->flags = must_alloc((n + 1) * sizeof(*analysis->flags));
+    for (size_t i = 0; i < n; i++)
+        analysis->flags[analysis->n_flags++] = must_strdup(flags[i]);
+    headers_set_flags(analysis->headers, flags, n);
+}
+
+struct cell_names analysis_names(struct analysis *analysis)
+{
+    return draft_names(analysis);
+}
+
+/* ---- memory ----------------------------------------------------------------------------- */
+
+/* Entries below the table's length are there already. */
+static int append_types(struct types *types, uint64_t from, const void *data, size_t size,
+                        struct error *err)
+{
+    struct unpack in = unpack_init(data, size);
+    if (from == types->n)
+        return types_unpack(types, &in, err);
+    if (from > types->n)
+        return error_set(err, -EBADMSG, "types are missing before entry %llu",
+                         (unsigned long long)from);
+    types_truncate(types, from);
+    return types_unpack(types, &in, err);
+}
+
+int analysis_define(struct analysis *analysis, struct unpack *in, struct error *err)
+{
+    uint64_t from = unpack_u64(in);
+    size_t types_size = 0;
+    const void *types = unpack_bytes(in, &types_size);
+    if (in->failed)
+        return error_set(err, -EBADMSG, "cut short");
+    int r = append_types(&analysis->types, from, types, types_size, err);
+    if (r < 0)
+        return r;
+    size_t n = unpack_count(in);
+    for (size_t i = 0; i < n && !in->failed; i++) {
+        struct definition *definition = NULL;
+        r = definition_unpack(in, &definition, err);
+        if (r < 0)
+            return r;
+        graph_add(analysis->graph, definition);
+    }
+    n = unpack_count(in);
+    for (size_t i = 0; i < n && !in->failed; i++) {
+        CLEANUP(freep) char *name = unpack_string(in);
+        if (name)
+            graph_forget(analysis->graph, name);
+    }
+    return unpack_done(in) ? 0 : error_set(err, -EBADMSG, "cut short");
+}
+
+int analysis_accept(struct analysis *analysis, const struct plan *plan, struct error *err)
+{
+    CLEANUP(buffer_clear) struct buffer message = {0};
+    pack_u64(&message, plan->types_from);
+    pack_bytes(&message, plan->types, plan->types_size);
+    pack_u64(&message, plan->n_definitions);
+    for (size_t i = 0; i < plan->n_definitions; i++)
+        definition_pack(plan->definitions[i], &message);
+    pack_u64(&message, 0);
+    struct unpack in = unpack_init(message.data, message.size);
+    return analysis_define(analysis, &in, err);
+}
+
+/* ---- which definition a record is of ------------------------------------------------------ */
+
+static uint32_t definition_of(void *context, CXCursor declaration)
+{
+    struct draft *draft = context;
+    size_t offset = cursor_offset(declaration);
+    if (offset == SIZE_MAX)
+        return 0;
+    const struct piece *piece =
+        offset < draft->items_start ? NULL : sheet_piece(draft, offset, &offset);
+    for (size_t i = 0; piece && i < draft->n_entities; i++)
+        if (draft->entities[i]->role == ENTITY_TYPE &&
+            &draft->pieces[draft->entities[i]->piece] == piece)
+            return draft->entities[i]->definition->id;
+    for (unsigned i = 0; i < 100; i++) { /* a record inside a record is of the outer one's */
+        CLEANUP(freep) char *name = take_string(clang_getTypeSpelling(
+            clang_getUnqualifiedType(clang_getCursorType(declaration))));
+        const struct definition *current = graph_current(draft->analysis->graph, name);
+        if (current)
+            return current->kind == DEFINITION_TYPE ? current->id : 0;
+        declaration = clang_getCursorLexicalParent(declaration);
+        enum CXCursorKind kind = clang_getCursorKind(declaration);
+        if (kind != CXCursor_StructDecl && kind != CXCursor_UnionDecl)
+            break;
+    }
+    return 0;
+}
+
+struct typing draft_typing(struct draft *draft)
+{
+    return (struct typing){.types = &draft->analysis->types,
+                           .definition_of = definition_of,
+                           .context = draft};
+}
+
+/* ---- plans -------------------------------------------------------------------------------- */
+
+static void draft_clear(struct draft *draft)
+{
+    entities_clear(draft);
+    pieces_clear(draft);
+    diagnostics_clear(draft);
+    buffer_clear(&draft->prologue);
+    buffer_clear(&draft->sheet);
+    free(draft->used);
+    free(draft->dynamic_offsets);
+    plan_free(draft->plan);
+}
+
+/* A header that is missing or does not compile is the person's mistake. */
+static void report_headers(struct draft *draft, const struct error *why)
+{
+    for (size_t i = 0; i < draft->n_pieces; i++)
+        if (draft->pieces[i].is_include) {
+            diagnostic_in_piece(draft, SEVERITY_ERROR, &draft->pieces[i], 0, "%s",
+                                why->text);
+            return;
+        }
+    diagnostic_add(draft, SEVERITY_ERROR, 0, 0, 0, "%s", why->text);
+}
+
+static int attempt(struct draft *draft, struct error *err)
+{
+    struct error why = {0};
+    diagnostics_clear(draft);
+    entities_clear(draft);
+    entities_from_directives(draft);
+    int r = sheet_build(draft, &why);
+    if (r == -ENOENT || r == -EINVAL) {
+        report_headers(draft, &why);
+        return 0;
+    }
+    if (r < 0)
+        return error_set(err, r, "%s", why.text);
+    r = analysis_parse(draft->analysis, buffer_string(&draft->sheet), draft->sheet.size, err);
+    if (r < 0)
+        return r;
+    diagnose(draft);
+    return 0;
+}
+
+/* Hides what clang says was declared before. True when something new is hidden. */
+static bool hide_redefined(struct draft *draft)
+{
+    static const char *const texts[] = {"redefinition of '", "conflicting types for '",
+                                        "redefinition of enumerator '", NULL};
+    bool is_new = false;
+    for (size_t i = 0; i < draft->n_diagnostics; i++) {
+        const char *message = draft->diagnostics[i].message;
+        for (size_t k = 0; texts[k]; k++) {
+            size_t n = strlen(texts[k]);
+            if (strncmp(message, texts[k], n) != 0)
+                continue;
+            CLEANUP(freep) char *name = must_strndup(message + n, strcspn(message + n, "'"));
+            const struct definition *old = graph_current(draft->analysis->graph, name);
+            bool is_prototype = old && old->kind == DEFINITION_FUNCTION && old->source &&
+                                strncmp(message, "conflicting", 11) == 0;
+            if (!old || draft_hides(draft, name) || is_prototype)
+                continue;
+            draft_hide(draft, name);
+            is_new = true;
+        }
+    }
+    return is_new;
+}
+
+/* An error in what stands before the cell is not the cell's: the real headers decide. */
+static bool is_prologue_broken(const struct draft *draft)
+{
+    for (size_t i = 0; i < draft->n_diagnostics; i++) {
+        const struct diagnostic *at = &draft->diagnostics[i];
+        if (at->severity == SEVERITY_ERROR && at->cell != draft->cell && !draft->is_full)
+            return true;
+    }
+    return false;
+}
+
+static enum CXChildVisitResult find_return(CXCursor cursor, CXCursor parent,
+                                           CXClientData data)
+{
+    struct draft *draft = data;
+    if (clang_getCursorKind(cursor) != CXCursor_ReturnStmt)
+        return CXChildVisit_Recurse;
+    size_t offset = cursor_offset(cursor);
+    const struct piece *piece = offset == SIZE_MAX ? NULL : sheet_piece(draft, offset, &offset);
+    if (piece)
+        diagnostic_in_piece(draft, SEVERITY_ERROR, piece, offset,
+                            "'return' outside a function; a cell's value is its last "
+                            "expression without ';'");
+    return CXChildVisit_Continue;
+}
+
+static void check_returns(struct draft *draft)
+{
+    for (size_t i = 0; i < draft->n_wrappers; i++)
+        if (!clang_Cursor_isNull(draft->runs[i]))
+            clang_visitChildren(draft->runs[i], find_return, draft);
+}
+
+/* An expression alone, for magics that take one. */
+static void check_mode(struct draft *draft)
+{
+    if (draft->mode != PLAN_EXPRESSION || draft->has_errors)
+        return;
+    if (draft->n_pieces == 1 && draft->pieces[0].kind == ITEM_VALUE)
+        return;
+    uint32_t line = 1, column = 1;
+    for (size_t i = 0; i < draft->n_pieces; i++)
+        if (draft->pieces[i].kind != ITEM_VALUE) {
+            line = draft->pieces[i].line;
+            column = draft->pieces[i].column;
+            break;
+        }
+    diagnostic_add(draft, SEVERITY_ERROR, draft->cell, line, column,
+                   draft->n_pieces ? "exactly one expression is expected here, without ';'"
+                                   : "an expression is expected here");
+}
+
+static int parse_all(struct draft *draft, struct error *err)
+{
+    for (unsigned i = 0;; i++) {
+        int r = attempt(draft, err);
+        if (r < 0)
+            return r;
+        if (!draft->has_errors || i == ATTEMPTS_MAX)
+            return 0;
+        if (hide_redefined(draft))
+            continue;
+        if (!is_prologue_broken(draft))
+            return 0;
+        draft->is_full = true;
+    }
+}
+
+static int fill(struct draft *draft, struct error *err)
+{
+    if (!pieces_cut(draft))
+        return 0;
+    check_mode(draft);
+    if (draft->has_errors)
+        return 0;
+    int r = parse_all(draft, err);
+    if (r < 0)
+        return r;
+    if (draft->has_errors && !draft->sheet.size)
+        return 0;
+    entities_from_tree(draft);
+    check_returns(draft);
+    if (draft->has_errors)
+        return 0;
+    refer(draft);
+    scan(draft);
+    compose(draft);
+    return 0;
+}
+
+/* A plan with errors holds nothing but its diagnostics. */
+static void keep_diagnostics_only(struct draft *draft)
+{
+    uint32_t cell = draft->plan->cell;
+    plan_free(draft->plan);
+    draft->plan = must_alloc(sizeof(*draft->plan));
+    draft->plan->cell = cell;
+    draft->plan->has_errors = true;
+}
+
+int analysis_plan(struct analysis *analysis, uint32_t cell, int mode, const char *source,
+                  size_t size, struct plan **ret, struct error *err)
+{
+    if (size > CELL_SIZE_MAX)
+        return error_set(err, -E2BIG, "the cell is larger than %u bytes", CELL_SIZE_MAX);
+    CLEANUP(freep) char *text = must_strndup(source, size);
+    CLEANUP(draft_clear) struct draft draft = {.analysis = analysis,
+                                               .cell = cell,
+                                               .mode = mode,
+                                               .source = text,
+                                               .size = strlen(text),
+                                               .plan = must_alloc(sizeof(struct plan))};
+    draft.plan->cell = cell;
+    draft.plan->types_from = analysis->types.n;
+    draft.first_id = draft.next_id = graph_next_id(analysis->graph);
+    int r = fill(&draft, err);
+    types_truncate(&analysis->types, draft.plan->types_from);
+    if (r < 0)
+        return r;
+    if (draft.has_errors)
+        keep_diagnostics_only(&draft);
+    diagnostics_finish(&draft);
+    draft.plan->diagnostics = TAKE(draft.diagnostics);
+    draft.plan->n_diagnostics = draft.n_diagnostics;
+    draft.n_diagnostics = 0;
+    *ret = TAKE(draft.plan);
+    return 0;
+}

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The translation unit for the compiler, in the order of the cell: declarations under
+ * public names, then the image or body under the name of its own version. Every mention of
+ * a session function or variable is thus an undefined symbol, also of one that the unit
+ * itself defines. Statements, the value and initialisers that run are functions. */
+#include <string.h>
+
+#include "kernel/peer/protocol.h"
+#include "kernel/unit/sheet.h"
+#include "kernel/unit/value.h"
+#include "pickler/type/layout.h"
+
+struct composer {
+    struct draft *draft;
+    struct plan *plan;
+    struct buffer out;
+    struct buffer entry;  /* the body of achar_entry() */
+    bool is_run_open;
+    size_t runs_capacity, bindings_capacity;
+};
+
+static void line_of(struct buffer *out, const struct piece *piece, size_t offset)
+{
+    uint32_t line, column;
+    piece_place(piece, offset, &line, &column);
+    buffer_format(out, "#line %u \"In[%u]\"\n", line, piece->cell);
+}
+
+static void line_of_definition(struct buffer *out, const struct definition *definition)
+{
+    buffer_format(out, "#line %u \"In[%u]\"\n", definition->line, definition->cell);
+}
+
+/* ---- functions that run ----------------------------------------------------------------- */
+
+static void open_run(struct composer *composer)
+{
+    struct plan *plan = composer->plan;
+    if (composer->is_run_open)
+        return;
+    char *name = must_format("achar_run_%u_%u_%zu", plan->cell, composer->draft->first_id,
+                             plan->n_runs);
+    buffer_format(&composer->out, "void %s(void)\n{\n", name);
+    GROW(plan->runs, plan->n_runs, composer->runs_capacity);
+    plan->runs[plan->n_runs++] = name;
+    composer->is_run_open = true;
+}
+
+static void close_run(struct composer *composer)
+{
+    if (composer->is_run_open)
+        buffer_add_string(&composer->out, ";\n}\n");
+    composer->is_run_open = false;
+}
+
+/* A part of a run, which the entry holds too. */
+static void run_text(struct composer *composer, const char *text, size_t size)
+{
+    buffer_add(&composer->out, text, size);
+    buffer_add(&composer->entry, text, size);
+}
+
+static void run_piece(struct composer *composer, const struct piece *piece)
+{
+    struct buffer text = {0};
+    line_of(&text, piece, 0);
+    buffer_add(&text, piece->text, piece->size);
+    buffer_add_char(&text, '\n');
+    run_text(composer, text.data, text.size);
+    buffer_clear(&text);
+}
+
+/* The initialiser builds a local, which is copied into the variable's storage. */
+static void run_initialiser(struct composer *composer, const struct entity *entity)
+{
+    struct buffer text = {0};
+    buffer_add_string(&text, "{\n");
+    size_t at = entity->printed ? 0 : entity->declarator->name.start;
+    line_of(&text, &composer->draft->pieces[entity->piece], at);
+    buffer_format(&text, "__typeof__(%s) achar_initial = %s;\n", entity->type_text,
+                  entity->initialiser);
+    value_copy(&text, entity->definition->name, "achar_initial");
+    buffer_add_string(&text, "}\n");
+    open_run(composer);
+    run_text(composer, text.data, text.size);
+    buffer_clear(&text);
+    close_run(composer);
+}
+
+static void run_value(struct composer *composer, const struct piece *piece)
+{
+    struct draft *draft = composer->draft;
+    struct value value;
+    if (!value_describe(draft, &value))
+        return;
+    struct plan *plan = composer->plan;
+    struct buffer text = {0};
+    if (value.kind == VALUE_NONE) {
+        line_of(&text, piece, 0);
+        buffer_format(&text, "(%s\n);\n", piece->text);
+        open_run(composer);
+        run_text(composer, text.data, text.size);
+    } else {
+        close_run(composer);
+        plan->value_symbol = must_format("achar_value_%u_%u", plan->cell, draft->first_id);
+        plan->value_type = value.type;
+        buffer_format(&composer->out, "__typeof__(%s) %s;\n", value.type_text,
+                      plan->value_symbol);
+        open_run(composer);
+        value_assign(&composer->out, &value, piece, plan->value_symbol);
+        value_assign(&composer->entry, &value, piece, "achar_value");
+        struct buffer head = {0};
+        buffer_format(&head, "__typeof__(%s) achar_value;\n", value.type_text);
+        plan->entry_text = buffer_take(&head); /* the body follows in finish_entry() */
+    }
+    close_run(composer);
+    buffer_clear(&text);
+    free(value.type_text);
+}
+
+static void finish_entry(struct composer *composer)
+{
+    struct plan *plan = composer->plan;
+    if (!composer->entry.size)
+        return;
+    char *head = plan->entry_text;
+    plan->entry_text = must_format("%svoid achar_entry(void)\n{\n%s;\n}\n", head ? head : "",
+                                   buffer_string(&composer->entry));
+    free(head);
+}
+
+/* ---- definitions ---------------------------------------------------------------------- */
+
+static void bind(struct composer *composer, const struct entity *entity,
+                 enum binding_kind kind)
+{
+    struct plan *plan = composer->plan;
+    GROW(plan->bindings, plan->n_bindings, composer->bindings_capacity);
+    plan->bindings[plan->n_bindings++] =
+        (struct binding){.kind = kind,
+                         .name = must_strdup(entity->definition->name),
+                         .symbol = must_strdup(entity->symbol),
+                         .type = entity->definition->type,
+                         .definition = entity->definition->id};
+}
+
+static void add_line(struct composer *composer, const char *text)
+{
+    buffer_add_string(&composer->out, text);
+    buffer_add_char(&composer->out, '\n');
+}
+
+static void define_variable(struct composer *composer, const struct entity *entity)
+{
+    add_line(composer, entity->definition->declaration);
+    line_of_definition(&composer->out, entity->definition);
+    CLEANUP(freep) char *image = entity_defined_as(entity, entity->symbol);
+    add_line(composer, image);
+    bind(composer, entity, BINDING_VARIABLE);
+}
+
+static const char *const function_names[] = {"__func__", "__FUNCTION__",
+                                             "__PRETTY_FUNCTION__", NULL};
+
+/* A version's own name must not show in __func__, which macros such as assert() mention. */
+static void name_function(struct composer *composer, const char *name, bool is_begin)
+{
+    for (size_t i = 0; function_names[i]; i++) {
+        if (is_begin)
+            buffer_format(&composer->out, "#define %s \"%s\"\n", function_names[i], name);
+        else
+            buffer_format(&composer->out, "#undef %s\n", function_names[i]);
+    }
+}
+
+static bool mentions_function(const struct composer *composer, const char *text)
+{
+    for (size_t i = 0; function_names[i]; i++)
+        if (tokens_mention(text, strlen(text), function_names[i]) ||
+            strstr(buffer_string(&composer->draft->prologue), function_names[i]))
+            return true;
+    return false;
+}
+
+static void define_function(struct composer *composer, const struct entity *entity)
+{
+    struct draft *draft = composer->draft;
+    for (size_t i = 0; i < draft->n_entities; i++)
+        if (draft->entities[i]->owner == entity)
+            define_variable(composer, draft->entities[i]);
+    const struct definition *definition = entity->definition;
+    add_line(composer, definition->declaration);
+    bool is_named = mentions_function(composer, definition->source);
+    if (is_named)
+        name_function(composer, definition->name, true);
+    line_of(&composer->out, &draft->pieces[entity->piece],
+            entity->printed ? 0 : entity->declaration->specifiers.start);
+    CLEANUP(freep) char *body = entity_defined_as(entity, entity->symbol);
+    if (!entity->declarator) { /* the print of what a macro made */
+        buffer_format(&composer->out, "#define %s %s\n", definition->name, entity->symbol);
+        add_line(composer, body);
+        buffer_format(&composer->out, "#undef %s\n", definition->name);
+    } else {
+        add_line(composer, body);
+    }
+    if (is_named)
+        name_function(composer, definition->name, false);
+    bind(composer, entity, BINDING_FUNCTION);
+    if (strcmp(definition->name, "main") == 0) {
+        composer->plan->main_symbol = must_strdup(entity->symbol);
+        composer->plan->main_has_arguments =
+            clang_Cursor_getNumArguments(entity->cursor) > 0;
+    }
+}
+
+static void define_entity(struct composer *composer, const struct entity *entity)
+{
+    if (entity->owner)
+        return; /* with its function */
+    switch (entity->role) {
+    case ENTITY_VARIABLE:
+        define_variable(composer, entity);
+        if (entity->is_dynamic)
+            run_initialiser(composer, entity);
+        break;
+    case ENTITY_FUNCTION:
+        define_function(composer, entity);
+        break;
+    case ENTITY_PROTOTYPE:
+        add_line(composer, entity->definition->declaration);
+        bind(composer, entity, BINDING_DECLARED);
+        break;
+    case ENTITY_EXTERN:
+        add_line(composer, entity->definition->declaration);
+        break;
+    case ENTITY_TYPE:
+        line_of(&composer->out, &composer->draft->pieces[entity->piece], 0);
+        add_line(composer, entity->definition->source);
+        break;
+    case ENTITY_INCLUDE:
+    case ENTITY_PRAGMA:
+    case ENTITY_MACRO:
+        break;
+    }
+}
+
+/* Declarations that make no definition of their own: repeated prototypes and the like. */
+static void declare_rest(struct composer *composer, const struct piece *piece)
+{
+    const struct declaration *declaration = &piece->declaration;
+    if (piece->kind != ITEM_DECLARATION || declaration->is_typedef)
+        return;
+    for (size_t i = 0; i < declaration->n_declarators; i++) {
+        const struct declarator *declarator = &declaration->declarators[i];
+        if (declarator->initialiser.size ||
+            (!declaration->is_extern && !declarator->is_function))
+            continue;
+        if (declaration->is_extern && !declarator->is_function)
+            buffer_add_string(&composer->out, "extern ");
+        declarator_text(piece->text, declaration, declarator, &composer->out);
+        buffer_add_char(&composer->out, '\n');
+    }
+    if (!declaration->n_names && tokens_mention(piece->text, piece->size, "asm"))
+        add_line(composer, piece->text);
+}
+
+static void add_directive(struct composer *composer, const struct piece *piece)
+{
+    bool is_define = piece_is_directive(piece, "define");
+    if (is_define) {
+        struct span name = piece_macro_name(piece);
+        buffer_format(&composer->out, "#undef %.*s\n", (int)name.size,
+                      piece->text + name.start);
+    }
+    if (is_define || piece_is_directive(piece, "undef") ||
+        piece_is_directive(piece, "pragma") ||
+        (piece->is_include && composer->draft->is_full))
+        add_line(composer, piece->text);
+}
+
+static void compose_piece(struct composer *composer, size_t index)
+{
+    struct draft *draft = composer->draft;
+    const struct piece *piece = &draft->pieces[index];
+    if (!piece->is_active)
+        return;
+    if (piece->kind != ITEM_STATEMENT && piece->kind != ITEM_VALUE)
+        close_run(composer);
+    if (piece->kind == ITEM_DIRECTIVE)
+        add_directive(composer, piece);
+    else if (piece->kind == ITEM_STATEMENT) {
+        open_run(composer);
+        run_piece(composer, piece);
+    } else if (piece->kind == ITEM_VALUE && draft->has_value) {
+        run_value(composer, piece);
+    } else {
+        declare_rest(composer, piece);
+    }
+    for (size_t i = 0; i < draft->n_entities; i++)
+        if (draft->entities[i]->piece == index)
+            define_entity(composer, draft->entities[i]);
+}
+
+/* ---- the plan --------------------------------------------------------------------------- */
+
+static void add_layouts(struct composer *composer)
+{
+    struct plan *plan = composer->plan;
+    const struct types *types = &composer->draft->analysis->types;
+    size_t capacity = 0;
+    for (uint32_t id = (uint32_t)plan->types_from; id < types->n; id++) {
+        const struct type *type = types_get(types, id);
+        if (!type_is_record(type) || type->is_incomplete)
+            continue;
+        layout_emit(types, id, id, &composer->out);
+        GROW(plan->layouts, plan->n_layouts, capacity);
+        plan->layouts[plan->n_layouts++] = id;
+    }
+}
+
+static void hand_over_definitions(struct composer *composer)
+{
+    struct draft *draft = composer->draft;
+    struct plan *plan = composer->plan;
+    plan->definitions = must_alloc((draft->n_entities + 1) * sizeof(*plan->definitions));
+    for (size_t i = 0; i < draft->n_entities; i++)
+        plan->definitions[plan->n_definitions++] = TAKE(draft->entities[i]->definition);
+}
+
+static void hand_over_types(struct composer *composer)
+{
+    struct plan *plan = composer->plan;
+    struct buffer types = {0};
+    types_pack(&composer->draft->analysis->types, plan->types_from, &types);
+    plan->types_size = types.size;
+    plan->types = buffer_take(&types);
+}
+
+void compose(struct draft *draft)
+{
+    struct composer composer = {.draft = draft, .plan = draft->plan};
+    buffer_add(&composer.out, buffer_string(&draft->prologue), draft->prologue.size);
+    buffer_add_char(&composer.out, '\n');
+    for (size_t i = 0; i < draft->n_pieces; i++)
+        compose_piece(&composer, i);
+    close_run(&composer);
+    add_layouts(&composer);
+    finish_entry(&composer);
+    bool is_needed = draft->plan->n_runs || draft->plan->n_layouts || draft->plan->n_bindings;
+    if (is_needed)
+        draft->plan->text = buffer_take(&composer.out);
+    buffer_clear(&composer.out);
+    buffer_clear(&composer.entry);
+    hand_over_types(&composer);
+    if (!draft->has_errors)
+        hand_over_definitions(&composer);
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * libclang's messages as diagnostics of cells. Its formatter ignores #line, so places are
+ * presumed locations; messages that speak of what the layout added are left out or said
+ * in a cell's terms. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/unit/sheet.h"
+#include "kernel/unit/suggest.h"
+
+struct diagnostic *diagnostic_add(struct draft *draft, enum severity severity,
+                                  uint32_t cell, uint32_t line, uint32_t column,
+                                  const char *format, ...)
+{
+    char *message = NULL;
+    va_list args;
+    va_start(args, format);
+    if (vasprintf(&message, format, args) < 0)
+        message = must_strdup(format);
+    va_end(args);
+    GROW(draft->diagnostics, draft->n_diagnostics, draft->diagnostics_capacity);
+    struct diagnostic *ret = &draft->diagnostics[draft->n_diagnostics++];
+    *ret = (struct diagnostic){.severity = severity,
+                               .cell = cell,
+                               .line = line,
+                               .column = column,
+                               .message = message};
+    draft->has_errors |= severity == SEVERITY_ERROR;
+    return ret;
+}
+
+void diagnostics_clear(struct draft *draft)
+{
+    for (size_t i = 0; i < draft->n_diagnostics; i++)
+        diagnostic_clear(&draft->diagnostics[i]);
+    free(draft->diagnostics);
+    draft->diagnostics = NULL;
+    draft->n_diagnostics = draft->diagnostics_capacity = 0;
+    draft->has_errors = false;
+    draft->n_dynamic = 0;
+}
+
+/* ---- lines of text -------------------------------------------------------------------- */
+
+static char *nth_line(const char *text, uint32_t n)
+{
+    while (n > 1) {
+        text = strchr(text, '\n');
+        if (!text)
+            return NULL;
+        text++;
+        n--;
+    }
+    return must_strndup(text, strcspn(text, "\n"));
+}
+
+/* The line of another cell, as far as the source of a definition shows it. */
+static char *line_of_cell(const struct draft *draft, uint32_t cell, uint32_t line)
+{
+    const struct graph *graph = draft->analysis->graph;
+    for (size_t i = graph_count(graph); i-- > 0;) {
+        const struct definition *at = graph_at(graph, i);
+        if (at->cell != cell || !at->source || at->line > line)
+            continue;
+        char *text = nth_line(at->source, line - at->line + 1);
+        if (text)
+            return text;
+    }
+    return NULL;
+}
+
+static void add_line_text(struct draft *draft, struct diagnostic *diagnostic)
+{
+    if (!diagnostic->line)
+        return;
+    if (diagnostic->cell == draft->cell && draft->source)
+        diagnostic->line_text = nth_line(draft->source, diagnostic->line);
+    else if (diagnostic->cell)
+        diagnostic->line_text =
+            line_of_cell(draft, diagnostic->cell, diagnostic->line);
+}
+
+static void finish_place(struct draft *draft, struct diagnostic *diagnostic)
+{
+    if (diagnostic->cell != draft->cell || !draft->source)
+        return;
+    uint32_t n_lines = 1, length = 0;
+    for (const char *p = draft->source; *p; p++) {
+        length = *p == '\n' ? 0 : length + 1;
+        n_lines += *p == '\n';
+    }
+    if (diagnostic->line > n_lines) { /* behind the wrapper's end */
+        diagnostic->line = n_lines;
+        diagnostic->column = length + 1;
+        diagnostic->end_column = 0;
+    }
+}
+
+void diagnostics_finish(struct draft *draft)
+{
+    for (size_t i = 0; i < draft->n_diagnostics; i++) {
+        finish_place(draft, &draft->diagnostics[i]);
+        if (!draft->diagnostics[i].line_text)
+            add_line_text(draft, &draft->diagnostics[i]);
+    }
+}
+
+void diagnostic_in_piece(struct draft *draft, enum severity severity,
+                         const struct piece *piece, size_t offset, const char *format, ...)
+{
+    char *message = NULL;
+    va_list args;
+    va_start(args, format);
+    if (vasprintf(&message, format, args) < 0)
+        message = must_strdup(format);
+    va_end(args);
+    uint32_t line = piece->line, column = piece->column;
+    for (size_t i = 0; i < offset && i < piece->size; i++) {
+        column = piece->text[i] == '\n' ? 1 : column + 1;
+        line += piece->text[i] == '\n';
+    }
+    diagnostic_add(draft, severity, piece->cell, line, column, "%s", message);
+    free(message);
+}
+
+/* ---- libclang's ----------------------------------------------------------------------- */
+
+static enum severity severity_of(CXDiagnostic from)
+{
+    switch (clang_getDiagnosticSeverity(from)) {
+    case CXDiagnostic_Ignored:
+    case CXDiagnostic_Note:
+        return SEVERITY_NOTE;
+    case CXDiagnostic_Warning:
+        return SEVERITY_WARNING;
+    case CXDiagnostic_Error:
+    case CXDiagnostic_Fatal:
+        break;
+    }
+    return SEVERITY_ERROR;
+}
+
+static void set_place(struct diagnostic *ret, CXSourceLocation location)
+{
+    CXString name;
+    unsigned line = 0, column = 0;
+    clang_getPresumedLocation(location, &name, &line, &column);
+    CLEANUP(freep) char *file = take_string(name);
+    unsigned cell = 0;
+    int n = 0;
+    ret->line = line;
+    ret->column = column;
+    if (sscanf(file, "In[%u]%n", &cell, &n) == 1 && n && !file[n])
+        ret->cell = cell;
+    else if (*file && strcmp(file, analysis_sheet_file()) != 0)
+        ret->file = TAKE(file);
+    else
+        ret->line = ret->column = 0;
+}
+
+/* The widest range on the diagnostic's own line. */
+static void set_range(struct diagnostic *ret, CXDiagnostic from)
+{
+    unsigned n = clang_getDiagnosticNumRanges(from);
+    for (unsigned i = 0; i < n; i++) {
+        CXSourceRange range = clang_getDiagnosticRange(from, i);
+        struct diagnostic start = {0}, end = {0};
+        set_place(&start, clang_getRangeStart(range));
+        set_place(&end, clang_getRangeEnd(range));
+        if (start.cell == ret->cell && start.line == ret->line && end.line == ret->line &&
+            end.column > ret->end_column && end.column > ret->column &&
+            start.column <= ret->column)
+            ret->end_column = end.column;
+        free(start.file);
+        free(end.file);
+    }
+}
+
+static void set_fixit(struct diagnostic *ret, CXDiagnostic from)
+{
+    if (!clang_getDiagnosticNumFixIts(from))
+        return;
+    CXSourceRange range;
+    CXString text = clang_getDiagnosticFixIt(from, 0, &range);
+    struct diagnostic start = {0}, end = {0};
+    set_place(&start, clang_getRangeStart(range));
+    set_place(&end, clang_getRangeEnd(range));
+    if (start.cell == ret->cell && start.line == ret->line && end.line == ret->line) {
+        ret->fixit = take_string(text);
+        if (end.column > start.column) {
+            ret->column = start.column;
+            ret->end_column = end.column;
+        }
+    } else {
+        clang_disposeString(text);
+    }
+    free(start.file);
+    free(end.file);
+}
+
+static void push_dynamic(struct draft *draft, size_t offset)
+{
+    GROW(draft->dynamic_offsets, draft->n_dynamic, draft->dynamic_capacity);
+    draft->dynamic_offsets[draft->n_dynamic++] = offset;
+}
+
+/* Cuts what a message says about standards the person did not ask about. */
+static void shorten(char *message)
+{
+    static const char *const tails[] = {"; ISO C99 and later do not support",
+                                        "; ISO C99 and later require"};
+    for (size_t i = 0; i < sizeof(tails) / sizeof(*tails); i++) {
+        char *tail = strstr(message, tails[i]);
+        if (tail)
+            *tail = '\0';
+    }
+}
+
+/* True when the message is about something a cell may do, or is said elsewhere. */
+static bool is_expected(struct draft *draft, CXDiagnostic from, const char *message)
+{
+    if (strstr(message, "initializer element is not a compile-time constant")) {
+        push_dynamic(draft, location_offset(clang_getDiagnosticLocation(from)));
+        return true;
+    }
+    return strstr(message, SHEET_RUN) || strstr(message, SHEET_VALUE);
+}
+
+static const char *own_text(const char *message)
+{
+    if (strstr(message, "variable length array declaration not allowed at file scope") ||
+        strstr(message, "variably modified type declaration not allowed at file scope"))
+        return "variable length arrays at the top of a cell are not supported yet; use a "
+               "function or malloc";
+    return NULL;
+}
+
+static void add_from(struct draft *draft, CXDiagnostic from, bool is_note)
+{
+    char *message = take_string(clang_getDiagnosticSpelling(from));
+    if (!is_note && is_expected(draft, from, message)) {
+        free(message);
+        return;
+    }
+    shorten(message);
+    const char *own = own_text(message);
+    enum severity severity = is_note ? SEVERITY_NOTE : severity_of(from);
+    struct diagnostic *ret =
+        diagnostic_add(draft, severity, 0, 0, 0, "%s", own ? own : message);
+    free(message);
+    CXSourceLocation location = clang_getDiagnosticLocation(from);
+    set_place(ret, location);
+    set_range(ret, from);
+    set_fixit(ret, from);
+    if (!is_note && severity == SEVERITY_ERROR)
+        suggest(draft, ret);
+    CXDiagnosticSet notes = clang_getChildDiagnostics(from);
+    for (unsigned i = 0; !is_note && i < clang_getNumDiagnosticsInSet(notes); i++) {
+        CXDiagnostic note = clang_getDiagnosticInSet(notes, i);
+        add_from(draft, note, true);
+        clang_disposeDiagnostic(note);
+    }
+}
+
+void diagnose(struct draft *draft)
+{
+    CXTranslationUnit unit = draft->analysis->unit;
+    unsigned n = clang_getNumDiagnostics(unit);
+    for (unsigned i = 0; i < n && draft->n_diagnostics < CELL_DIAGNOSTICS_MAX; i++) {
+        CXDiagnostic diagnostic = clang_getDiagnostic(unit, i);
+        add_from(draft, diagnostic, false);
+        clang_disposeDiagnostic(diagnostic);
+    }
+}

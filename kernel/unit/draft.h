@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A plan in the making, and the parts of the analysis that work on it in this order:
+ * pieces (the cell cut up), sheet (laid out as ordinary C), parse, diagnose, entities
+ * (definitions found in the tree), refer (what they refer to), compose (the unit). */
+#ifndef ACHAR_UNIT_DRAFT_H
+#define ACHAR_UNIT_DRAFT_H
+
+#include <clang-c/Index.h>
+
+#include "kernel/cell/cell.h"
+#include "kernel/plan/plan.h"
+#include "kernel/unit/declaration.h"
+#include "kernel/unit/headers.h"
+#include "kernel/unit/typing.h"
+#include "pickler/graph/graph.h"
+
+#define CELL_SIZE_MAX (8u << 20)    /* bytes of one cell */
+#define CELL_DIAGNOSTICS_MAX 40     /* reported for one cell */
+#define EXPRESSION_DEPTH_MAX 4000   /* levels of a tree that compilers must survive */
+
+struct analysis {
+    struct graph *graph;
+    struct types types;
+    struct headers *headers;
+    char **flags; /* -I, -D, ... of the session */
+    size_t n_flags;
+    CXIndex index;
+    CXTranslationUnit unit; /* long-lived, parsed again for every sheet */
+};
+
+/* One item of the cell, or the source of an earlier definition that is compiled again. */
+struct piece {
+    enum item_kind kind;
+    char *text; /* owned; all offsets into a piece are into this */
+    size_t size;
+    uint32_t cell, line, column;
+    uint32_t origin; /* id of the definition that is compiled again; 0: of the cell */
+    struct declaration declaration;
+    size_t sheet_start; /* where the text stands in the sheet */
+    size_t run;         /* statements: which wrapper function they are in */
+    bool is_include;    /* a directive that the prologue has taken over */
+    bool is_active;     /* not in a branch of #if that is left out */
+};
+
+enum entity_role {
+    ENTITY_INCLUDE,
+    ENTITY_PRAGMA,
+    ENTITY_MACRO,
+    ENTITY_TYPE,
+    ENTITY_PROTOTYPE, /* a function that is declared only */
+    ENTITY_EXTERN,    /* a variable that is declared only */
+    ENTITY_VARIABLE,
+    ENTITY_FUNCTION,
+};
+
+/* A change of a piece's text. */
+struct edit {
+    size_t start, size; /* what is replaced, in the piece */
+    char *text;         /* by what; owned */
+};
+
+struct entity {
+    enum entity_role role;
+    struct definition *definition; /* owned */
+    size_t piece;
+    /* The text it is cut from: the piece's, or libclang's print of what a macro made. */
+    const char *text;
+    const struct declaration *declaration;
+    const struct declarator *declarator; /* NULL for types */
+    char *printed;                       /* owned; NULL when the piece's text serves */
+    struct declaration printed_declaration;
+    CXCursor cursor;
+    bool is_dynamic;   /* its initialiser must run */
+    char *type_text;   /* T in __typeof__(T) name; owned */
+    char *initialiser; /* owned C text, NULL when there is none */
+    char *symbol;      /* "f__achar12"; owned, NULL: it has none */
+    struct edit *edits; /* functions: static locals moved out */
+    size_t n_edits, edits_capacity;
+    const struct entity *owner; /* hoisted static locals: the function they were in */
+};
+
+struct draft {
+    struct analysis *analysis;
+    uint32_t cell;
+    int mode; /* enum plan_mode */
+    const char *source;
+    size_t size;
+    struct piece *pieces;
+    size_t n_pieces, pieces_capacity;
+    char **hidden; /* names that the prologue must not declare */
+    size_t n_hidden, hidden_capacity;
+    bool has_conditionals; /* the cell holds #if */
+    bool is_full;          /* the prologue is the real #include lines */
+    struct buffer prologue, sheet;
+    size_t items_start; /* offset of the first piece's wrapping in the sheet */
+    size_t n_wrappers;
+    uint32_t *used; /* session definitions that the prologue declares */
+    size_t n_used;
+    struct entity **entities; /* owned, each at a place that stays */
+    size_t n_entities, entities_capacity;
+    uint32_t first_id, next_id;
+    struct diagnostic *diagnostics;
+    size_t n_diagnostics, diagnostics_capacity;
+    bool has_errors;
+    size_t *dynamic_offsets; /* in the sheet: where clang met initialisers that must run */
+    size_t n_dynamic, dynamic_capacity;
+    CXCursor *runs; /* the functions round statements, by number */
+    CXCursor value; /* the value's expression in its parentheses */
+    size_t value_piece;
+    bool has_value;
+    struct plan *plan;
+};
+
+/* pieces.c */
+bool pieces_cut(struct draft *draft); /* false: diagnostics say why */
+void pieces_clear(struct draft *draft);
+struct piece *piece_add(struct draft *draft, enum item_kind kind, const char *text,
+                        size_t size);
+struct typing draft_typing(struct draft *draft);
+bool piece_is_directive(const struct piece *piece, const char *word);
+/* Of #define and #undef. */
+struct span piece_macro_name(const struct piece *piece);
+void draft_hide(struct draft *draft, const char *name);
+bool draft_hides(const struct draft *draft, const char *name);
+struct cell_names draft_names(struct analysis *analysis);
+
+/* parse.c */
+int analysis_parse(struct analysis *analysis, const char *text, size_t size,
+                   struct error *err) MUST_USE;
+const char *analysis_sheet_file(void);
+size_t location_offset(CXSourceLocation location); /* SIZE_MAX: not in the sheet */
+size_t cursor_offset(CXCursor cursor); /* of its name; SIZE_MAX when it is not in the sheet */
+bool cursor_extent(CXCursor cursor, size_t *ret_start, size_t *ret_end);
+char *cursor_name(CXCursor cursor) MUST_USE;
+
+/* diagnose.c */
+void diagnose(struct draft *draft);
+struct diagnostic *diagnostic_add(struct draft *draft, enum severity severity,
+                                  uint32_t cell, uint32_t line, uint32_t column,
+                                  const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
+/* At an offset of a piece. */
+void diagnostic_in_piece(struct draft *draft, enum severity severity,
+                         const struct piece *piece, size_t offset, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+/* Adds the source lines, and brings places behind the cell's end back into it. */
+void diagnostics_finish(struct draft *draft);
+void diagnostics_clear(struct draft *draft);
+
+/* entities.c */
+void entities_from_directives(struct draft *draft); /* before the parse: includes, macros */
+void entities_from_tree(struct draft *draft);
+struct entity *entity_find(const struct draft *draft, const char *name);
+void piece_place(const struct piece *piece, size_t offset, uint32_t *ret_line,
+                 uint32_t *ret_column);
+
+/* source.c */
+void entity_source(struct draft *draft, struct entity *entity); /* type, source, ... */
+/* Its definition under another name: "int f__achar3(int a) { ... }". */
+char *entity_defined_as(const struct entity *entity, const char *name) MUST_USE;
+/* What declares one declarator only, without its initialiser: "int *p;". */
+void declarator_text(const char *text, const struct declaration *declaration,
+                     const struct declarator *declarator, struct buffer *out);
+
+/* edit.c */
+void edit_add(struct edit **edits, size_t *n, size_t *capacity, size_t start, size_t size,
+              const char *text);
+/* text[start, start + size) with those edits that lie in it, in any order, not
+ * overlapping. */
+void edits_apply(const char *text, size_t start, size_t size, const struct edit *edits,
+                 size_t n, struct buffer *out);
+
+/* statics.c */
+void hoist_statics(struct draft *draft, struct entity *function);
+void entities_clear(struct draft *draft);
+struct entity *entity_add(struct draft *draft, enum entity_role role,
+                          enum definition_kind kind, size_t piece, const char *name);
+/* The definition that a name means at the end of this cell; 0: none of the session. */
+uint32_t draft_resolve(const struct draft *draft, const char *name);
+
+/* refer.c */
+void refer(struct draft *draft);
+
+/* scan.c */
+void scan(struct draft *draft); /* plan->cc_reason and needs_cc of definitions */
+
+/* compose.c */
+void compose(struct draft *draft);
+
+#endif

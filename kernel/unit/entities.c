@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The definitions of a cell. Directives are read by tokens before the parse, because the
+ * includes must be indexed for it; the rest is found in the tree. Ids are given in the
+ * order in which definitions are found, directives first. */
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/unit/sheet.h"
+
+struct entity *entity_add(struct draft *draft, enum entity_role role,
+                          enum definition_kind kind, size_t piece, const char *name)
+{
+    GROW(draft->entities, draft->n_entities, draft->entities_capacity);
+    struct entity *entity = must_alloc(sizeof(*entity));
+    draft->entities[draft->n_entities++] = entity;
+    struct definition *definition = must_alloc(sizeof(*definition));
+    const struct piece *at = &draft->pieces[piece];
+    definition->id = draft->next_id++;
+    definition->kind = kind;
+    definition->name = must_strdup(name);
+    definition->cell = at->cell;
+    definition->line = at->line;
+    definition->column = at->column;
+    *entity = (struct entity){.role = role,
+                              .definition = definition,
+                              .piece = piece,
+                              .text = at->text,
+                              .declaration = &at->declaration,
+                              .cursor = clang_getNullCursor()};
+    return entity;
+}
+
+struct entity *entity_find(const struct draft *draft, const char *name)
+{
+    for (size_t i = draft->n_entities; i-- > 0;) {
+        const struct definition *definition = draft->entities[i]->definition;
+        if (strcmp(definition->name, name) == 0)
+            return draft->entities[i];
+        for (size_t k = 0; k < definition->n_names; k++)
+            if (strcmp(definition->names[k], name) == 0)
+                return draft->entities[i];
+    }
+    return NULL;
+}
+
+uint32_t draft_resolve(const struct draft *draft, const char *name)
+{
+    const struct entity *entity = entity_find(draft, name);
+    if (entity)
+        return entity->definition->id;
+    if (draft_hides(draft, name))
+        return 0;
+    const struct definition *current = graph_current(draft->analysis->graph, name);
+    return current ? current->id : 0;
+}
+
+static void entity_free(struct entity *entity)
+{
+    definition_free(entity->definition);
+    declaration_clear(&entity->printed_declaration);
+    free(entity->printed);
+    free(entity->type_text);
+    free(entity->initialiser);
+    free(entity->symbol);
+    for (size_t i = 0; i < entity->n_edits; i++)
+        free(entity->edits[i].text);
+    free(entity->edits);
+    free(entity);
+}
+
+void entities_clear(struct draft *draft)
+{
+    for (size_t i = 0; i < draft->n_entities; i++)
+        entity_free(draft->entities[i]);
+    free(draft->entities);
+    free(draft->runs);
+    draft->entities = NULL;
+    draft->runs = NULL;
+    draft->n_entities = draft->entities_capacity = 0;
+    draft->next_id = draft->first_id;
+    draft->has_value = false;
+}
+
+/* Lines are counted over the #line directives that a piece may hold. */
+void piece_place(const struct piece *piece, size_t offset, uint32_t *ret_line,
+                 uint32_t *ret_column)
+{
+    uint32_t line = piece->line, column = piece->column;
+    for (size_t i = 0; i < offset && i < piece->size; i++) {
+        if (piece->text[i] != '\n') {
+            column++;
+            continue;
+        }
+        column = 1;
+        line++;
+        unsigned next = 0;
+        if (sscanf(piece->text + i + 1, "#line %u", &next) == 1)
+            line = next - 1;
+    }
+    *ret_line = line;
+    *ret_column = column;
+}
+
+/* ---- directives ----------------------------------------------------------------------- */
+
+static char *include_name(const struct piece *piece)
+{
+    const char *at = strpbrk(piece->text, "<\"");
+    if (!at)
+        return NULL;
+    const char *end = strchr(at + 1, *at == '<' ? '>' : '"');
+    return end ? must_strndup(at, (size_t)(end - at) + 1) : NULL;
+}
+
+static void add_include(struct draft *draft, size_t index)
+{
+    struct piece *piece = &draft->pieces[index];
+    CLEANUP(freep) char *name = include_name(piece);
+    if (!name || entity_find(draft, name))
+        return;
+    const struct definition *old = graph_current(draft->analysis->graph, name);
+    if (old && *name == '<')
+        return;
+    if (old) /* a header of the user's own may have changed */
+        draft_hide(draft, name);
+    struct entity *entity =
+        entity_add(draft, ENTITY_INCLUDE, DEFINITION_INCLUDE, index, name);
+    entity->definition->source = must_format("#include %s", name);
+}
+
+static void add_macro(struct draft *draft, size_t index)
+{
+    const struct piece *piece = &draft->pieces[index];
+    struct span span = piece_macro_name(piece);
+    if (!span.size)
+        return;
+    CLEANUP(freep) char *name = must_strndup(piece->text + span.start, span.size);
+    const struct definition *old = graph_current(draft->analysis->graph, name);
+    if (old && old->kind == DEFINITION_MACRO && !entity_find(draft, name) &&
+        tokens_equal(old->source, strlen(old->source), piece->text, piece->size))
+        return;
+    struct entity *entity = entity_add(draft, ENTITY_MACRO, DEFINITION_MACRO, index, name);
+    piece_place(piece, span.start, &entity->definition->line, &entity->definition->column);
+    size_t size = piece->size;
+    while (size && strchr("\n\r \t", piece->text[size - 1]))
+        size--;
+    entity->definition->source = must_strndup(piece->text, size);
+}
+
+static void add_pragma(struct draft *draft, size_t index)
+{
+    const struct piece *piece = &draft->pieces[index];
+    if (tokens_mention(piece->text, piece->size, "once"))
+        return;
+    struct entity *entity =
+        entity_add(draft, ENTITY_PRAGMA, DEFINITION_PRAGMA, index, "#pragma");
+    entity->definition->source = must_strdup(piece->text);
+}
+
+void entities_from_directives(struct draft *draft)
+{
+    for (size_t i = 0; i < draft->n_pieces; i++) {
+        const struct piece *piece = &draft->pieces[i];
+        if (piece->is_include)
+            add_include(draft, i);
+        else if (piece_is_directive(piece, "define") || piece_is_directive(piece, "undef"))
+            add_macro(draft, i);
+        else if (piece_is_directive(piece, "pragma"))
+            add_pragma(draft, i);
+    }
+}
+
+/* ---- the tree ------------------------------------------------------------------------- */
+
+static const struct declarator *declarator_at(const struct piece *piece, size_t offset)
+{
+    const struct declaration *declaration = &piece->declaration;
+    for (size_t i = 0; i < declaration->n_declarators; i++)
+        if (declaration->declarators[i].name.start == offset)
+            return &declaration->declarators[i];
+    return NULL;
+}
+
+/* Uses libclang's print of a declaration whose own text is inside a macro. */
+static void use_print(struct draft *draft, struct entity *entity)
+{
+    entity->printed = take_string(clang_getCursorPrettyPrinted(entity->cursor, NULL));
+    struct cell_names names = draft_names(draft->analysis);
+    size_t size = strlen(entity->printed);
+    declaration_parse(entity->printed, size, &names, &entity->printed_declaration);
+    entity->text = entity->printed;
+    entity->declaration = &entity->printed_declaration;
+    entity->declarator = entity->printed_declaration.n_declarators
+                             ? &entity->printed_declaration.declarators[0]
+                             : NULL;
+}
+
+static struct entity *add_named(struct draft *draft, enum entity_role role,
+                                enum definition_kind kind, size_t index, CXCursor cursor,
+                                size_t offset)
+{
+    CLEANUP(freep) char *name = cursor_name(cursor);
+    const struct piece *piece = &draft->pieces[index];
+    struct entity *entity = entity_add(draft, role, kind, index, name);
+    entity->cursor = cursor;
+    piece_place(piece, offset, &entity->definition->line, &entity->definition->column);
+    entity->declarator = declarator_at(piece, offset);
+    if (!entity->declarator)
+        use_print(draft, entity);
+    return entity;
+}
+
+static bool is_defined_here(CXCursor cursor)
+{
+    return !clang_Cursor_isNull(clang_getCursorDefinition(cursor));
+}
+
+static void found_function(struct draft *draft, size_t index, CXCursor cursor,
+                           size_t offset)
+{
+    if (clang_isCursorDefinition(cursor)) {
+        add_named(draft, ENTITY_FUNCTION, DEFINITION_FUNCTION, index, cursor, offset);
+        return;
+    }
+    CLEANUP(freep) char *name = cursor_name(cursor);
+    const struct definition *old = graph_current(draft->analysis->graph, name);
+    bool is_known = old && old->kind == DEFINITION_FUNCTION && !draft_hides(draft, name);
+    if (!is_defined_here(cursor) && !is_known && !entity_find(draft, name))
+        add_named(draft, ENTITY_PROTOTYPE, DEFINITION_FUNCTION, index, cursor, offset);
+}
+
+static void found_variable(struct draft *draft, size_t index, CXCursor cursor,
+                           size_t offset)
+{
+    CLEANUP(freep) char *name = cursor_name(cursor);
+    struct entity *known = entity_find(draft, name);
+    bool is_extern = clang_Cursor_getStorageClass(cursor) == CX_SC_Extern &&
+                     !clang_isCursorDefinition(cursor);
+    if (is_extern) {
+        const struct definition *old = graph_current(draft->analysis->graph, name);
+        if (!known && !(old && !draft_hides(draft, name)) && !is_defined_here(cursor))
+            add_named(draft, ENTITY_EXTERN, DEFINITION_VARIABLE, index, cursor, offset);
+        return;
+    }
+    if (known && known->role == ENTITY_VARIABLE) { /* `int x; int x = 3;` */
+        const struct declarator *declarator = declarator_at(&draft->pieces[index], offset);
+        if (!declarator || !declarator->initialiser.size)
+            return;
+        known->piece = index;
+        known->text = draft->pieces[index].text;
+        known->declaration = &draft->pieces[index].declaration;
+        known->declarator = declarator;
+        known->cursor = cursor;
+        return;
+    }
+    add_named(draft, ENTITY_VARIABLE, DEFINITION_VARIABLE, index, cursor, offset);
+}
+
+static void add_type_names(struct entity *entity)
+{
+    const struct declaration *declaration = entity->declaration;
+    for (size_t i = 0; i < declaration->n_names; i++)
+        if (strcmp(declaration->names[i], entity->definition->name) != 0 &&
+            (declaration->is_typedef || !declaration->n_declarators ||
+             i + declaration->n_declarators < declaration->n_names))
+            definition_add_name(entity->definition, declaration->names[i]);
+}
+
+/* One definition for all tags, enumerators and typedef names of a declaration. */
+static void found_type(struct draft *draft, size_t index, CXCursor cursor, size_t offset)
+{
+    struct piece *piece = &draft->pieces[index];
+    const struct declaration *declaration = &piece->declaration;
+    for (size_t i = 0; i < draft->n_entities; i++)
+        if (draft->entities[i]->piece == index && draft->entities[i]->role == ENTITY_TYPE &&
+            !draft->entities[i]->printed)
+            return;
+    bool is_own = declaration->is_typedef || declaration->record.size ||
+                  !declaration->n_declarators;
+    if (!is_own)
+        return;
+    struct entity *entity;
+    if (!declaration->n_names) { /* a macro's */
+        CLEANUP(freep) char *spelling =
+            take_string(clang_getTypeSpelling(clang_getCursorType(cursor)));
+        entity = entity_add(draft, ENTITY_TYPE, DEFINITION_TYPE, index, spelling);
+        entity->cursor = cursor;
+        use_print(draft, entity);
+        entity->declarator = NULL;
+        entity->definition->source = must_format("%s;", entity->printed);
+        return;
+    }
+    size_t name = 0;
+    if (declaration->is_typedef)
+        name = declaration->n_names - declaration->n_declarators;
+    entity = entity_add(draft, ENTITY_TYPE, DEFINITION_TYPE, index, declaration->names[name]);
+    entity->cursor = cursor;
+    struct span place = declaration->is_typedef ? declaration->declarators[0].name
+                        : declaration->tag.size ? declaration->tag
+                                                : declaration->keyword;
+    piece_place(piece, place.start, &entity->definition->line, &entity->definition->column);
+    add_type_names(entity);
+}
+
+static bool is_forward_of_known(const struct draft *draft, const struct piece *piece)
+{
+    const struct declaration *declaration = &piece->declaration;
+    return declaration->n_names == 1 && !declaration->record.size &&
+           !declaration->n_declarators &&
+           graph_current(draft->analysis->graph, declaration->names[0]);
+}
+
+static bool starts_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* Functions and marks that the layout added; true when it was one. */
+static bool found_wrapper(struct draft *draft, CXCursor cursor)
+{
+    CLEANUP(freep) char *name = cursor_name(cursor);
+    size_t number = 0;
+    if (sscanf(name, SHEET_MARK "%zu", &number) == 1 && number < draft->n_pieces) {
+        draft->pieces[number].is_active = true;
+        return true;
+    }
+    if (sscanf(name, SHEET_RUN "%zu", &number) == 1 && number < draft->n_wrappers) {
+        draft->runs[number] = cursor;
+        for (size_t i = 0; i < draft->n_pieces; i++)
+            if (draft->pieces[i].run == number)
+                draft->pieces[i].is_active = true;
+        return true;
+    }
+    if (strcmp(name, SHEET_VALUE) == 0) {
+        draft->value = cursor;
+        draft->has_value = true;
+        return true;
+    }
+    return starts_with(name, SHEET_RUN);
+}
+
+static enum CXChildVisitResult found(CXCursor cursor, CXCursor parent, CXClientData data)
+{
+    struct draft *draft = data;
+    size_t offset = cursor_offset(cursor);
+    if (offset == SIZE_MAX || offset < draft->items_start)
+        return CXChildVisit_Continue;
+    enum CXCursorKind kind = clang_getCursorKind(cursor);
+    if ((kind == CXCursor_FunctionDecl || kind == CXCursor_VarDecl) &&
+        found_wrapper(draft, cursor))
+        return CXChildVisit_Continue;
+    struct piece *piece = sheet_piece(draft, offset, &offset);
+    if (!piece)
+        return CXChildVisit_Continue;
+    size_t index = (size_t)(piece - draft->pieces);
+    piece->is_active = true;
+    if (kind == CXCursor_FunctionDecl)
+        found_function(draft, index, cursor, offset);
+    else if (kind == CXCursor_VarDecl)
+        found_variable(draft, index, cursor, offset);
+    else if ((kind == CXCursor_StructDecl || kind == CXCursor_UnionDecl ||
+              kind == CXCursor_EnumDecl || kind == CXCursor_TypedefDecl) &&
+             !is_forward_of_known(draft, piece))
+        found_type(draft, index, cursor, offset);
+    return CXChildVisit_Continue;
+}
+
+/* What a branch of #if has left out. */
+static void drop_inactive(struct draft *draft)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < draft->n_entities; i++) {
+        if (draft->pieces[draft->entities[i]->piece].is_active)
+            draft->entities[n++] = draft->entities[i];
+        else
+            entity_free(draft->entities[i]);
+    }
+    draft->n_entities = n;
+}
+
+void entities_from_tree(struct draft *draft)
+{
+    draft->runs = must_alloc((draft->n_wrappers + 1) * sizeof(*draft->runs));
+    for (size_t i = 0; i < draft->n_wrappers; i++)
+        draft->runs[i] = clang_getNullCursor();
+    for (size_t i = 0; i < draft->n_pieces; i++) {
+        draft->pieces[i].is_active = !draft->has_conditionals;
+        if (draft->pieces[i].kind == ITEM_VALUE)
+            draft->value_piece = i;
+    }
+    clang_visitChildren(clang_getTranslationUnitCursor(draft->analysis->unit), found, draft);
+    drop_inactive(draft);
+    size_t n = draft->n_entities; /* static locals are added behind */
+    for (size_t i = 0; i < n; i++)
+        if (draft->entities[i]->role == ENTITY_FUNCTION)
+            hoist_statics(draft, draft->entities[i]);
+    for (size_t i = 0; i < draft->n_entities; i++)
+        entity_source(draft, draft->entities[i]);
+}

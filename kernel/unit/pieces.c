@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The cell cut into pieces, each with its declaration read by tokens, so that the names
+ * the cell defines are known before anything is parsed. */
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/peer/protocol.h"
+#include "kernel/unit/draft.h"
+
+static bool name_is_type(void *context, const char *name, size_t size)
+{
+    struct analysis *analysis = context;
+    CLEANUP(freep) char *copy = must_strndup(name, size);
+    const struct definition *definition = graph_current(analysis->graph, copy);
+    if (!definition)
+        return headers_is_type(analysis->headers, name, size);
+    if (definition->kind != DEFINITION_TYPE || !definition->source)
+        return false;
+    /* Enumerators are names of a type's definition, too. */
+    struct declaration declaration;
+    declaration_parse(definition->source, strlen(definition->source), NULL, &declaration);
+    bool is_type = false;
+    for (size_t i = 0; declaration.is_typedef && i < declaration.n_declarators; i++) {
+        const struct span *at = &declaration.declarators[i].name;
+        is_type |= at->size == size && !memcmp(definition->source + at->start, name, size);
+    }
+    declaration_clear(&declaration);
+    return is_type;
+}
+
+static const char *name_macro(void *context, const char *name, size_t size)
+{
+    struct analysis *analysis = context;
+    CLEANUP(freep) char *copy = must_strndup(name, size);
+    const struct definition *definition = graph_current(analysis->graph, copy);
+    if (!definition)
+        return headers_macro(analysis->headers, name, size);
+    if (definition->kind != DEFINITION_MACRO || !definition->source)
+        return NULL;
+    return strstr(definition->source, copy);
+}
+
+static bool name_is_visible(void *context, const char *name, size_t size)
+{
+    struct analysis *analysis = context;
+    CLEANUP(freep) char *copy = must_strndup(name, size);
+    return graph_current(analysis->graph, copy) ||
+           headers_is_visible(analysis->headers, name, size);
+}
+
+struct cell_names draft_names(struct analysis *analysis)
+{
+    return (struct cell_names){.is_type = name_is_type,
+                               .macro = name_macro,
+                               .is_visible = name_is_visible,
+                               .context = analysis};
+}
+
+void draft_hide(struct draft *draft, const char *name)
+{
+    if (draft_hides(draft, name))
+        return;
+    GROW(draft->hidden, draft->n_hidden, draft->hidden_capacity);
+    draft->hidden[draft->n_hidden++] = must_strdup(name);
+}
+
+bool draft_hides(const struct draft *draft, const char *name)
+{
+    for (size_t i = 0; i < draft->n_hidden; i++)
+        if (strcmp(draft->hidden[i], name) == 0)
+            return true;
+    return false;
+}
+
+struct piece *piece_add(struct draft *draft, enum item_kind kind, const char *text,
+                        size_t size)
+{
+    GROW(draft->pieces, draft->n_pieces, draft->pieces_capacity);
+    struct piece *piece = &draft->pieces[draft->n_pieces++];
+    *piece = (struct piece){.kind = kind,
+                            .text = must_strndup(text, size),
+                            .size = size,
+                            .cell = draft->cell,
+                            .line = 1,
+                            .column = 1,
+                            .run = SIZE_MAX,
+                            .is_active = true};
+    piece->size = strlen(piece->text);
+    return piece;
+}
+
+/* The word behind # of a directive: "define". */
+static bool directive_word(const struct piece *piece, struct span *ret_word)
+{
+    size_t at = strspn(piece->text, "# \t");
+    size_t n = 0;
+    while (piece->text[at + n] >= 'a' && piece->text[at + n] <= 'z')
+        n++;
+    *ret_word = (struct span){at, n};
+    return n > 0;
+}
+
+bool piece_is_directive(const struct piece *piece, const char *word)
+{
+    struct span span;
+    return piece->kind == ITEM_DIRECTIVE && directive_word(piece, &span) &&
+           span.size == strlen(word) && !memcmp(piece->text + span.start, word, span.size);
+}
+
+struct span piece_macro_name(const struct piece *piece)
+{
+    struct span word = {0};
+    directive_word(piece, &word);
+    struct lexer lexer = lexer_init(piece->text + word.start + word.size,
+                                    piece->size - word.start - word.size);
+    struct token token = lexer_next(&lexer);
+    if (token.kind != TOKEN_IDENTIFIER)
+        return (struct span){0};
+    return (struct span){(size_t)(token.text - piece->text), token.size};
+}
+
+/* `struct { int x; } origin;`: the struct gets a tag, on a line of its own so that places
+ * behind it stay as they are. */
+static void name_record(struct draft *draft, struct piece *piece, uint32_t number)
+{
+    const struct declaration *declaration = &piece->declaration;
+    size_t at = declaration->keyword.start + declaration->keyword.size;
+    uint32_t line = piece->line, column = piece->column;
+    for (size_t i = 0; i < at; i++) {
+        column = piece->text[i] == '\n' ? 1 : column + 1;
+        line += piece->text[i] == '\n';
+    }
+    struct buffer text = {0};
+    buffer_add(&text, piece->text, at);
+    buffer_format(&text, " achar_anonymous_%u\n#line %u \"In[%u]\"\n%*s", number, line,
+                  piece->cell, (int)(column - 1), "");
+    buffer_add_string(&text, piece->text + at);
+    free(piece->text);
+    piece->size = text.size;
+    piece->text = buffer_take(&text);
+    declaration_clear(&piece->declaration);
+    struct cell_names names = draft_names(draft->analysis);
+    declaration_parse(piece->text, piece->size, &names, &piece->declaration);
+}
+
+static bool needs_tag(const struct declaration *declaration)
+{
+    return declaration->record.size && !declaration->tag.size && !declaration->is_typedef &&
+           declaration->n_declarators;
+}
+
+/* A prototype of what is defined already must agree with it, so that one stays visible. */
+static bool must_agree(const struct draft *draft, const struct piece *piece,
+                       const char *name)
+{
+    const struct definition *old = graph_current(draft->analysis->graph, name);
+    if (!old || piece->kind != ITEM_DECLARATION)
+        return false;
+    const struct declaration *declaration = &piece->declaration;
+    for (size_t i = 0; i < declaration->n_declarators; i++) {
+        const struct declarator *at = &declaration->declarators[i];
+        if (strlen(name) != at->name.size ||
+            memcmp(piece->text + at->name.start, name, at->name.size) != 0)
+            continue;
+        if (old->kind == DEFINITION_FUNCTION && old->source && !declaration->is_typedef)
+            return at->is_function;
+        return old->kind == DEFINITION_VARIABLE && declaration->is_extern &&
+               !at->initialiser.size;
+    }
+    return false;
+}
+
+static void read_declaration(struct draft *draft, struct piece *piece,
+                             uint32_t *n_anonymous)
+{
+    struct cell_names names = draft_names(draft->analysis);
+    declaration_parse(piece->text, piece->size, &names, &piece->declaration);
+    if (needs_tag(&piece->declaration))
+        name_record(draft, piece, draft->first_id + (*n_anonymous)++);
+    for (size_t i = 0; i < piece->declaration.n_names; i++) {
+        const char *name = piece->declaration.names[i];
+        if (!must_agree(draft, piece, name))
+            draft_hide(draft, name);
+    }
+}
+
+static void set_place(struct piece *piece, const struct item *item)
+{
+    piece->line = item->line;
+    piece->column = item->column;
+}
+
+bool pieces_cut(struct draft *draft)
+{
+    struct cell_names names = draft_names(draft->analysis);
+    struct cell cell = {0};
+    cell_split(draft->source, draft->size, &names, &cell);
+    bool is_whole = cell.status == CELL_COMPLETE;
+    if (!is_whole)
+        diagnostic_add(draft, SEVERITY_ERROR, draft->cell, cell.problem_line,
+                       cell.problem_column, "%s", cell.problem ? cell.problem : "incomplete");
+    uint32_t n_anonymous = 0;
+    for (size_t i = 0; is_whole && i < cell.n_items; i++) {
+        const struct item *item = &cell.items[i];
+        struct piece *piece =
+            piece_add(draft, item->kind, draft->source + item->start, item->size);
+        set_place(piece, item);
+        if (piece->kind == ITEM_DECLARATION || piece->kind == ITEM_FUNCTION)
+            read_declaration(draft, piece, &n_anonymous);
+        if (piece->kind == ITEM_DIRECTIVE) {
+            piece->is_include = piece_is_directive(piece, "include");
+            draft->has_conditionals |= piece_is_directive(piece, "endif");
+        }
+    }
+    cell_clear(&cell);
+    return is_whole;
+}
+
+void pieces_clear(struct draft *draft)
+{
+    for (size_t i = 0; i < draft->n_pieces; i++) {
+        declaration_clear(&draft->pieces[i].declaration);
+        free(draft->pieces[i].text);
+    }
+    free(draft->pieces);
+    for (size_t i = 0; i < draft->n_hidden; i++)
+        free(draft->hidden[i]);
+    free(draft->hidden);
+    draft->pieces = NULL;
+    draft->hidden = NULL;
+    draft->n_pieces = draft->n_hidden = 0;
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What definitions and statements refer to. Functions, variables and enumerators come from
+ * the tree, so that a local of the same name is not taken for one; types and macros come
+ * from the tokens, because uses inside macro bodies leave no place in the text. Calls that
+ * allocate are typed by the pointer that the result is given to. */
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/unit/prologue.h"
+#include "kernel/unit/sheet.h"
+
+#define MACRO_DEPTH_MAX 50
+#define SITES_MAX 10000 /* of one definition */
+
+struct reference {
+    struct draft *draft;
+    struct definition *definition; /* what gets the references and sites */
+    CXCursor *stack; /* cursors from the definition down to the current one */
+    size_t depth, capacity;
+};
+
+/* ---- tokens --------------------------------------------------------------------------- */
+
+static const struct definition *definition_by_id(const struct draft *draft, uint32_t id)
+{
+    if (id < draft->first_id)
+        return graph_get(draft->analysis->graph, id);
+    for (size_t i = 0; i < draft->n_entities; i++)
+        if (draft->entities[i]->definition->id == id)
+            return draft->entities[i]->definition;
+    return NULL;
+}
+
+static const char *macro_body(const struct definition *macro)
+{
+    const char *at = macro->source ? strstr(macro->source, macro->name) : NULL;
+    return at ? at + strlen(macro->name) : "";
+}
+
+static void refer_tokens(struct reference *reference, const char *text, size_t size,
+                         unsigned depth);
+
+static void refer_name(struct reference *reference, const char *name, unsigned depth)
+{
+    uint32_t id = draft_resolve(reference->draft, name);
+    const struct definition *to = id ? definition_by_id(reference->draft, id) : NULL;
+    if (!to || (to->kind != DEFINITION_TYPE && to->kind != DEFINITION_MACRO))
+        return;
+    size_t before = reference->definition->n_refs;
+    definition_add_ref(reference->definition, id);
+    bool is_new = reference->definition->n_refs > before;
+    if (is_new && to->kind == DEFINITION_MACRO && depth < MACRO_DEPTH_MAX) {
+        const char *body = macro_body(to);
+        refer_tokens(reference, body, strlen(body), depth + 1);
+    }
+}
+
+static void refer_tokens(struct reference *reference, const char *text, size_t size,
+                         unsigned depth)
+{
+    struct lexer lexer = lexer_init(text, size);
+    const char *tag = NULL;
+    for (;;) {
+        struct token token = lexer_next(&lexer);
+        if (token.kind == TOKEN_END)
+            return;
+        if (token.kind == TOKEN_IDENTIFIER) {
+            CLEANUP(freep) char *name =
+                must_format("%s%.*s", tag ? tag : "", (int)token.size, token.text);
+            refer_name(reference, name, depth);
+        }
+        tag = token_is(&token, "struct")  ? "struct "
+              : token_is(&token, "union") ? "union "
+              : token_is(&token, "enum")  ? "enum "
+                                          : NULL;
+    }
+}
+
+/* ---- types ---------------------------------------------------------------------------- */
+
+static void refer_type(struct reference *reference, uint32_t id, unsigned depth)
+{
+    const struct type *type = types_get(&reference->draft->analysis->types, id);
+    if (type->definition)
+        definition_add_ref(reference->definition, type->definition);
+    if (depth > 16 || type->kind == TYPE_STRUCT || type->kind == TYPE_UNION)
+        return;
+    if (type->target)
+        refer_type(reference, type->target, depth + 1);
+    for (size_t i = 0; type->kind == TYPE_FUNCTION && i < type->n_fields; i++)
+        refer_type(reference, type->fields[i].type, depth + 1);
+}
+
+/* ---- the tree ------------------------------------------------------------------------- */
+
+static bool is_allocator(const char *name)
+{
+    static const char *const names[] = {"malloc",        "calloc", "realloc", "reallocarray",
+                                        "aligned_alloc", "valloc", "memalign", NULL};
+    for (size_t i = 0; names[i]; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* The pointer type at the nearest cast, said or implied, around the call. */
+static bool allocated_type(const struct reference *reference, CXType *ret)
+{
+    for (size_t i = reference->depth; i-- > 0;) {
+        enum CXCursorKind kind = clang_getCursorKind(reference->stack[i]);
+        if (kind != CXCursor_UnexposedExpr && kind != CXCursor_CStyleCastExpr &&
+            kind != CXCursor_ParenExpr)
+            return false;
+        CXType type = clang_getCanonicalType(clang_getCursorType(reference->stack[i]));
+        CXType element = clang_getPointeeType(type);
+        if (type.kind == CXType_Pointer &&
+            clang_getCanonicalType(element).kind != CXType_Void) {
+            *ret = element;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add_site(struct reference *reference, uint32_t line, uint32_t type)
+{
+    struct definition *to = reference->definition;
+    for (size_t i = 0; i < to->n_sites; i++) {
+        if (to->sites[i].line != line)
+            continue;
+        if (to->sites[i].type != type)
+            to->sites[i].type = UINT32_MAX; /* taken out at the end */
+        return;
+    }
+    if (to->n_sites >= SITES_MAX)
+        return;
+    to->sites = must_realloc(to->sites, to->n_sites + 1, sizeof(*to->sites));
+    to->sites[to->n_sites++] = (struct allocation_site){line, type};
+}
+
+static void drop_mixed_sites(struct definition *definition)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < definition->n_sites; i++)
+        if (definition->sites[i].type != UINT32_MAX)
+            definition->sites[n++] = definition->sites[i];
+    definition->n_sites = n;
+}
+
+static void found_call(struct reference *reference, CXCursor call)
+{
+    CLEANUP(freep) char *name = cursor_name(call);
+    CXType element;
+    if (!is_allocator(name) || !allocated_type(reference, &element) ||
+        typing_is_local(element))
+        return;
+    unsigned line = 0;
+    CXString file;
+    clang_getPresumedLocation(clang_getCursorLocation(call), &file, &line, NULL);
+    clang_disposeString(file);
+    struct typing typing = draft_typing(reference->draft);
+    add_site(reference, line, typing_id(&typing, clang_getUnqualifiedType(element)));
+}
+
+static void found_reference(struct reference *reference, CXCursor cursor)
+{
+    CXCursor to = clang_getCursorReferenced(cursor);
+    enum CXCursorKind kind = clang_getCursorKind(to);
+    const struct draft *draft = reference->draft;
+    if (kind == CXCursor_VarDecl &&
+        clang_getCursorKind(clang_getCursorSemanticParent(to)) != CXCursor_TranslationUnit) {
+        for (size_t i = 0; i < draft->n_entities; i++)
+            if (draft->entities[i]->owner && clang_equalCursors(draft->entities[i]->cursor, to))
+                definition_add_ref(reference->definition, draft->entities[i]->definition->id);
+        return;
+    }
+    if (kind != CXCursor_VarDecl && kind != CXCursor_FunctionDecl &&
+        kind != CXCursor_EnumConstantDecl)
+        return;
+    CLEANUP(freep) char *name = cursor_name(to);
+    definition_add_ref(reference->definition, draft_resolve(draft, name));
+}
+
+static enum CXChildVisitResult walk(CXCursor cursor, CXCursor parent, CXClientData data)
+{
+    struct reference *reference = data;
+    enum CXCursorKind kind = clang_getCursorKind(cursor);
+    if (kind == CXCursor_DeclRefExpr)
+        found_reference(reference, cursor);
+    else if (kind == CXCursor_CallExpr)
+        found_call(reference, cursor);
+    GROW(reference->stack, reference->depth, reference->capacity);
+    reference->stack[reference->depth++] = cursor;
+    clang_visitChildren(cursor, walk, reference);
+    reference->depth--;
+    return CXChildVisit_Continue;
+}
+
+static void walk_cursor(struct reference *reference, CXCursor cursor)
+{
+    if (!clang_Cursor_isNull(cursor))
+        clang_visitChildren(cursor, walk, reference);
+}
+
+/* ---- headers and pragmas ---------------------------------------------------------------- */
+
+static void refer_headers(struct reference *reference, const char *text, size_t size)
+{
+    struct draft *draft = reference->draft;
+    CLEANUP(freep) uint32_t *used = NULL;
+    size_t n_used = 0;
+    CLEANUP(buffer_clear) struct buffer ignored = {0};
+    int r = draft->is_full
+                ? 1
+                : headers_prologue(draft->analysis->headers, draft->analysis->graph, text,
+                                   size, (const char *const *)draft->hidden, draft->n_hidden,
+                                   NULL, 0, &ignored, &used, &n_used, NULL);
+    const uint32_t *ids = r == 0 ? used : draft->used;
+    size_t n = r == 0 ? n_used : draft->n_used;
+    for (size_t i = 0; i < n; i++) {
+        const struct definition *to = definition_by_id(draft, ids[i]);
+        if (to && (to->kind == DEFINITION_INCLUDE || to->kind == DEFINITION_PRAGMA))
+            definition_add_ref(reference->definition, to->id);
+    }
+    for (size_t i = 0; i < draft->n_entities; i++) {
+        const struct entity *at = draft->entities[i];
+        bool is_wanted = at->role == ENTITY_PRAGMA || (r != 0 && at->role == ENTITY_INCLUDE);
+        if (is_wanted && at->definition->id < reference->definition->id)
+            definition_add_ref(reference->definition, at->definition->id);
+    }
+}
+
+/* ---- all of it -------------------------------------------------------------------------- */
+
+static void refer_text(struct reference *reference, const char *text)
+{
+    size_t size = strlen(text);
+    refer_tokens(reference, text, size, 0);
+    refer_headers(reference, text, size);
+}
+
+static void refer_entity(struct draft *draft, struct entity *entity)
+{
+    struct definition *definition = entity->definition;
+    struct reference reference = {.draft = draft, .definition = definition};
+    if (entity->role == ENTITY_MACRO) {
+        const char *body = macro_body(definition);
+        refer_tokens(&reference, body, strlen(body), 0);
+    } else if (entity->role >= ENTITY_TYPE) {
+        refer_text(&reference, definition->source ? definition->source
+                                                  : definition->declaration);
+        if (entity->role != ENTITY_TYPE)
+            refer_type(&reference, definition->type, 0);
+        if (!entity->is_dynamic) /* else its initialiser is a statement of the cell */
+            walk_cursor(&reference, entity->cursor);
+        else if (definition->declaration)
+            refer_text(&reference, definition->declaration);
+    }
+    drop_mixed_sites(definition);
+    free(reference.stack);
+}
+
+/* The cell's statements, its value and the initialisers that run. */
+static void refer_plan(struct draft *draft)
+{
+    struct definition statements = {.id = UINT32_MAX};
+    struct reference reference = {.draft = draft, .definition = &statements};
+    for (size_t i = 0; i < draft->n_wrappers; i++)
+        walk_cursor(&reference, draft->runs[i]);
+    if (draft->has_value)
+        walk_cursor(&reference, draft->value);
+    for (size_t i = 0; i < draft->n_pieces; i++) {
+        const struct piece *piece = &draft->pieces[i];
+        if (piece->is_active && !piece->origin &&
+            (piece->kind == ITEM_STATEMENT || piece->kind == ITEM_VALUE))
+            refer_text(&reference, piece->text);
+    }
+    for (size_t i = 0; i < draft->n_entities; i++) {
+        const struct entity *entity = draft->entities[i];
+        if (!entity->is_dynamic)
+            continue;
+        definition_add_ref(&statements, entity->definition->id);
+        walk_cursor(&reference, entity->cursor);
+        refer_text(&reference, entity->initialiser);
+    }
+    drop_mixed_sites(&statements);
+    draft->plan->refs = TAKE(statements.refs);
+    draft->plan->n_refs = statements.n_refs;
+    draft->plan->sites = TAKE(statements.sites);
+    draft->plan->n_sites = statements.n_sites;
+    free(reference.stack);
+}
+
+void refer(struct draft *draft)
+{
+    for (size_t i = 0; i < draft->n_entities; i++)
+        refer_entity(draft, draft->entities[i]);
+    refer_plan(draft);
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What libtcc must not compile: what it rejects, and what it gets silently wrong. */
+#include <string.h>
+
+#include "kernel/unit/draft.h"
+
+/* Words that settle it wherever they stand. */
+static const char *const words[] = {
+    "_Complex",     "_Thread_local", "__thread",  "thread_local", "_Atomic",
+    "__int128",     "__int128_t",    "__uint128_t", "_Float128",  "__float128",
+    "_BitInt",      "__auto_type",   "vector_size", "__vector_size__", "nullptr",
+    "constexpr",    "_Pragma",       "transparent_union", "_Alignas", "alignas", NULL};
+/* Attributes that libtcc ignores, and words that matter only in the cell's own text. */
+static const char *const own_words[] = {"mode", "__mode__", "aligned", "__aligned__", NULL};
+static const char *const builtin_prefixes[] = {"__atomic_", "__sync_", "__builtin_", NULL};
+static const char *const tcc_builtins[] = {
+    "__builtin_expect",  "__builtin_constant_p", "__builtin_types_compatible_p",
+    "__builtin_choose_expr", "__builtin_va_start", "__builtin_va_end", "__builtin_va_arg",
+    "__builtin_va_copy", "__builtin_va_list",    "__builtin_offsetof", "__builtin_alloca",
+    "__builtin_frame_address", "__builtin_return_address", NULL};
+static const char *const headers[] = {"complex.h",   "tgmath.h",   "stdatomic.h",
+                                      "immintrin.h", "emmintrin.h", "xmmintrin.h",
+                                      "x86intrin.h", "omp.h",       "link.h",  NULL};
+
+static bool is_in(const struct token *token, const char *const *list)
+{
+    for (; *list; list++)
+        if (token_is(token, *list))
+            return true;
+    return false;
+}
+
+static bool is_missing_builtin(const struct token *token)
+{
+    for (size_t i = 0; builtin_prefixes[i]; i++) {
+        size_t n = strlen(builtin_prefixes[i]);
+        if (token->size > n && !memcmp(token->text, builtin_prefixes[i], n))
+            return !is_in(token, tcc_builtins);
+    }
+    return false;
+}
+
+/* Owned reason, or NULL. */
+static char *scan_text(const char *text, size_t size, bool is_own)
+{
+    struct lexer lexer = lexer_init(text, size);
+    struct token last = {0};
+    for (;;) {
+        struct token token = lexer_next(&lexer);
+        if (token.kind == TOKEN_END)
+            return NULL;
+        bool is_word = token.kind == TOKEN_IDENTIFIER &&
+                       (is_in(&token, words) || (is_own && is_in(&token, own_words)) ||
+                        (is_own && is_missing_builtin(&token)));
+        if (is_word)
+            return must_strndup(token.text, token.size);
+        if (is_own && token_is(&token, "[") && token_is(&last, "[") &&
+            token.text == last.text + 1)
+            return must_strdup("[[attributes]]");
+        last = token;
+    }
+}
+
+static char *scan_directive(const struct piece *piece)
+{
+    for (size_t i = 0; piece->is_include && headers[i]; i++)
+        if (strstr(piece->text, headers[i]))
+            return must_format("<%s>", headers[i]);
+    if (piece_is_directive(piece, "pragma") &&
+        tokens_mention(piece->text, piece->size, "omp"))
+        return must_strdup("#pragma omp");
+    static const char *const unknown[] = {"elifdef", "elifndef", "embed"};
+    for (size_t i = 0; i < sizeof(unknown) / sizeof(*unknown); i++)
+        if (piece_is_directive(piece, unknown[i]))
+            return must_format("#%s", unknown[i]);
+    return NULL;
+}
+
+/* ---- what only the tree tells ---------------------------------------------------------- */
+
+struct classes {
+    bool has_integer, has_real;
+};
+
+static void classify(CXType type, struct classes *classes);
+
+static enum CXVisitorResult classify_field(CXCursor field, CXClientData data)
+{
+    classify(clang_getCursorType(field), data);
+    return CXVisit_Continue;
+}
+
+static void classify(CXType type, struct classes *classes)
+{
+    type = clang_getCanonicalType(type);
+    CXType element = clang_getArrayElementType(type);
+    if (element.kind != CXType_Invalid)
+        classify(element, classes);
+    else if (type.kind == CXType_Record)
+        clang_Type_visitFields(type, classify_field, classes);
+    else if (type.kind == CXType_Float || type.kind == CXType_Double)
+        classes->has_real = true;
+    else
+        classes->has_integer = true;
+}
+
+/* libtcc passes these in other registers than gcc and clang. */
+static bool is_mixed(CXType type)
+{
+    type = clang_getCanonicalType(type);
+    long long size = clang_Type_getSizeOf(type);
+    if (type.kind != CXType_Record || size <= 8 || size > 16)
+        return false;
+    struct classes classes = {0};
+    classify(type, &classes);
+    return classes.has_integer && classes.has_real;
+}
+
+static bool is_signature_mixed(CXType type)
+{
+    type = clang_getCanonicalType(type);
+    if (type.kind == CXType_Pointer)
+        type = clang_getCanonicalType(clang_getPointeeType(type));
+    if (type.kind != CXType_FunctionProto && type.kind != CXType_FunctionNoProto)
+        return false;
+    if (is_mixed(clang_getResultType(type)))
+        return true;
+    int n = clang_getNumArgTypes(type);
+    for (int i = 0; i < n; i++)
+        if (is_mixed(clang_getArgType(type, (unsigned)i)))
+            return true;
+    return false;
+}
+
+static enum CXChildVisitResult first_child(CXCursor cursor, CXCursor parent, CXClientData data)
+{
+    *(CXCursor *)data = cursor;
+    return CXChildVisit_Break;
+}
+
+/* va_arg of a record: an expression without a kind of its own, over a va_list. */
+static bool is_record_argument(CXCursor cursor)
+{
+    CXType type = clang_getCanonicalType(clang_getCursorType(cursor));
+    if (type.kind != CXType_Record)
+        return false;
+    CXCursor child = clang_getNullCursor();
+    clang_visitChildren(cursor, first_child, &child);
+    if (clang_Cursor_isNull(child) || !clang_isExpression(clang_getCursorKind(child)))
+        return false;
+    CXType under = clang_getCanonicalType(clang_getCursorType(child));
+    return !clang_equalTypes(clang_getUnqualifiedType(under),
+                             clang_getUnqualifiedType(type));
+}
+
+static enum CXChildVisitResult look(CXCursor cursor, CXCursor parent, CXClientData data)
+{
+    const char **reason = data;
+    enum CXCursorKind kind = clang_getCursorKind(cursor);
+    CXType type = clang_getCanonicalType(clang_getCursorType(cursor));
+    if ((kind == CXCursor_DeclRefExpr || kind == CXCursor_MemberRefExpr ||
+         kind == CXCursor_FunctionDecl) &&
+        is_signature_mixed(clang_getCursorType(cursor)))
+        *reason = "a struct of double and integer by value";
+    else if (type.kind == CXType_Pointer &&
+             clang_getCanonicalType(clang_getPointeeType(type)).kind == CXType_VariableArray)
+        *reason = "a pointer to a variable length array";
+    else if (kind == CXCursor_UnexposedExpr && is_record_argument(cursor))
+        *reason = "va_arg of a struct";
+    return *reason ? CXChildVisit_Break : CXChildVisit_Recurse;
+}
+
+static char *scan_tree(CXCursor cursor)
+{
+    const char *reason = NULL;
+    if (clang_Cursor_isNull(cursor))
+        return NULL;
+    look(cursor, cursor, &reason);
+    if (!reason)
+        clang_visitChildren(cursor, look, &reason);
+    return must_strdup(reason);
+}
+
+static void set_reason(struct plan *plan, char *reason)
+{
+    if (plan->cc_reason)
+        free(reason);
+    else
+        plan->cc_reason = reason;
+}
+
+static void scan_entities(struct draft *draft)
+{
+    for (size_t i = 0; i < draft->n_entities; i++) {
+        struct entity *entity = draft->entities[i];
+        struct definition *definition = entity->definition;
+        const char *text = definition->source ? definition->source : definition->declaration;
+        char *reason = NULL;
+        if (entity->role == ENTITY_INCLUDE || entity->role == ENTITY_PRAGMA)
+            reason = scan_directive(&draft->pieces[entity->piece]);
+        else if (text)
+            reason = scan_text(text, strlen(text), true);
+        if (!reason && entity->role >= ENTITY_PROTOTYPE)
+            reason = scan_tree(entity->cursor);
+        definition->needs_cc = reason != NULL;
+        set_reason(draft->plan, reason);
+    }
+}
+
+void scan(struct draft *draft)
+{
+    struct plan *plan = draft->plan;
+    set_reason(plan, scan_text(buffer_string(&draft->prologue), draft->prologue.size, false));
+    scan_entities(draft);
+    for (size_t i = 0; i < draft->n_pieces && !plan->cc_reason; i++) {
+        const struct piece *piece = &draft->pieces[i];
+        if (piece->kind == ITEM_DIRECTIVE)
+            set_reason(plan, scan_directive(piece));
+        else if (piece->is_active)
+            set_reason(plan, scan_text(piece->text, piece->size, true));
+    }
+    for (size_t i = 0; i < draft->n_wrappers && !plan->cc_reason; i++)
+        set_reason(plan, scan_tree(draft->runs[i]));
+    if (draft->has_value)
+        set_reason(plan, scan_tree(draft->value));
+    for (size_t i = 0; i < draft->n_used && !plan->cc_reason; i++) {
+        const struct definition *used =
+            graph_get(draft->analysis->graph, draft->used[i]);
+        if (used && used->needs_cc && used->kind == DEFINITION_TYPE)
+            set_reason(plan, must_format("'%s'", used->name));
+    }
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The pieces as ordinary C: declarations at file scope as they stand, runs of statements
+ * and the value each in a function, every piece behind its own #line and at its own
+ * column. A directive is followed by a declaration that tells whether a branch of #if
+ * around it is taken. */
+#include <errno.h>
+#include <string.h>
+
+#include "kernel/unit/prologue.h"
+#include "kernel/unit/sheet.h"
+
+static void place(struct buffer *out, const struct piece *piece)
+{
+    buffer_format(out, "#line %u \"In[%u]\"\n%*s", piece->line, piece->cell,
+                  (int)(piece->column - 1), "");
+}
+
+static void add_text(struct buffer *out, struct piece *piece)
+{
+    place(out, piece);
+    piece->sheet_start = out->size;
+    buffer_add(out, piece->text, piece->size);
+    buffer_add_char(out, '\n');
+}
+
+static void add_directive(struct draft *draft, struct buffer *out, struct piece *piece)
+{
+    size_t index = (size_t)(piece - draft->pieces);
+    if (piece_is_directive(piece, "define")) {
+        struct span name = piece_macro_name(piece);
+        buffer_format(out, "#undef %.*s\n", (int)name.size, piece->text + name.start);
+    }
+    if (!piece->is_include || draft->is_full)
+        add_text(out, piece);
+    else
+        piece->sheet_start = out->size;
+    if (draft->has_conditionals)
+        buffer_format(out, "extern int " SHEET_MARK "%zu;\n", index);
+}
+
+static void add_items(struct draft *draft, struct buffer *out)
+{
+    bool is_open = false;
+    draft->n_wrappers = 0;
+    for (size_t i = 0; i < draft->n_pieces; i++) {
+        struct piece *piece = &draft->pieces[i];
+        if (is_open && piece->kind != ITEM_STATEMENT) {
+            buffer_add_string(out, ";}\n");
+            is_open = false;
+        }
+        if (piece->kind == ITEM_DIRECTIVE) {
+            add_directive(draft, out, piece);
+            continue;
+        }
+        if (piece->kind == ITEM_STATEMENT && !is_open) {
+            buffer_format(out, "void " SHEET_RUN "%zu(void) {\n", draft->n_wrappers++);
+            is_open = true;
+        }
+        if (piece->kind == ITEM_STATEMENT)
+            piece->run = draft->n_wrappers - 1;
+        if (piece->kind == ITEM_VALUE)
+            buffer_add_string(out, "void " SHEET_VALUE "(void) { (void)(\n");
+        add_text(out, piece);
+        if (piece->kind == ITEM_VALUE)
+            buffer_add_string(out, ");}\n");
+    }
+    if (is_open)
+        buffer_add_string(out, ";}\n");
+}
+
+int sheet_build(struct draft *draft, struct error *err)
+{
+    CLEANUP(buffer_clear) struct buffer items = {0};
+    add_items(draft, &items);
+    int r = draft->is_full ? 1
+                           : prologue_minimal(draft, buffer_string(&items), items.size, err);
+    if (r < 0)
+        return r;
+    if (r > 0) {
+        if (!draft->is_full) { /* the #include lines come back */
+            draft->is_full = true;
+            items.size = 0;
+            add_items(draft, &items);
+        }
+        prologue_full(draft);
+    }
+    if (draft->prologue.size + items.size > SHEET_SIZE_MAX)
+        return error_set(err, -E2BIG, "the cell is too large");
+    draft->sheet.size = 0;
+    buffer_add(&draft->sheet, buffer_string(&draft->prologue), draft->prologue.size);
+    buffer_add_char(&draft->sheet, '\n');
+    draft->items_start = draft->sheet.size;
+    buffer_add(&draft->sheet, buffer_string(&items), items.size);
+    for (size_t i = 0; i < draft->n_pieces; i++)
+        draft->pieces[i].sheet_start += draft->items_start;
+    return 0;
+}
+
+struct piece *sheet_piece(const struct draft *draft, size_t offset, size_t *ret_offset)
+{
+    size_t low = 0, high = draft->n_pieces;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (draft->pieces[middle].sheet_start <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == 0)
+        return NULL;
+    struct piece *piece = &draft->pieces[low - 1];
+    if (offset > piece->sheet_start + piece->size ||
+        (piece->is_include && !draft->is_full))
+        return NULL;
+    *ret_offset = offset - piece->sheet_start;
+    return piece;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "kernel/unit/value.h"
+
+#include <string.h>
+
+void value_copy(struct buffer *out, const char *to, const char *from)
+{
+    buffer_format(out,
+                  "{ const char *achar_from = (const char *)&%s; char *achar_to = (char *)&%s; "
+                  "unsigned long achar_at; for (achar_at = 0; achar_at < sizeof(%s); "
+                  "achar_at++) achar_to[achar_at] = achar_from[achar_at]; }\n",
+                  from, to, from);
+}
+
+static enum CXChildVisitResult descend(CXCursor cursor, CXCursor parent, CXClientData data)
+{
+    CXCursor *ret = data;
+    *ret = cursor;
+    enum CXCursorKind kind = clang_getCursorKind(cursor);
+    return kind == CXCursor_ParenExpr ? CXChildVisit_Break : CXChildVisit_Recurse;
+}
+
+/* const and volatile are no part of a value, nor of an array's elements. */
+static char *unqualified(const struct typing *typing, CXType type)
+{
+    CXType element = clang_getArrayElementType(clang_getCanonicalType(type));
+    if (element.kind == CXType_Invalid)
+        return typing_spelling(typing, clang_getUnqualifiedType(type));
+    CLEANUP(freep) char *inner = unqualified(typing, element);
+    return must_format("__typeof__(%s)[%lld]", inner,
+                       clang_getArraySize(clang_getCanonicalType(type)));
+}
+
+static uint32_t pointer_to(struct draft *draft, CXType type, const char *spelling)
+{
+    struct typing typing = draft_typing(draft);
+    struct type pointer = {.kind = TYPE_POINTER,
+                           .spelling = must_strdup(spelling),
+                           .target = typing_id(&typing, type)};
+    return types_add(&draft->analysis->types, &pointer);
+}
+
+bool value_describe(struct draft *draft, struct value *ret)
+{
+    CXCursor expression = clang_getNullCursor();
+    clang_visitChildren(draft->value, descend, &expression);
+    struct typing typing = draft_typing(draft);
+    CXType type = clang_getCursorType(expression);
+    CXType canonical = clang_getCanonicalType(type);
+    *ret = (struct value){.kind = VALUE_SCALAR};
+    switch ((int)canonical.kind) {
+    case CXType_Void:
+        ret->kind = VALUE_NONE;
+        return true;
+    case CXType_FunctionProto:
+    case CXType_FunctionNoProto: {
+        CLEANUP(freep) char *function = typing_spelling(&typing, type);
+        ret->type_text = must_format("__typeof__(%s) *", function);
+        ret->type = pointer_to(draft, type, ret->type_text);
+        return true;
+    }
+    case CXType_ConstantArray:
+        ret->kind = VALUE_ARRAY;
+        break;
+    case CXType_IncompleteArray:
+    case CXType_VariableArray: {
+        CXType element = clang_getArrayElementType(canonical);
+        CLEANUP(freep) char *inner = unqualified(&typing, element);
+        ret->type_text = must_format("__typeof__(%s) *", inner);
+        ret->type = pointer_to(draft, element, ret->type_text);
+        return true;
+    }
+    case CXType_Record:
+        ret->kind = VALUE_RECORD;
+        break;
+    default:
+        break;
+    }
+    ret->type = typing_id(&typing, clang_getUnqualifiedType(type));
+    ret->type_text = unqualified(&typing, type);
+    bool is_incomplete = types_get(&draft->analysis->types, ret->type)->is_incomplete;
+    if (is_incomplete && ret->kind == VALUE_RECORD) {
+        diagnostic_in_piece(draft, SEVERITY_ERROR, &draft->pieces[draft->value_piece], 0,
+                            "the value has the incomplete type '%s'", ret->type_text);
+        free(ret->type_text);
+        return false;
+    }
+    return true;
+}
+
+void value_assign(struct buffer *out, const struct value *value, const struct piece *piece,
+                  const char *to)
+{
+    switch (value->kind) {
+    case VALUE_NONE:
+        buffer_format(out, "#line %u \"In[%u]\"\n(%s\n);\n", piece->line, piece->cell,
+                      piece->text);
+        break;
+    case VALUE_SCALAR:
+        buffer_format(out, "%s = (\n#line %u \"In[%u]\"\n%s\n);\n", to, piece->line,
+                      piece->cell, piece->text);
+        break;
+    case VALUE_RECORD:
+        buffer_format(out, "{ __typeof__(%s) achar_result = (\n#line %u \"In[%u]\"\n%s\n);\n",
+                      value->type_text, piece->line, piece->cell, piece->text);
+        value_copy(out, to, "achar_result");
+        buffer_add_string(out, "}\n");
+        break;
+    case VALUE_ARRAY:
+        buffer_format(out,
+                      "{ const char *achar_from = (const char *)(\n#line %u \"In[%u]\"\n%s\n); "
+                      "char *achar_to = (char *)&%s; unsigned long achar_at; for (achar_at = 0; "
+                      "achar_at < sizeof(%s); achar_at++) achar_to[achar_at] = "
+                      "achar_from[achar_at]; }\n",
+                      piece->line, piece->cell, piece->text, to, to);
+        break;
+    }
+}
