@@ -21,9 +21,10 @@ static void print_signer(const struct payload_file *file)
     if (file->signer_name)
         printf("signed by    %s (%s)\n", hex, file->signer_name);
     else
-        printf("signed by    %s (NOT TRUSTED: it will not be run; if you know whose key it "
-               "is: achar key --trust %s NAME)\n",
-               hex, hex);
+        printf(
+            "signed by    %s (NOT TRUSTED: it will not be run; if you know whose key it "
+            "is: achar key --trust %s NAME)\n",
+            hex, hex);
 }
 
 static void print_strings(const char *title, char *const *strings, size_t n)
@@ -60,7 +61,8 @@ static void print_definitions(const struct payload *payload)
            payload->needs_cc ? " (need gcc or clang)" : "");
     for (size_t i = 0; i < payload->n_definitions; i++) {
         const struct definition *d = payload->definitions[i];
-        CLEANUP(freep) char *place =
+        CLEANUP(freep)
+        char *place =
             d->cell ? must_format("In[%u]:%u", d->cell, d->line) : must_strdup("-");
         size_t size = d->source ? strlen(d->source) : 0;
         printf("  %-9s %-24s %-10s %6zu bytes", definition_kind_name(d->kind), d->name,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * `achar key`: the key that signs payload files, and the keys of others that are trusted. */
+ * `achar key`: the key that signs payload files, and the keys of others that are trusted.
+ */
 #include <stdio.h>
 #include <string.h>
 

@@ -175,12 +175,13 @@ static int run(int argc, char **argv)
 const struct command command_run = {
     .name = "run",
     .summary = "run a payload file on a worker of this machine",
-    .usage = "[--name NAME] FILE.achar [ARGUMENTS]\n"
-             "\n"
-             "A function is called with ARGUMENTS, converted to its parameters' types, and\n"
-             "its value is printed; a function like main gets them as argv, and its result\n"
-             "is the exit status. A variable is printed.\n"
-             "\n"
-             "  --name NAME    which function or variable, when the file holds several",
+    .usage =
+        "[--name NAME] FILE.achar [ARGUMENTS]\n"
+        "\n"
+        "A function is called with ARGUMENTS, converted to its parameters' types, and\n"
+        "its value is printed; a function like main gets them as argv, and its result\n"
+        "is the exit status. A variable is printed.\n"
+        "\n"
+        "  --name NAME    which function or variable, when the file holds several",
     .run = run,
 };

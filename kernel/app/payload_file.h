@@ -8,10 +8,10 @@
 #include "pickler/payload/sign.h"
 
 struct payload_file {
-    struct buffer bytes;             /* of the whole file */
+    struct buffer bytes; /* of the whole file */
     struct payload *payload;
     uint8_t signer[SIGN_KEY_SIZE];
-    char *signer_name;               /* NULL when the signer is not trusted */
+    char *signer_name; /* NULL when the signer is not trusted */
 };
 
 /* With must_trust a file by a key that is not trusted is refused (-EACCES), before it is

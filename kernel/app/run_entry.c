@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Arguments become C literals; nothing of the command line gets into the text unchecked. */
+ * Arguments become C literals; nothing of the command line gets into the text unchecked.
+ */
 #include "kernel/app/run_entry.h"
 
 #include <errno.h>
@@ -124,7 +125,8 @@ static int add_enum(const struct argument *a, struct buffer *out, struct error *
 
 static bool is_char_pointer(const struct types *types, const struct type *type)
 {
-    return type->kind == TYPE_POINTER && types_get(types, type->target)->kind == TYPE_CHAR;
+    return type->kind == TYPE_POINTER &&
+           types_get(types, type->target)->kind == TYPE_CHAR;
 }
 
 /* An array of its own: the function may write to it. */
@@ -149,10 +151,11 @@ static int add_argument(const struct argument *a, struct buffer *out, struct err
     if (kind == TYPE_FLOAT || kind == TYPE_DOUBLE || kind == TYPE_LDOUBLE)
         return add_floating(a, out, err);
     if (!is_char_pointer(a->types, a->type))
-        return error_set(err, -EINVAL,
-                         "argument %zu of '%s' is '%s', which cannot be given on a command "
-                         "line",
-                         a->number, a->function, a->type->spelling);
+        return error_set(
+            err, -EINVAL,
+            "argument %zu of '%s' is '%s', which cannot be given on a command "
+            "line",
+            a->number, a->function, a->type->spelling);
     add_string(a->text, out);
     return 0;
 }
@@ -190,8 +193,8 @@ static int choose(const struct payload *payload, const char *name,
     if (name)
         only = find(payload, name);
     if (name && !only)
-        return error_set(err, -EINVAL, "it has no function or variable '%s'; it has %s", name,
-                         n ? buffer_string(&names) : "none");
+        return error_set(err, -EINVAL, "it has no function or variable '%s'; it has %s",
+                         name, n ? buffer_string(&names) : "none");
     if (!only)
         return error_set(err, -EINVAL, "it holds no function or variable to run");
     if (!name && n > 1)
@@ -221,10 +224,11 @@ static int check_count(const struct payload *payload, const struct definition *f
 {
     const struct type *type = types_get(&payload->types, function->type);
     if (type->is_variadic)
-        return error_set(err, -EINVAL,
-                         "'%s' takes any number of arguments: call it from a function that "
-                         "does not",
-                         function->name);
+        return error_set(
+            err, -EINVAL,
+            "'%s' takes any number of arguments: call it from a function that "
+            "does not",
+            function->name);
     if (type->n_fields == n)
         return 0;
     CLEANUP(buffer_clear) struct buffer list = {0};
@@ -275,8 +279,9 @@ static int make_call(struct payload *payload, const struct definition *function,
         return 0;
     }
     payload->value_type = type->target;
-    buffer_format(out, "__typeof__(%s) achar_value;\nvoid achar_entry(void) { achar_value = %s; }",
-                  value->spelling, call.data);
+    buffer_format(
+        out, "__typeof__(%s) achar_value;\nvoid achar_entry(void) { achar_value = %s; }",
+        value->spelling, call.data);
     return 0;
 }
 
@@ -297,14 +302,15 @@ static int make_program(const struct payload *payload, const struct definition *
     }
     buffer_add_string(out, ", 0};\n");
     if (has_arguments)
-        buffer_format(out, "    exit(%s(%zu, achar_arguments));\n}", function->name, n + 1);
+        buffer_format(out, "    exit(%s(%zu, achar_arguments));\n}", function->name,
+                      n + 1);
     else
         buffer_format(out, "    exit(%s());\n}", function->name);
     return 0;
 }
 
-/* The bytes are copied, so that arrays and const objects are no exception; value_type says
- * what they are. */
+/* The bytes are copied, so that arrays and const objects are no exception; value_type
+ * says what they are. */
 static int make_look(struct payload *payload, const struct definition *variable, size_t n,
                      struct buffer *out, struct error *err)
 {

@@ -26,8 +26,12 @@ struct excerpt {
 static size_t decode(const char *text, size_t size, uint32_t *ret_code)
 {
     const unsigned char *at = (const unsigned char *)text;
-    size_t n = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3
-               : at[0] < 0xf5 ? 4 : 0;
+    size_t n = at[0] < 0x80   ? 1
+               : at[0] < 0xc2 ? 0
+               : at[0] < 0xe0 ? 2
+               : at[0] < 0xf0 ? 3
+               : at[0] < 0xf5 ? 4
+                              : 0;
     *ret_code = at[0];
     if (n < 2 || n > size)
         return 1;
@@ -177,30 +181,31 @@ static void add_excerpt(struct report *ret, const struct diagnostic *d)
     size_t to = d->end_column > d->column ? d->end_column - 1 : from + 1;
     struct excerpt excerpt = {0};
     excerpt_make(d->line_text, from, to, &excerpt);
-    CLEANUP(freep) char *line =
-        must_format("%5u | %s", d->line, buffer_string(&excerpt.text));
+    CLEANUP(freep)
+    char *line = must_format("%5u | %s", d->line, buffer_string(&excerpt.text));
     report_add(ret, line);
     if (d->column)
         add_mark(ret, &excerpt);
     if (d->column && d->fixit && *d->fixit && !strchr(d->fixit, '\n')) {
-        CLEANUP(freep) char *fixit =
-            must_format("      | %*s" COLOUR_CARET "%s" COLOUR_OFF,
-                        (int)excerpt.mark_start, "", d->fixit);
+        CLEANUP(freep)
+        char *fixit = must_format("      | %*s" COLOUR_CARET "%s" COLOUR_OFF,
+                                  (int)excerpt.mark_start, "", d->fixit);
         report_add(ret, fixit);
     }
     buffer_clear(&excerpt.text);
 }
 
-void report_diagnostics(const struct diagnostic *diagnostics, size_t n, struct report *ret)
+void report_diagnostics(const struct diagnostic *diagnostics, size_t n,
+                        struct report *ret)
 {
     for (size_t i = 0; i < n; i++) {
         const struct diagnostic *d = &diagnostics[i];
         const char *message = d->message ? d->message : "";
         CLEANUP(freep) char *place = place_of(d);
-        CLEANUP(freep) char *head =
-            must_format(COLOUR_NAME "%s" COLOUR_OFF "%s" COLOUR_OFF COLOUR_NAME
-                                    "%s" COLOUR_OFF,
-                        place, severity_colour(d->severity), message);
+        CLEANUP(freep)
+        char *head = must_format(COLOUR_NAME "%s" COLOUR_OFF "%s" COLOUR_OFF COLOUR_NAME
+                                             "%s" COLOUR_OFF,
+                                 place, severity_colour(d->severity), message);
         report_add(ret, head);
         if (d->line_text && d->line)
             add_excerpt(ret, d);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Numbers go through printf() and strtod() of the C locale: display_value() sets it, since
- * a cell may have called setlocale(). */
+ * Numbers go through printf() and strtod() of the C locale: display_value() sets it,
+ * since a cell may have called setlocale(). */
 #include "kernel/display/literal.h"
 
 #include <inttypes.h>
@@ -113,7 +113,8 @@ void literal_add_float(struct buffer *out, float value)
 void literal_add_double(struct buffer *out, double value)
 {
     char text[64];
-    for (int digits = fpclassify(value) == FP_SUBNORMAL ? 1 : 15; digits <= 17; digits++) {
+    for (int digits = fpclassify(value) == FP_SUBNORMAL ? 1 : 15; digits <= 17;
+         digits++) {
         snprintf(text, sizeof(text), "%.*g", digits, value);
         if (isnan(value) || strtod(text, NULL) == value)
             break;
@@ -124,7 +125,8 @@ void literal_add_double(struct buffer *out, double value)
 void literal_add_ldouble(struct buffer *out, long double value)
 {
     char text[80];
-    for (int digits = fpclassify(value) == FP_SUBNORMAL ? 1 : 18; digits <= 36; digits++) {
+    for (int digits = fpclassify(value) == FP_SUBNORMAL ? 1 : 18; digits <= 36;
+         digits++) {
         snprintf(text, sizeof(text), "%.*Lg", digits, value);
         if (isnan(value) || strtold(text, NULL) == value)
             break;
@@ -173,7 +175,8 @@ void literal_add_enum(struct buffer *out, const struct type *type, int64_t value
     }
     buffer_reserve(out, 1);
     if (!add_flags(out, type, (uint64_t)value))
-        buffer_format(out, "(%s)%" PRId64, type->spelling ? type->spelling : "enum", value);
+        buffer_format(out, "(%s)%" PRId64, type->spelling ? type->spelling : "enum",
+                      value);
 }
 
 static bool is_signed(enum type_kind kind)
@@ -256,8 +259,8 @@ static void add_complex(struct buffer *out, const struct types *types, uint32_t 
     buffer_format(out, " %c %s*I", is_negative ? '-' : '+', imaginary);
 }
 
-#define READ(type_, name, address)                                                        \
-    type_ name;                                                                           \
+#define READ(type_, name, address)                                                       \
+    type_ name;                                                                          \
     memcpy(&name, address, sizeof(name))
 
 bool literal_add(struct buffer *out, const struct types *types, uint32_t id,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The kernel is asked to do the read: process_vm_readv() on ourselves, or, where a sandbox
- * forbids that, write() into a pipe. Both answer EFAULT instead of raising a signal. */
+ * The kernel is asked to do the read: process_vm_readv() on ourselves, or, where a
+ * sandbox forbids that, write() into a pipe. Both answer EFAULT instead of raising a
+ * signal. */
 #include "kernel/display/probe.h"
 
 #include <errno.h>

@@ -7,8 +7,8 @@
 
 #include "kernel/display/colour.h"
 
-#define LINES_MAX 2000   /* of one traceback; more are counted and left out */
-#define FRAMES_SHOWN 30  /* of a deep recursion: this many from each end */
+#define LINES_MAX 2000  /* of one traceback; more are counted and left out */
+#define FRAMES_SHOWN 30 /* of a deep recursion: this many from each end */
 
 void report_clear(struct report *report)
 {
@@ -126,7 +126,8 @@ static const char *state_note(const struct outcome *outcome, bool is_task)
     case OUTCOME_DIED:
     case OUTCOME_INTERRUPTED:
         if (is_task)
-            return "It ran in a job worker: the session and other tasks are not affected.";
+            return "It ran in a job worker: the session and other tasks are not "
+                   "affected.";
         if (is_kept && outcome->kind == OUTCOME_INTERRUPTED)
             return "Variables keep what the cell did until then.";
         if (is_kept)
@@ -165,9 +166,9 @@ static void add_source_line(const struct report_context *context,
     CLEANUP(freep) char *text = context->line(context->context, frame->cell, frame->line);
     if (!text)
         return;
-    CLEANUP(freep) char *line =
-        must_format("      " COLOUR_PLACE "%5u" COLOUR_OFF " | %.*s", frame->line,
-                    (int)strcspn(text, "\n"), text);
+    CLEANUP(freep)
+    char *line = must_format("      " COLOUR_PLACE "%5u" COLOUR_OFF " | %.*s",
+                             frame->line, (int)strcspn(text, "\n"), text);
     report_add(ret, line);
 }
 
@@ -181,14 +182,15 @@ static void add_frame(const struct report_context *context,
                             frame->line);
     else if (frame->cell)
         place = must_format(" (" COLOUR_PLACE "In[%u]" COLOUR_OFF ")", frame->cell);
-    CLEANUP(freep) char *line =
+    CLEANUP(freep)
+    char *line =
         must_format("  at " COLOUR_NAME "%s" COLOUR_OFF "%s", name, place ? place : "");
     report_add(ret, line);
     add_source_line(context, frame, ret);
 }
 
-static void add_frames(const struct outcome *outcome, const struct report_context *context,
-                       struct report *ret)
+static void add_frames(const struct outcome *outcome,
+                       const struct report_context *context, struct report *ret)
 {
     size_t n = outcome->n_frames;
     size_t left_out = n > 2 * FRAMES_SHOWN ? n - 2 * FRAMES_SHOWN : 0;
@@ -205,9 +207,9 @@ static void add_frames(const struct outcome *outcome, const struct report_contex
 /* "write to address 0x0 (null pointer) in In[3]:7" */
 static char *place_message(const struct outcome *outcome)
 {
-    CLEANUP(freep) char *message = outcome->message && *outcome->message
-                                       ? must_strdup(outcome->message)
-                                       : default_message(outcome);
+    CLEANUP(freep)
+    char *message = outcome->message && *outcome->message ? must_strdup(outcome->message)
+                                                          : default_message(outcome);
     const struct outcome_frame *frame = first_cell_frame(outcome);
     if (!frame || strstr(message, "In["))
         return TAKE(message);
@@ -225,8 +227,8 @@ void report_outcome(const struct outcome *outcome, const struct report_context *
     CLEANUP(freep) char *message = place_message(outcome);
     const char *name =
         outcome->name && *outcome->name ? outcome->name : default_name(outcome);
-    CLEANUP(freep) char *head =
-        must_format(COLOUR_ERROR "%s" COLOUR_OFF ": %s", name, message);
+    CLEANUP(freep)
+    char *head = must_format(COLOUR_ERROR "%s" COLOUR_OFF ": %s", name, message);
     report_add(ret, head);
     add_frames(outcome, context, ret);
     const char *note = state_note(outcome, context && context->is_task);

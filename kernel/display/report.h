@@ -30,7 +30,8 @@ struct report_context {
 
 /* Diagnostics as gcc and clang show them, notes with their errors. name is "CompileError"
  * when one of them is an error, else it stays NULL and the lines are warnings. */
-void report_diagnostics(const struct diagnostic *diagnostics, size_t n, struct report *ret);
+void report_diagnostics(const struct diagnostic *diagnostics, size_t n,
+                        struct report *ret);
 
 /* How a run ended. Nothing is added for a success (exit status 0 too). `context` may be
  * NULL. */

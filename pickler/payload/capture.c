@@ -70,8 +70,7 @@ static size_t find_same(struct capture *capture, const struct definition *defini
 {
     if (definition->kind != DEFINITION_TYPE && definition->kind != DEFINITION_INCLUDE)
         return 0;
-    uint32_t at =
-        names_get(&capture->shared, definition->name, strlen(definition->name));
+    uint32_t at = names_get(&capture->shared, definition->name, strlen(definition->name));
     if (at && memcmp(capture->kept[at - 1]->hash, definition->hash,
                      sizeof(definition->hash)) == 0)
         return at;
@@ -232,8 +231,7 @@ static struct definition *renumbered(const struct capture *capture, size_t index
     if (copy->type)
         copy->type = types_import(types, capture->types, from->type);
     for (size_t i = 0; i < copy->n_sites; i++)
-        copy->sites[i].type =
-            types_import(types, capture->types, from->sites[i].type);
+        copy->sites[i].type = types_import(types, capture->types, from->sites[i].type);
     return copy;
 }
 
@@ -247,8 +245,8 @@ static void renumber_types(const struct capture *capture, struct types *types)
     }
 }
 
-static void add_names(const struct capture *capture, const uint32_t *roots, size_t n_roots,
-                      struct payload *payload)
+static void add_names(const struct capture *capture, const uint32_t *roots,
+                      size_t n_roots, struct payload *payload)
 {
     payload->names = must_alloc(n_roots * sizeof(*payload->names));
     for (size_t i = 0; i < n_roots; i++) {
@@ -281,8 +279,9 @@ static struct payload *build(const struct capture *capture, const uint32_t *root
     return payload;
 }
 
-int payload_new(const struct graph *graph, const struct types *types, const uint32_t *roots,
-                size_t n_roots, struct payload **ret, struct error *err)
+int payload_new(const struct graph *graph, const struct types *types,
+                const uint32_t *roots, size_t n_roots, struct payload **ret,
+                struct error *err)
 {
     CLEANUP(capture_clear) struct capture capture = {.graph = graph, .types = types};
     CLEANUP(freep) uint32_t *now = must_alloc(n_roots * sizeof(*now));

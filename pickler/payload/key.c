@@ -57,7 +57,8 @@ static int encode(EVP_PKEY *pair, const char *path, struct error *err)
     BIO *memory = BIO_new(BIO_s_mem());
     int r = -ENOMEM;
     char *data = NULL;
-    if (memory && PEM_write_bio_PKCS8PrivateKey(memory, pair, NULL, NULL, 0, NULL, NULL)) {
+    if (memory &&
+        PEM_write_bio_PKCS8PrivateKey(memory, pair, NULL, NULL, 0, NULL, NULL)) {
         long size = BIO_get_mem_data(memory, &data);
         r = store_write(path, data, (size_t)size, 0600, true, err);
         OPENSSL_cleanse(data, (size_t)size);

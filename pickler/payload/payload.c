@@ -149,21 +149,23 @@ int payload_pack(const struct payload *payload, struct buffer *out, struct error
     int r = check_sizes(payload, err);
     if (r < 0)
         return r;
-    CLEANUP(buffer_clear) struct buffer whole = {0};
-    buffer_add(&whole, MAGIC, MAGIC_SIZE);
-    buffer_add_char(&whole, PAYLOAD_VERSION & 0xff);
-    buffer_add_char(&whole, PAYLOAD_VERSION >> 8);
+    size_t start = out->size;
+    buffer_add(out, MAGIC, MAGIC_SIZE);
+    buffer_add_char(out, PAYLOAD_VERSION & 0xff);
+    buffer_add_char(out, PAYLOAD_VERSION >> 8);
     for (int section = SECTION_ENTRY; section < SECTION_VALUES; section++) {
         CLEANUP(buffer_clear) struct buffer content = {0};
         pack_section(payload, (enum section)section, &content);
-        add_section(&whole, (enum section)section, content.data, content.size);
+        add_section(out, (enum section)section, content.data, content.size);
     }
-    add_section(&whole, SECTION_VALUES, payload->values, payload->values_size);
-    if (whole.size > PAYLOAD_SIZE_MAX)
-        return error_set(err, -EFBIG, "the payload has %zu bytes, more than %zu", whole.size,
-                         PAYLOAD_SIZE_MAX);
-    buffer_add(out, whole.data, whole.size);
-    return 0;
+    add_section(out, SECTION_VALUES, payload->values, payload->values_size);
+    size_t size = out->size - start;
+    if (size <= PAYLOAD_SIZE_MAX)
+        return 0;
+    out->size = start;
+    out->data[start] = '\0';
+    return error_set(err, -EFBIG, "the payload has %zu bytes, more than %zu", size,
+                     PAYLOAD_SIZE_MAX);
 }
 
 /* --- unpacking --- */
@@ -201,7 +203,8 @@ static void unpack_entry(struct unpack *in, struct payload *payload)
     payload->cell = (uint32_t)unpack_max(in, UINT32_MAX);
 }
 
-static int unpack_definitions(struct unpack *in, struct payload *payload, struct error *err)
+static int unpack_definitions(struct unpack *in, struct payload *payload,
+                              struct error *err)
 {
     size_t n = unpack_count(in);
     if (in->failed || n > PAYLOAD_DEFINITIONS_MAX)
@@ -252,9 +255,9 @@ static int unpack_section(struct payload *payload, enum section section, const v
         break;
     }
     static const char *const names[] = {
-        [SECTION_ENTRY] = "its entry",           [SECTION_NAMES] = "its names",
-        [SECTION_TYPES] = "its types",           [SECTION_DEFINITIONS] = "its definitions",
-        [SECTION_LIBRARIES] = "its libraries",   [SECTION_VALUES] = "its state",
+        [SECTION_ENTRY] = "its entry",         [SECTION_NAMES] = "its names",
+        [SECTION_TYPES] = "its types",         [SECTION_DEFINITIONS] = "its definitions",
+        [SECTION_LIBRARIES] = "its libraries", [SECTION_VALUES] = "its state",
     };
     if (r == 0 && unpack_done(&in))
         return 0;
@@ -334,15 +337,16 @@ int payload_unpack(const void *data, size_t size, struct payload **ret, struct e
 {
     const uint8_t *bytes = data;
     if (size < HEADER_SIZE || memcmp(bytes, MAGIC, MAGIC_SIZE) != 0)
-        return error_set(err, -EBADMSG, "it is not a payload: it does not start with '%s'",
-                         MAGIC);
+        return error_set(err, -EBADMSG,
+                         "it is not a payload: it does not start with '%s'", MAGIC);
     if (size > PAYLOAD_SIZE_MAX)
         return error_set(err, -EBADMSG, "the payload has %zu bytes, more than %zu", size,
                          PAYLOAD_SIZE_MAX);
     unsigned version = bytes[MAGIC_SIZE] | (unsigned)bytes[MAGIC_SIZE + 1] << 8;
     if (version != PAYLOAD_VERSION)
-        return error_set(err, -EBADMSG, "the payload has format version %u; this reads %u",
-                         version, PAYLOAD_VERSION);
+        return error_set(err, -EBADMSG,
+                         "the payload has format version %u; this reads %u", version,
+                         PAYLOAD_VERSION);
     CLEANUP(payload_freep) struct payload *payload = must_alloc(sizeof(*payload));
     types_init(&payload->types);
     struct unpack in = unpack_init(bytes + HEADER_SIZE, size - HEADER_SIZE);

@@ -19,8 +19,8 @@
 
 enum payload_entry {
     PAYLOAD_NONE, /* names only: %pickle of functions and variables */
-    PAYLOAD_CALL, /* entry_text defines void achar_entry(void); the value, if value_type is
-                     not void, is in the object achar_value */
+    PAYLOAD_CALL, /* entry_text defines void achar_entry(void); the value, if value_type
+                     is not void, is in the object achar_value */
     PAYLOAD_MAP,  /* entry_text defines IN *achar_in; unsigned long achar_count;
                      OUT *achar_out; void achar_entry(void); a task's argument has the root
                      achar_in, its result the root achar_out */
@@ -28,10 +28,10 @@ enum payload_entry {
 
 struct payload {
     enum payload_entry entry;
-    char *entry_text;    /* NULL for PAYLOAD_NONE */
-    bool returns_state;  /* result values hold the variables that the run changed */
+    char *entry_text;   /* NULL for PAYLOAD_NONE */
+    bool returns_state; /* result values hold the variables that the run changed */
     bool needs_cc;
-    char **names;        /* what was asked for: roots, in order */
+    char **names; /* what was asked for: roots, in order */
     size_t n_names;
     struct definition **definitions; /* renumbered 1..n in order; owned */
     size_t n_definitions;
@@ -40,21 +40,22 @@ struct payload {
     uint32_t in_type;    /* MAP: of an input element */
     char **libraries;    /* sonames to be opened first */
     size_t n_libraries;
-    char *values;        /* value graph of the variables in the closure */
+    char *values; /* value graph of the variables in the closure */
     size_t values_size;
-    uint32_t cell;       /* that the entry belongs to */
+    uint32_t cell; /* that the entry belongs to */
 };
 
 void payload_free(struct payload *payload);
 DEFINE_FREEP(struct payload, payload_free)
 
 /* A payload with the closure of `roots` (ids in `graph`; functions and variables follow
- * their name to the current version), definitions copied, renumbered, their types imported.
- * Values, entry and libraries are the caller's to fill. Fails with -EINVAL when something
- * in the closure cannot travel: a function that is declared but not defined, a stale
- * definition, two versions of one type; `err` names it and the way to it. */
-int payload_new(const struct graph *graph, const struct types *types, const uint32_t *roots,
-                size_t n_roots, struct payload **ret, struct error *err) MUST_USE;
+ * their name to the current version), definitions copied, renumbered, their types
+ * imported. Values, entry and libraries are the caller's to fill. Fails with -EINVAL when
+ * something in the closure cannot travel: a function that is declared but not defined, a
+ * stale definition, two versions of one type; `err` names it and the way to it. */
+int payload_new(const struct graph *graph, const struct types *types,
+                const uint32_t *roots, size_t n_roots, struct payload **ret,
+                struct error *err) MUST_USE;
 
 /* Replaces the names that were asked for. */
 void payload_set_names(struct payload *payload, const char *const *names, size_t n);
@@ -72,10 +73,11 @@ void payload_hash(const void *data, size_t size, uint8_t ret[PAYLOAD_HASH_SIZE])
 
 /* The C text of the whole payload as one translation unit: includes, macros, types and
  * declarations in order; then variables and functions under their public names, each with
- * #line "In[cell]" and the macro versions of its own time; then the entry, under the newest
- * macros; then, without the payload's macros, layout functions for every complete record
- * type in `layouts` (symbol ids: the index there). `layouts` is payload->types, or a table
- * that holds those of the value graph too (value_types(), then types_import()). */
+ * #line "In[cell]" and the macro versions of its own time; then the entry, under the
+ * newest macros; then, without the payload's macros, layout functions for every complete
+ * record type in `layouts` (symbol ids: the index there). `layouts` is payload->types, or
+ * a table that holds those of the value graph too (value_types(), then types_import()).
+ */
 int payload_unit(const struct payload *payload, const struct types *layouts,
                  struct buffer *out, struct error *err) MUST_USE;
 

@@ -64,7 +64,8 @@ int sign_file(const struct sign_key *key, const void *payload, size_t size,
               struct buffer *out, struct error *err)
 {
     if (size > SIGN_FILE_SIZE_MAX - PAYLOAD_AT)
-        return error_set(err, -EFBIG, "the payload has %zu bytes, more than a file may", size);
+        return error_set(err, -EFBIG, "the payload has %zu bytes, more than a file may",
+                         size);
     size_t start = out->size;
     buffer_reserve(out, PAYLOAD_AT + size);
     uint8_t header[PAYLOAD_AT] = {0};
@@ -86,8 +87,8 @@ int sign_file(const struct sign_key *key, const void *payload, size_t size,
 static int is_signature_right(const uint8_t *file, size_t size)
 {
     CLEANUP(freep) uint8_t *bytes = signed_bytes(file, size);
-    EVP_PKEY *key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, file + KEY_AT,
-                                                SIGN_KEY_SIZE);
+    EVP_PKEY *key =
+        EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, file + KEY_AT, SIGN_KEY_SIZE);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     int r = -1;
     if (bytes && key && context &&
@@ -103,22 +104,27 @@ static int is_signature_right(const uint8_t *file, size_t size)
 static int check_frame(const uint8_t *file, size_t size, struct error *err)
 {
     if (size < MAGIC_SIZE || memcmp(file, MAGIC, MAGIC_SIZE) != 0)
-        return error_set(err, -EBADMSG, "it is not a payload file: it does not start with '" MAGIC "'");
+        return error_set(err, -EBADMSG,
+                         "it is not a payload file: it does not start with '" MAGIC "'");
     if (size < PAYLOAD_AT)
-        return error_set(err, -EBADMSG, "the payload file is cut short: %zu bytes are less than a header",
-                         size);
+        return error_set(
+            err, -EBADMSG,
+            "the payload file is cut short: %zu bytes are less than a header", size);
     uint64_t version = get_number(file + VERSION_AT, 2);
     if (version != PAYLOAD_VERSION)
-        return error_set(err, -EBADMSG, "the payload file has format version %u; this achar reads %u",
+        return error_set(err, -EBADMSG,
+                         "the payload file has format version %u; this achar reads %u",
                          (unsigned)version, PAYLOAD_VERSION);
     uint64_t payload = get_number(file + SIZE_AT, 8);
     if (payload > size - PAYLOAD_AT)
-        return error_set(err, -EBADMSG,
-                         "the payload file is cut short or was changed: it announces %llu bytes of "
-                         "payload and holds %zu",
-                         (unsigned long long)payload, size - PAYLOAD_AT);
+        return error_set(
+            err, -EBADMSG,
+            "the payload file is cut short or was changed: it announces %llu bytes of "
+            "payload and holds %zu",
+            (unsigned long long)payload, size - PAYLOAD_AT);
     if (payload < size - PAYLOAD_AT)
-        return error_set(err, -EBADMSG, "the payload file was changed: %llu bytes follow its end",
+        return error_set(err, -EBADMSG,
+                         "the payload file was changed: %llu bytes follow its end",
                          (unsigned long long)(size - PAYLOAD_AT - payload));
     return 0;
 }
@@ -134,9 +140,10 @@ int sign_open(const void *data, size_t size, const void **ret_payload, size_t *r
     if (r < 0)
         return error_set(err, -ENOMEM, "cannot check the signature");
     if (r == 0)
-        return error_set(err, -EBADMSG,
-                         "the signature is wrong: the payload file was changed or damaged after it "
-                         "was signed");
+        return error_set(
+            err, -EBADMSG,
+            "the signature is wrong: the payload file was changed or damaged after it "
+            "was signed");
     if (signer)
         memcpy(signer, file + KEY_AT, SIGN_KEY_SIZE);
     *ret_payload = file + PAYLOAD_AT;
@@ -162,10 +169,11 @@ int sign_verify(const void *file, size_t size, const void **ret_payload, size_t 
     if (r == 0) {
         char hex[SIGN_HEX_SIZE];
         sign_key_to_hex(key, hex);
-        return error_set(err, -EACCES,
-                         "it is signed by the key %s, which is not trusted here; if you know whose "
-                         "it is: achar key --trust %s NAME",
-                         hex, hex);
+        return error_set(
+            err, -EACCES,
+            "it is signed by the key %s, which is not trusted here; if you know whose "
+            "it is: achar key --trust %s NAME",
+            hex, hex);
     }
     *ret_payload = payload;
     *ret_size = payload_size;

@@ -9,8 +9,8 @@
 #ifndef ACHAR_PAYLOAD_SIGN_H
 #define ACHAR_PAYLOAD_SIGN_H
 
-#include <stddef.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "pickler/base/buffer.h"
@@ -23,9 +23,9 @@ struct sign_key; /* a private key */
 void sign_key_free(struct sign_key *key);
 DEFINE_FREEP(struct sign_key, sign_key_free)
 
-/* The folder of keys: $ACHAR_KEYS, or $XDG_CONFIG_HOME/achar (~/.config/achar). The private
- * key is key.pem (PKCS #8, mode 0600), trusted public keys are in trusted.txt, one
- * hexadecimal key and a name a line. The own key is always trusted. */
+/* The folder of keys: $ACHAR_KEYS, or $XDG_CONFIG_HOME/achar (~/.config/achar). The
+ * private key is key.pem (PKCS #8, mode 0600), trusted public keys are in trusted.txt,
+ * one hexadecimal key and a name a line. The own key is always trusted. */
 char *sign_folder(void) MUST_USE;
 
 /* Makes key.pem; -EEXIST when there is one. */

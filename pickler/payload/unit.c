@@ -84,8 +84,8 @@ static void add_layouts(const struct payload *payload, const struct types *layou
 int payload_unit(const struct payload *payload, const struct types *layouts,
                  struct buffer *out, struct error *err)
 {
-    CLEANUP(emitter_freep) struct emitter *emitter =
-        emitter_new(find, (void *)payload, out);
+    CLEANUP(emitter_freep)
+    struct emitter *emitter = emitter_new(find, (void *)payload, out);
     for (size_t i = 0; i < payload->n_definitions; i++)
         emitter_declare(emitter, payload->definitions[i]);
     for (size_t i = 0; i < payload->n_definitions; i++)
@@ -95,6 +95,7 @@ int payload_unit(const struct payload *payload, const struct types *layouts,
         add_entry(payload, emitter, out);
     add_layouts(payload, layouts ? layouts : &payload->types, out);
     if (out->size > PAYLOAD_SIZE_MAX)
-        return error_set(err, -EFBIG, "the C text of the payload has %zu bytes", out->size);
+        return error_set(err, -EFBIG, "the C text of the payload has %zu bytes",
+                         out->size);
     return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The bytes of the worked examples in pickler/FORMAT.md: fenced blocks whose lines start
- * with pairs of hexadecimal digits, each pair before one blank; what follows two blanks is
- * a comment. A block is found by the heading before it. */
+ * with pairs of hexadecimal digits, each pair before one blank; what follows two blanks
+ * is a comment. A block is found by the heading before it. */
 #ifndef ACHAR_TESTS_EXAMPLE_H
 #define ACHAR_TESTS_EXAMPLE_H
 

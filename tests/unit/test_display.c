@@ -19,7 +19,8 @@ static struct types types;
 
 static uint32_t make(enum type_kind kind, const char *spelling, uint32_t target)
 {
-    struct type type = {.kind = kind, .spelling = must_strdup(spelling), .target = target};
+    struct type type = {
+        .kind = kind, .spelling = must_strdup(spelling), .target = target};
     return types_add(&types, &type);
 }
 
@@ -30,8 +31,11 @@ static uint32_t pointer_to(uint32_t target, const char *spelling)
 
 static uint32_t array_of(uint32_t element, uint64_t count)
 {
-    struct type type = {.kind = TYPE_ARRAY, .spelling = must_strdup("T[]"),
-                        .target = element, .count = count, .is_incomplete = !count};
+    struct type type = {.kind = TYPE_ARRAY,
+                        .spelling = must_strdup("T[]"),
+                        .target = element,
+                        .count = count,
+                        .is_incomplete = !count};
     return types_add(&types, &type);
 }
 
@@ -83,8 +87,7 @@ static int square(int n)
 static bool find_block(void *context, const void *address, struct value_block *ret)
 {
     const char *at = address;
-    if (!the_block.start || at < the_block.start ||
-        at > the_block.start + the_block.size)
+    if (!the_block.start || at < the_block.start || at > the_block.start + the_block.size)
         return false;
     *ret = the_block;
     return true;
@@ -94,11 +97,13 @@ static bool find_variable(void *context, const void *address, struct value_varia
 {
     const char *at = address;
     if (at == (char *)&counter) {
-        *ret = (struct value_variable){"counter", (char *)&counter, sizeof(int), int_type, false};
+        *ret = (struct value_variable){"counter", (char *)&counter, sizeof(int), int_type,
+                                       false};
         return true;
     }
     if (at >= (char *)table && at < (char *)table + sizeof(table)) {
-        *ret = (struct value_variable){"table", (char *)table, sizeof(table), table_type, false};
+        *ret = (struct value_variable){"table", (char *)table, sizeof(table), table_type,
+                                       false};
         return true;
     }
     return false;
@@ -110,10 +115,12 @@ static const char *find_function(void *context, const void *address, bool *ret_i
     return address == (const void *)square ? "square" : NULL;
 }
 
-static const struct value_world world = {
-    .find_block = find_block, .find_variable = find_variable, .find_function = find_function};
+static const struct value_world world = {.find_block = find_block,
+                                         .find_variable = find_variable,
+                                         .find_function = find_function};
 
-static void check_display(uint32_t type, const void *address, const char *expected, int line)
+static void check_display(uint32_t type, const void *address, const char *expected,
+                          int line)
 {
     CLEANUP(buffer_clear) struct buffer out = {0};
     int r = display_value(&world, &types, type, address, NULL, &out);
@@ -148,7 +155,8 @@ static void test_numbers(void)
     SHOWS(t, (unsigned char){7}, "(bool)7");
     t = make(TYPE_INT128, "__int128", 0);
     SHOWS(t, (__int128){(__int128)1 << 100}, "1267650600228229401496703205376");
-    SHOWS(t, (unsigned __int128){(unsigned __int128)1 << 127}, "-170141183460469231731687303715884105728");
+    SHOWS(t, (unsigned __int128){(unsigned __int128)1 << 127},
+          "-170141183460469231731687303715884105728");
     t = make(TYPE_UINT128, "unsigned __int128", 0);
     SHOWS(t, (unsigned __int128){-1}, "340282366920938463463374607431768211455");
 }
@@ -213,7 +221,8 @@ static void test_strings(void)
     CHECK(strcmp(out.data + 1000, "x\"...") == 0);
 
     /* The last page before an unmapped one. */
-    char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *page =
+        mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     munmap(page + 4096, 4096);
     memset(page + 4090, 'e', 6);
     s = page + 4090;
@@ -250,18 +259,21 @@ static void test_pointers(void)
 {
     uint32_t pointer, node = node_types(&pointer);
     struct node last = {2, NULL}, first = {1, &last}, *p = &last;
-    CLEANUP(freep) char *one =
+    CLEANUP(freep)
+    char *one =
         must_format("(struct node *) %p -> {.value = 2, .next = NULL}", (void *)&last);
     SHOWS(pointer, p, one);
     p = &first;
-    CLEANUP(freep) char *two = must_format("(struct node *) %p -> {.value = 1, .next = %p}",
-                                           (void *)&first, (void *)&last);
+    CLEANUP(freep)
+    char *two = must_format("(struct node *) %p -> {.value = 1, .next = %p}",
+                            (void *)&first, (void *)&last);
     SHOWS(pointer, p, two);
-    CLEANUP(freep) char *inside =
-        must_format("{\n    .value = 1,\n    .next = (struct node *) %p -> "
-                    "{.value = 2, .next = NULL}\n}",
-                    (void *)&last);
-    CLEANUP(freep) char *flat = must_format(
+    CLEANUP(freep)
+    char *inside = must_format("{\n    .value = 1,\n    .next = (struct node *) %p -> "
+                               "{.value = 2, .next = NULL}\n}",
+                               (void *)&last);
+    CLEANUP(freep)
+    char *flat = must_format(
         "{.value = 1, .next = (struct node *) %p -> {.value = 2, .next = NULL}}",
         (void *)&last);
     SHOWS(node, first, strlen(flat) <= 86 ? flat : inside);
@@ -301,9 +313,9 @@ static void test_blocks(void)
     for (int i = 0; i < 20; i++)
         numbers[i] = i;
     the_block = (struct value_block){.start = (char *)numbers, .size = 20 * sizeof(int)};
-    CLEANUP(freep) char *all =
-        must_format("(int *) %p -> {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ... 10 more}",
-                    (void *)numbers);
+    CLEANUP(freep)
+    char *all = must_format("(int *) %p -> {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ... 10 more}",
+                            (void *)numbers);
     SHOWS(int_pointer, numbers, all);
     int *p = numbers + 18;
     CLEANUP(freep) char *tail = must_format("(int *) %p -> {18, 19}", (void *)p);
@@ -364,7 +376,8 @@ static void test_aggregates(void)
     CLEANUP(buffer_clear) struct buffer out = {0};
     struct display_limits three = display_defaults;
     three.elements = 3;
-    CHECK_INT(display_value(NULL, &types, array_of(int_type, 100), many, &three, &out), 0);
+    CHECK_INT(display_value(NULL, &types, array_of(int_type, 100), many, &three, &out),
+              0);
     CHECK_STRING(buffer_string(&out), "{1, 2, 3, ... 97 more}");
 }
 
@@ -375,8 +388,10 @@ static void test_lines(void)
         many[i] = 1000 + i;
     SHOWS(array_of(int_type, 40), many,
           "{\n"
-          "    1000, 1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013,\n"
-          "    1014, 1015, 1016, 1017, 1018, 1019, 1020, 1021, 1022, 1023, 1024, 1025, 1026, 1027,\n"
+          "    1000, 1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008, 1009, 1010, 1011, "
+          "1012, 1013,\n"
+          "    1014, 1015, 1016, 1017, 1018, 1019, 1020, 1021, 1022, 1023, 1024, 1025, "
+          "1026, 1027,\n"
           "    1028, 1029, 1030, 1031, 1032, 1033, 1034, 1035, 1036, 1037, 1038, 1039\n"
           "}");
     struct wide {
@@ -386,7 +401,8 @@ static void test_lines(void)
     } wide = {"a name of some length", {1, 2, 3}, "and a text that makes the line long"};
     uint32_t c = make(TYPE_CHAR, "char", 0), record = make(TYPE_STRUCT, "struct wide", 0);
     add_field(record, "name", array_of(c, 30), offsetof(struct wide, name), -1);
-    add_field(record, "numbers", array_of(int_type, 3), offsetof(struct wide, numbers), -1);
+    add_field(record, "numbers", array_of(int_type, 3), offsetof(struct wide, numbers),
+              -1);
     add_field(record, "more", array_of(c, 40), offsetof(struct wide, more), -1);
     set_size(record, sizeof(wide));
     SHOWS(record, wide,

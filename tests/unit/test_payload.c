@@ -6,7 +6,8 @@
 #include "tests/unit/check.h"
 #include "tests/unit/example.h"
 
-/* A session of a few cells: redefined macros, mutual recursion, a static local, a type. */
+/* A session of a few cells: redefined macros, mutual recursion, a static local, a type.
+ */
 struct session {
     struct graph *graph;
     struct types types;
@@ -44,19 +45,21 @@ static void add_types(struct session *s)
     types_init(&s->types);
     struct type integer = {.kind = TYPE_INT, .spelling = must_strdup("int")};
     s->int_type = types_add(&s->types, &integer);
-    struct type function = {.kind = TYPE_FUNCTION, .spelling = must_strdup("int (int)"),
-                            .target = s->int_type, .n_fields = 1};
+    struct type function = {.kind = TYPE_FUNCTION,
+                            .spelling = must_strdup("int (int)"),
+                            .target = s->int_type,
+                            .n_fields = 1};
     function.fields = must_alloc(sizeof(*function.fields));
     function.fields[0] =
         (struct type_field){.name = must_strdup("n"), .type = s->int_type, .bits = -1};
     s->function_type = types_add(&s->types, &function);
-    struct type point = {.kind = TYPE_STRUCT, .spelling = must_strdup("struct point"),
-                         .n_fields = 3};
+    struct type point = {
+        .kind = TYPE_STRUCT, .spelling = must_strdup("struct point"), .n_fields = 3};
     point.fields = must_alloc(3 * sizeof(*point.fields));
     static const char *const names[] = {"x", "y", "SCALE"};
     for (int i = 0; i < 3; i++)
-        point.fields[i] = (struct type_field){.name = must_strdup(names[i]),
-                                              .type = s->int_type, .bits = i == 1 ? 4 : -1};
+        point.fields[i] = (struct type_field){
+            .name = must_strdup(names[i]), .type = s->int_type, .bits = i == 1 ? 4 : -1};
     s->point_type = types_add(&s->types, &point);
 }
 
@@ -69,20 +72,22 @@ static void session_init(struct session *s)
     s->point = define(s, DEFINITION_TYPE, "struct point",
                       "struct point { int x, y : 4; int SCALE; };", NULL, 1, NULL, 0);
     types_edit(&s->types, s->point_type)->definition = s->point;
-    s->old_scale = define(s, DEFINITION_MACRO, "SCALE", "#define SCALE 10", NULL, 2, NULL, 0);
+    s->old_scale =
+        define(s, DEFINITION_MACRO, "SCALE", "#define SCALE 10", NULL, 2, NULL, 0);
     s->half = define(s, DEFINITION_FUNCTION, "scaled",
                      "int scaled(int n) { return n * SCALE; }", "int scaled(int n);", 2,
                      REFS(s->old_scale));
-    s->new_scale = define(s, DEFINITION_MACRO, "SCALE", "#define SCALE 1000", NULL, 3, NULL, 0);
-    s->origin = define(s, DEFINITION_VARIABLE, "origin",
-                       "struct point origin = {1, 2, 3};", "extern struct point origin;", 4,
-                       REFS(s->point));
+    s->new_scale =
+        define(s, DEFINITION_MACRO, "SCALE", "#define SCALE 1000", NULL, 3, NULL, 0);
+    s->origin =
+        define(s, DEFINITION_VARIABLE, "origin", "struct point origin = {1, 2, 3};",
+               "extern struct point origin;", 4, REFS(s->point));
     s->count = define(s, DEFINITION_VARIABLE, "even__calls", "int even__calls = 40;",
                       "extern int even__calls;", 5, NULL, 0);
     s->even = graph_next_id(s->graph) + 1;
     s->odd = define(s, DEFINITION_FUNCTION, "odd",
-                    "int odd(int n) { return n == 0 ? 0 : even(n - 1); }", "int odd(int n);",
-                    5, REFS(s->even));
+                    "int odd(int n) { return n == 0 ? 0 : even(n - 1); }",
+                    "int odd(int n);", 5, REFS(s->even));
     s->even = define(s, DEFINITION_FUNCTION, "even",
                      "int even(int n) { even__calls++; return n == 0 ? 1 : odd(n - 1); }",
                      "int even(int n);", 5, REFS(s->odd, s->count));
@@ -105,8 +110,8 @@ static struct payload *capture(const struct session *s)
     struct error err = {0};
     CHECK_OK(payload_new(s->graph, &s->types, &s->area, 1, &payload, &err), err);
     payload->entry = PAYLOAD_CALL;
-    payload->entry_text =
-        must_strdup("int achar_value; void achar_entry(void) { achar_value = area(2) + SCALE; }");
+    payload->entry_text = must_strdup(
+        "int achar_value; void achar_entry(void) { achar_value = area(2) + SCALE; }");
     payload->value_type = types_import(&payload->types, &s->types, s->int_type);
     payload->cell = 7;
     payload->libraries = must_alloc(sizeof(char *));
@@ -201,8 +206,8 @@ static void test_damage(const struct session *s)
         memcpy(copy, whole.data, whole.size);
         for (int i = 0; i <= round % 3; i++) {
             random = random * 1664525u + 1013904223u;
-            size_t at = round < 6000 ? (size_t)round / 3 % whole.size
-                                     : random / 7 % whole.size;
+            size_t at =
+                round < 6000 ? (size_t)round / 3 % whole.size : random / 7 % whole.size;
             copy[at] = (char)(random >> 24);
         }
         check_bytes(copy, whole.size, true);
@@ -214,26 +219,30 @@ static void test_refusals(const struct session *s)
     struct error err = {0};
     struct payload *payload = NULL;
     struct session t = *s;
-    uint32_t missing = define(&t, DEFINITION_FUNCTION, "missing", NULL, "int missing(int);",
-                              8, NULL, 0);
-    uint32_t user = define(&t, DEFINITION_FUNCTION, "user", "int user(int n) { return missing(n); }",
-                           "int user(int n);", 8, REFS(missing));
+    uint32_t missing =
+        define(&t, DEFINITION_FUNCTION, "missing", NULL, "int missing(int);", 8, NULL, 0);
+    uint32_t user =
+        define(&t, DEFINITION_FUNCTION, "user", "int user(int n) { return missing(n); }",
+               "int user(int n);", 8, REFS(missing));
     CHECK_INT(payload_new(s->graph, &s->types, &user, 1, &payload, &err), -EINVAL);
-    CHECK(strstr(err.text, "'missing' is declared in In[8] but not defined (user -> missing)"));
+    CHECK(strstr(err.text,
+                 "'missing' is declared in In[8] but not defined (user -> missing)"));
 
-    uint32_t point = define(&t, DEFINITION_TYPE, "struct point", "struct point { int z; };",
-                            NULL, 9, NULL, 0);
-    uint32_t both = define(&t, DEFINITION_FUNCTION, "both",
-                           "int both(int n) { struct point p = {n}; return p.z + origin.x; }",
-                           "int both(int n);", 9, REFS(point, s->origin));
+    uint32_t point = define(&t, DEFINITION_TYPE, "struct point",
+                            "struct point { int z; };", NULL, 9, NULL, 0);
+    uint32_t both =
+        define(&t, DEFINITION_FUNCTION, "both",
+               "int both(int n) { struct point p = {n}; return p.z + origin.x; }",
+               "int both(int n);", 9, REFS(point, s->origin));
     err = (struct error){0};
     CHECK_INT(payload_new(s->graph, &s->types, &both, 1, &payload, &err), -EINVAL);
     CHECK(strstr(err.text, "two versions of 'struct point'"));
     CHECK(strstr(err.text, "In[1] (both -> origin -> struct point)"));
 
     /* The same text again is not another version. */
-    uint32_t same = define(&t, DEFINITION_TYPE, "struct point",
-                           "struct point { int x, y : 4; int SCALE; };", NULL, 10, NULL, 0);
+    uint32_t same =
+        define(&t, DEFINITION_TYPE, "struct point",
+               "struct point { int x, y : 4; int SCALE; };", NULL, 10, NULL, 0);
     uint32_t fine = define(&t, DEFINITION_FUNCTION, "fine",
                            "int fine(int n) { struct point p = origin; return p.x + n; }",
                            "int fine(int n);", 10, REFS(same, s->origin));
@@ -266,7 +275,8 @@ static void test_unit(const struct session *s, const char *compiler)
     int fd = mkstemp(path);
     CHECK(fd >= 0 && write(fd, text.data, text.size) == (ssize_t)text.size);
     close(fd);
-    CLEANUP(freep) char *command =
+    CLEANUP(freep)
+    char *command =
         must_format("%s -o %s.out -x c %s 2>&1 && %s.out", compiler, path, path, path);
     FILE *pipe = popen(command, "r");
     char line[4096];
@@ -288,8 +298,10 @@ static void test_example(const char *format)
     types_init(&payload.types);
     struct type integer = {.kind = TYPE_INT, .spelling = must_strdup("int")};
     uint32_t int_type = types_add(&payload.types, &integer);
-    struct type function = {.kind = TYPE_FUNCTION, .spelling = must_strdup("int (int)"),
-                            .target = int_type, .n_fields = 1};
+    struct type function = {.kind = TYPE_FUNCTION,
+                            .spelling = must_strdup("int (int)"),
+                            .target = int_type,
+                            .n_fields = 1};
     function.fields = must_alloc(sizeof(*function.fields));
     function.fields[0] =
         (struct type_field){.name = must_strdup("n"), .type = int_type, .bits = -1};
@@ -309,7 +321,8 @@ static void test_example(const char *format)
     payload.n_definitions = 1;
     payload_set_names(&payload, (const char *const[]){"twice"}, 1);
     CLEANUP(buffer_clear) struct buffer bytes = packed(&payload);
-    CLEANUP(buffer_clear) struct buffer expected = example_read(format, "Example payload");
+    CLEANUP(buffer_clear)
+    struct buffer expected = example_read(format, "Example payload");
     CHECK(is_equal(&bytes, expected.data, expected.size));
     for (size_t i = 0; !expected.size && i < bytes.size; i++)
         fprintf(stderr, "%02x ", (unsigned char)bytes.data[i]);

@@ -17,42 +17,65 @@ static void check_text(const struct report *report, const char *expected, int li
 static void test_diagnostic(void)
 {
     struct diagnostic d[] = {
-        {.severity = SEVERITY_WARNING, .cell = 3, .line = 1, .column = 1,
-         .message = "unused", .line_text = "int y;"},
-        {.severity = SEVERITY_ERROR, .cell = 3, .line = 2, .column = 9, .end_column = 14,
+        {.severity = SEVERITY_WARNING,
+         .cell = 3,
+         .line = 1,
+         .column = 1,
+         .message = "unused",
+         .line_text = "int y;"},
+        {.severity = SEVERITY_ERROR,
+         .cell = 3,
+         .line = 2,
+         .column = 9,
+         .end_column = 14,
          .message = "use of undeclared identifier 'conut'; did you mean 'count'?",
-         .line_text = "int x = conut;", .fixit = "count"},
-        {.severity = SEVERITY_NOTE, .cell = 1, .line = 4, .column = 5, .end_column = 10,
-         .message = "'count' declared here", .line_text = "int count;"},
-        {.severity = SEVERITY_ERROR, .file = "/usr/include/a.h", .line = 7,
+         .line_text = "int x = conut;",
+         .fixit = "count"},
+        {.severity = SEVERITY_NOTE,
+         .cell = 1,
+         .line = 4,
+         .column = 5,
+         .end_column = 10,
+         .message = "'count' declared here",
+         .line_text = "int count;"},
+        {.severity = SEVERITY_ERROR,
+         .file = "/usr/include/a.h",
+         .line = 7,
          .message = "in a header"},
     };
     CLEANUP(report_clear) struct report report = {0};
     report_diagnostics(d, sizeof(d) / sizeof(d[0]), &report);
     CHECK_STRING(report.name, "CompileError");
-    CHECK_STRING(report.message,
-                 "In[3]:2:9: use of undeclared identifier 'conut'; did you mean 'count'?");
-    TEXT_IS(report, "In[3]:1:1: warning: unused\n"
-                    "    1 | int y;\n"
-                    "      | ^\n"
-                    "In[3]:2:9: error: use of undeclared identifier 'conut'; did you mean 'count'?\n"
-                    "    2 | int x = conut;\n"
-                    "      |         ^~~~~\n"
-                    "      |         count\n"
-                    "In[1]:4:5: note: 'count' declared here\n"
-                    "    4 | int count;\n"
-                    "      |     ^~~~~\n"
-                    "/usr/include/a.h:7: error: in a header");
+    CHECK_STRING(
+        report.message,
+        "In[3]:2:9: use of undeclared identifier 'conut'; did you mean 'count'?");
+    TEXT_IS(
+        report,
+        "In[3]:1:1: warning: unused\n"
+        "    1 | int y;\n"
+        "      | ^\n"
+        "In[3]:2:9: error: use of undeclared identifier 'conut'; did you mean 'count'?\n"
+        "    2 | int x = conut;\n"
+        "      |         ^~~~~\n"
+        "      |         count\n"
+        "In[1]:4:5: note: 'count' declared here\n"
+        "    4 | int count;\n"
+        "      |     ^~~~~\n"
+        "/usr/include/a.h:7: error: in a header");
     CHECK(strstr(report.lines[3], "\x1b[") != NULL);
     for (size_t i = 0; i < report.n_lines; i++)
         CHECK(strchr(report.lines[i], '\n') == NULL);
 }
 
-static void show_one(const char *line, uint32_t column, uint32_t end, const char *expected,
-                     int place)
+static void show_one(const char *line, uint32_t column, uint32_t end,
+                     const char *expected, int place)
 {
-    struct diagnostic d = {.severity = SEVERITY_ERROR, .cell = 1, .line = 1,
-                           .column = column, .end_column = end, .message = "m",
+    struct diagnostic d = {.severity = SEVERITY_ERROR,
+                           .cell = 1,
+                           .line = 1,
+                           .column = column,
+                           .end_column = end,
+                           .message = "m",
                            .line_text = (char *)line};
     CLEANUP(report_clear) struct report report = {0};
     CLEANUP(freep) char *all = must_format("In[1]:1:%u: error: m\n%s", column, expected);
@@ -79,8 +102,12 @@ static void test_long_line(void)
     memset(line, 'a', sizeof(line) - 1);
     line[sizeof(line) - 1] = '\0';
     line[50000] = 'B';
-    struct diagnostic d = {.severity = SEVERITY_ERROR, .cell = 1, .line = 1,
-                           .column = 50001, .message = "m", .line_text = line};
+    struct diagnostic d = {.severity = SEVERITY_ERROR,
+                           .cell = 1,
+                           .line = 1,
+                           .column = 50001,
+                           .message = "m",
+                           .line_text = line};
     CLEANUP(report_clear) struct report report = {0};
     report_diagnostics(&d, 1, &report);
     CHECK_INT(report.n_lines, 3);
@@ -97,24 +124,28 @@ static char *source_line(void *context, uint32_t cell, uint32_t line)
 
 static void test_fault(void)
 {
-    struct outcome_frame frames[] = {{(char *)"deref", 2, 3}, {(char *)"qsort", 0, 0},
-                                     {(char *)"(cell)", 3, 7}};
-    struct outcome outcome = {.kind = OUTCOME_FAULT, .name = (char *)"SIGSEGV",
+    struct outcome_frame frames[] = {
+        {(char *)"deref", 2, 3}, {(char *)"qsort", 0, 0}, {(char *)"(cell)", 3, 7}};
+    struct outcome outcome = {.kind = OUTCOME_FAULT,
+                              .name = (char *)"SIGSEGV",
                               .message = (char *)"read of address 0x0 (null pointer)",
-                              .status = 11, .is_state_kept = true, .frames = frames,
+                              .status = 11,
+                              .is_state_kept = true,
+                              .frames = frames,
                               .n_frames = 3};
     struct report_context context = {.line = source_line};
     CLEANUP(report_clear) struct report report = {0};
     report_outcome(&outcome, &context, &report);
     CHECK_STRING(report.name, "SIGSEGV");
     CHECK_STRING(report.message, "read of address 0x0 (null pointer) in In[2]:3");
-    TEXT_IS(report, "SIGSEGV: read of address 0x0 (null pointer) in In[2]:3\n"
-                    "  at deref (In[2]:3)\n"
-                    "          3 |     return *p;\n"
-                    "  at qsort\n"
-                    "  at (cell) (In[3]:7)\n"
-                    "The session goes on: definitions are kept, and variables keep what the "
-                    "cell did until then.");
+    TEXT_IS(report,
+            "SIGSEGV: read of address 0x0 (null pointer) in In[2]:3\n"
+            "  at deref (In[2]:3)\n"
+            "          3 |     return *p;\n"
+            "  at qsort\n"
+            "  at (cell) (In[3]:7)\n"
+            "The session goes on: definitions are kept, and variables keep what the "
+            "cell did until then.");
     outcome.is_state_kept = false;
     report_clear(&report);
     report_outcome(&outcome, NULL, &report);
@@ -148,8 +179,10 @@ static void test_other_ends(void)
 
 static void test_many_frames(void)
 {
-    struct outcome outcome = {.kind = OUTCOME_FAULT, .name = (char *)"SIGSEGV",
-                              .message = (char *)"the stack is exhausted", .n_frames = 5000};
+    struct outcome outcome = {.kind = OUTCOME_FAULT,
+                              .name = (char *)"SIGSEGV",
+                              .message = (char *)"the stack is exhausted",
+                              .n_frames = 5000};
     outcome.frames = must_alloc(5000 * sizeof(*outcome.frames));
     for (size_t i = 0; i < 5000; i++)
         outcome.frames[i] = (struct outcome_frame){(char *)"f", 1, 1};

@@ -8,7 +8,8 @@
 static uint32_t make(struct types *types, enum type_kind kind, const char *spelling,
                      uint32_t target)
 {
-    struct type type = {.kind = kind, .spelling = must_strdup(spelling), .target = target};
+    struct type type = {
+        .kind = kind, .spelling = must_strdup(spelling), .target = target};
     return types_add(types, &type);
 }
 
@@ -20,7 +21,8 @@ static uint32_t function(struct types *types, uint32_t result, const uint32_t *p
     struct type *type = types_edit(types, id);
     type->fields = must_alloc((n + 1) * sizeof(*type->fields));
     for (size_t i = 0; i < n; i++)
-        type->fields[i] = (struct type_field){must_strdup(names[i]), parameters[i], -1, 0};
+        type->fields[i] =
+            (struct type_field){must_strdup(names[i]), parameters[i], -1, 0};
     type->n_fields = n;
     return id;
 }
@@ -50,7 +52,8 @@ static struct payload *make_payload(void)
     uint32_t v = make(t, TYPE_POINTER, "char **", s), b = make(t, TYPE_BOOL, "_Bool", 0);
     uint32_t u = make(t, TYPE_UCHAR, "unsigned char", 0);
     uint32_t e = make(t, TYPE_ENUM, "enum mode", make(t, TYPE_UINT, "unsigned int", 0));
-    uint32_t n = make(t, TYPE_POINTER, "struct node *", make(t, TYPE_STRUCT, "struct node", 0));
+    uint32_t n =
+        make(t, TYPE_POINTER, "struct node *", make(t, TYPE_STRUCT, "struct node", 0));
     struct type *mode = types_edit(t, e);
     mode->enumerators = must_alloc(sizeof(*mode->enumerators));
     mode->enumerators[0] = (struct type_enumerator){must_strdup("FAST"), 1};
@@ -101,15 +104,20 @@ int main(void)
     ENTRY("area", "2", "0.5", NULL, "achar_value = area(2ULL, 0.5);");
     ENTRY("area", "-2147483648", "1e3", NULL, "area((-2147483647LL - 1), 1000.0)");
     ENTRY("area", "0x10", "inf", NULL, "area(16ULL, (1.0 / 0.0))");
-    ENTRY("area", "2147483648", "1", NULL, "! argument 1 of 'area' is 'int': '2147483648' is out of its range");
-    ENTRY("area", "2x", "1", NULL, "! argument 1 of 'area' is 'int': '2x' is not an integer");
+    ENTRY("area", "2147483648", "1", NULL,
+          "! argument 1 of 'area' is 'int': '2147483648' is out of its range");
+    ENTRY("area", "2x", "1", NULL,
+          "! argument 1 of 'area' is 'int': '2x' is not an integer");
     ENTRY("area", " 2", "1", NULL, "is not an integer");
     ENTRY("area", "", "1", NULL, "is not an integer");
-    ENTRY("area", "2", "abc", NULL, "! argument 2 of 'area' is 'double': 'abc' is not a number");
+    ENTRY("area", "2", "abc", NULL,
+          "! argument 2 of 'area' is 'double': 'abc' is not a number");
     ENTRY("area", "2", "1e999", NULL, "is out of its range");
     ENTRY("area", "2", "1;exit(1)", NULL, "is not a number");
-    ENTRY("area", "2", NULL, NULL, "! 'area' takes 2 arguments (int a, double b), 1 given");
-    ENTRY("put", "x", "say \"hi\"\n", "true", "put('x', (char []){\"say \\\"hi\\\"\\n\"}, 1);");
+    ENTRY("area", "2", NULL, NULL,
+          "! 'area' takes 2 arguments (int a, double b), 1 given");
+    ENTRY("put", "x", "say \"hi\"\n", "true",
+          "put('x', (char []){\"say \\\"hi\\\"\\n\"}, 1);");
     ENTRY("put", "xy", "", "true", "'xy' is not a single character");
     ENTRY("put", "'", "", "no", "'no' is neither true nor false");
     ENTRY("mode", "FAST", "255", NULL, "mode(FAST, 255ULL)");
@@ -117,13 +125,16 @@ int main(void)
     ENTRY("mode", "SLOW", "0", NULL, "'SLOW' is not one of its names");
     ENTRY("mode", "FAST", "256", NULL, "is out of its range");
     ENTRY("mode", "FAST", "-1", NULL, "is negative");
-    ENTRY("at", "0", NULL, NULL, "! argument 1 of 'at' is 'struct node *', which cannot be given");
+    ENTRY("at", "0", NULL, NULL,
+          "! argument 1 of 'at' is 'struct node *', which cannot be given");
     ENTRY("main", "a b", NULL, NULL,
           "char *achar_arguments[] = {(char []){\"main\"}, (char []){\"a b\"}, 0};\n"
           "    exit(main(2, achar_arguments));");
     ENTRY("count", NULL, NULL, NULL, "sizeof(count)");
     ENTRY("count", "1", NULL, NULL, "! 'count' is a variable and takes no arguments");
-    ENTRY("nothing", NULL, NULL, NULL, "! it has no function or variable 'nothing'; it has 'area', 'put', 'count'");
-    ENTRY(NULL, NULL, NULL, NULL, "! it holds 'area', 'put', 'count': choose one with --name");
+    ENTRY("nothing", NULL, NULL, NULL,
+          "! it has no function or variable 'nothing'; it has 'area', 'put', 'count'");
+    ENTRY(NULL, NULL, NULL, NULL,
+          "! it holds 'area', 'put', 'count': choose one with --name");
     return check_status();
 }

@@ -103,7 +103,8 @@ static void test_damage(void)
     CHECK_INT(verify(&file, &err), 0);
 }
 
-/* Makes the key in another folder, signs with it, and looks at it from the first folder. */
+/* Makes the key in another folder, signs with it, and looks at it from the first folder.
+ */
 static void test_other_key(void)
 {
     struct error err = {0};

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Pointers: what the process knows of an address decides what is said of it, and nothing
+ * is read before it is known to be readable. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/display/literal.h"
+#include "kernel/display/printer.h"
+#include "kernel/display/probe.h"
+
+/* --- what the process knows of an address --- */
+
+bool printer_find_block(const struct printer *p, const void *address,
+                        struct value_block *ret)
+{
+    const struct value_world *w = p->world;
+    return w && w->find_block && w->find_block(w->context, address, ret);
+}
+
+static bool find_variable(const struct printer *p, const void *address,
+                          struct value_variable *ret)
+{
+    const struct value_world *w = p->world;
+    return w && w->find_variable && w->find_variable(w->context, address, ret);
+}
+
+static bool is_stack(const struct printer *p, const void *address)
+{
+    const struct value_world *w = p->world;
+    return w && w->is_stack && w->is_stack(w->context, address);
+}
+
+static bool is_within(const char *start, size_t size, const char *address,
+                      uint64_t needed)
+{
+    return address >= start && size >= (size_t)(address - start) &&
+           size - (size_t)(address - start) >= needed;
+}
+
+bool printer_can_read(const struct printer *p, const char *address, uint64_t size)
+{
+    struct value_block block;
+    struct value_variable variable;
+    if (printer_find_block(p, address, &block))
+        return !block.is_freed && is_within(block.start, block.size, address, size);
+    if (find_variable(p, address, &variable) &&
+        is_within(variable.start, variable.size, address, size))
+        return true;
+    return probe_is_readable(address, size);
+}
+
+static bool is_same_type(const struct printer *p, uint32_t a, uint32_t b)
+{
+    return a == b || (types_get(p->types, a)->kind == types_get(p->types, b)->kind &&
+                      types_equal(p->types, a, p->types, b, NULL));
+}
+
+/* Elements of `type` from `address` to the end of its heap block, 1 outside of blocks and
+ * inside objects of other types. */
+static uint64_t count_elements(const struct printer *p, uint32_t type,
+                               const char *address)
+{
+    struct value_block block;
+    uint64_t size = types_size(p->types, type);
+    if (!size || !printer_find_block(p, address, &block) || address < block.start)
+        return 1;
+    uint64_t offset = (uint64_t)(address - block.start);
+    bool is_known = block.type && is_same_type(p, block.type, type);
+    if ((block.type && !is_known) || block.size % size || offset % size)
+        return 1;
+    return (block.size - offset) / size;
+}
+
+/* True when there is a string to show at `address`. */
+static bool show_string(struct printer *p, const char *address)
+{
+    struct value_block block;
+    size_t limit = p->limits->string + 1;
+    bool has_end = false;
+    if (printer_find_block(p, address, &block)) {
+        if (block.is_freed || !is_within(block.start, block.size, address, 1))
+            return false;
+        size_t rest = block.size - (size_t)(address - block.start);
+        has_end = rest < limit;
+        limit = has_end ? rest : limit;
+    }
+    CLEANUP(freep) char *text = must_alloc(limit + 1);
+    size_t got = probe_copy(address, text, limit);
+    if (!got)
+        return false;
+    size_t length = strnlen(text, got);
+    bool is_cut = length > p->limits->string;
+    literal_add_string(p->out, text, is_cut ? p->limits->string : length);
+    printer_check_size(p);
+    if (is_cut)
+        printer_add(p, "...");
+    else if (length == got)
+        printer_add(p, has_end ? " (no terminating NUL)" : " (unreadable from here)");
+    return true;
+}
+
+/* --- pointers --- */
+
+/* `&x`, `a`, `&a[3]`: the name of what is exactly there, of the pointer's own type. */
+static bool add_variable_name(struct printer *p, uint32_t target, const char *address)
+{
+    struct value_variable variable;
+    if (!find_variable(p, address, &variable) || variable.is_literal || !variable.name)
+        return false;
+    const struct type *type = types_get(p->types, variable.type);
+    uint64_t offset = (uint64_t)(address - variable.start);
+    char text[300];
+    if (!offset && is_same_type(p, variable.type, target)) {
+        snprintf(text, sizeof(text), "&%s", variable.name);
+    } else if (type->kind == TYPE_ARRAY && is_same_type(p, type->target, target)) {
+        uint64_t size = types_size(p->types, target);
+        if (!size || offset % size || offset >= variable.size)
+            return false;
+        snprintf(text, sizeof(text), "&%s[%" PRIu64 "]", variable.name, offset / size);
+    } else {
+        return false;
+    }
+    printer_add(p, text);
+    return true;
+}
+
+static void add_address(struct printer *p, const struct type *pointer,
+                        const char *address, struct spot spot, const char *note)
+{
+    char text[64];
+    if (!spot.depth || *note) {
+        printer_add(p, "(");
+        printer_add(p, pointer->spelling ? pointer->spelling : "void *");
+        printer_add(p, ") ");
+    }
+    snprintf(text, sizeof(text), "0x%" PRIxPTR, (uintptr_t)address);
+    printer_add(p, text);
+    if (*note) {
+        printer_add(p, " (");
+        printer_add(p, note);
+        printer_add(p, ")");
+    }
+}
+
+static void show_function(struct printer *p, const struct type *pointer,
+                          const char *address, struct spot spot)
+{
+    const struct value_world *w = p->world;
+    bool is_library = false;
+    const char *name =
+        w && w->find_function ? w->find_function(w->context, address, &is_library) : NULL;
+    if (!name) {
+        add_address(p, pointer, address, spot, "");
+        return;
+    }
+    printer_add(p, "&");
+    printer_add(p, name);
+}
+
+static void follow(struct printer *p, const struct type *pointer, const char *address,
+                   struct spot spot)
+{
+    uint32_t target = pointer->target;
+    uint64_t size = types_size(p->types, target);
+    uint64_t count = count_elements(p, target, address);
+    uint64_t shown = count < p->limits->pointed ? count : p->limits->pointed;
+    if (!count || !printer_can_read(p, address, size * shown)) {
+        add_address(p, pointer, address, spot, count ? "unreadable" : "one past the end");
+        return;
+    }
+    if (!add_variable_name(p, target, address))
+        add_address(p, pointer, address, (struct spot){.depth = 0}, "");
+    printer_add(p, " -> ");
+    spot.pointers++;
+    if (count == 1)
+        printer_show(p, target, address, spot);
+    else
+        printer_show_elements(p, target, address, count, p->limits->pointed, spot);
+}
+
+void printer_show_pointer(struct printer *p, uint32_t id, const char *place,
+                          struct spot spot)
+{
+    const struct type *pointer = types_get(p->types, id);
+    const struct type *target = types_get(p->types, pointer->target);
+    struct value_block block;
+    const char *address;
+    memcpy(&address, place, sizeof(address));
+    if (!address)
+        printer_add(p, "NULL");
+    else if (target->kind == TYPE_FUNCTION)
+        show_function(p, pointer, address, spot);
+    else if (printer_find_block(p, address, &block) && block.is_freed)
+        add_address(p, pointer, address, spot, "freed");
+    else if (target->kind == TYPE_CHAR && show_string(p, address))
+        return;
+    else if (target->kind == TYPE_CHAR)
+        add_address(p, pointer, address, spot, "unreadable");
+    else if (is_stack(p, address))
+        add_address(p, pointer, address, spot, "on the stack");
+    else if (types_size(p->types, pointer->target) &&
+             spot.pointers < p->limits->pointers && spot.depth < p->limits->depth)
+        follow(p, pointer, address, spot);
+    else if (!add_variable_name(p, pointer->target, address))
+        add_address(p, pointer, address, spot, "");
+}
