@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A subcommand of `achar`: one file command_NAME.c each, that defines `command_NAME` and is
- * declared here and listed in main.c's table. main() answers --help from the table. */
+ * A subcommand of `achar`: one file command_NAME.c each, that defines `command_NAME` and
+ * is declared here and listed in main.c's table. main() answers --help from the table. */
 #ifndef ACHAR_APP_COMMAND_H
 #define ACHAR_APP_COMMAND_H
 
@@ -11,9 +11,9 @@ struct command {
     /* What follows "usage: achar NAME" ("-f FILE"), then optionally a newline and lines
      * that explain the options. */
     const char *usage;
-    /* argv[0] is the command's name, argv[argc] is NULL. Returns the exit status: 0, 1 when
-     * the work failed, COMMAND_USAGE when the arguments are wrong (main() then says how
-     * to get help). Complaints go to stderr as "achar NAME: text". */
+    /* argv[0] is the command's name, argv[argc] is NULL. Returns the exit status: 0, 1
+     * when the work failed, COMMAND_USAGE when the arguments are wrong (main() then says
+     * how to get help). Complaints go to stderr as "achar NAME: text". */
     int (*run)(int argc, char **argv);
 };
 

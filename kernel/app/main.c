@@ -7,11 +7,7 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &command_install,
-    &command_kernel,
-    &command_key,
-    &command_run,
-    NULL,
+    &command_install, &command_kernel, &command_key, &command_run, NULL,
 };
 
 static const struct command *find_command(const char *name)
@@ -47,7 +43,8 @@ static int run_command(const struct command *command, int argc, char **argv)
         }
     int status = command->run(argc, argv);
     if (status == COMMAND_USAGE)
-        fprintf(stderr, "achar %s: see `achar %s --help`\n", command->name, command->name);
+        fprintf(stderr, "achar %s: see `achar %s --help`\n", command->name,
+                command->name);
     return status;
 }
 

@@ -32,10 +32,13 @@ static void run_handler(struct kernel *kernel, const struct request *request)
     if (request->problem)
         reply_error(kernel, request, "MalformedRequest", "%s", request->problem);
     else if (!handler)
-        reply_error(kernel, request, "UnknownRequest", "'%s' is not known", request->type);
+        reply_error(kernel, request, "UnknownRequest", "'%s' is not known",
+                    request->type);
     else if (!(handler->channels & (1u << request->channel)))
-        reply_error(kernel, request, "UnknownRequest", "'%s' is not answered on the %s "
-                    "channel", request->type, channel);
+        reply_error(kernel, request, "UnknownRequest",
+                    "'%s' is not answered on the %s "
+                    "channel",
+                    request->type, channel);
     else if (handler->needs_session && !kernel->session)
         reply_error(kernel, request, "KernelError", "there is no session: %s",
                     kernel->start_error.text);
@@ -90,9 +93,8 @@ void reply(struct kernel *kernel, const struct request *request, json_t *content
     if (is_execute(request) && !json_object_get(content, "execution_count"))
         json_object_set_new(content, "execution_count",
                             json_integer(kernel->execution_count));
-    server_post(kernel->server,
-                message_new(server_sender(kernel->server), request, request->channel, type,
-                            NULL, content));
+    server_post(kernel->server, message_new(server_sender(kernel->server), request,
+                                            request->channel, type, NULL, content));
 }
 
 void reply_error(struct kernel *kernel, const struct request *request, const char *name,
@@ -149,7 +151,8 @@ bool get_bool(struct kernel *kernel, const struct request *request, const char *
     *ret = value ? json_is_true(value) : otherwise;
     if (!value || json_is_boolean(value))
         return true;
-    reply_error(kernel, request, "MalformedRequest", "'%s' is neither true nor false", name);
+    reply_error(kernel, request, "MalformedRequest", "'%s' is neither true nor false",
+                name);
     return false;
 }
 

@@ -9,7 +9,8 @@
 #include "kernel/handlers/handler.h"
 #include "kernel/handlers/output.h"
 
-#define ABORT_WAIT_MS 5 /* after an error, for requests that were sent with the failed one */
+#define ABORT_WAIT_MS                                                                    \
+    5 /* after an error, for requests that were sent with the failed one */
 /* Cells that are not counted get numbers far above those that are: every cell's number
  * names its text and its definitions. */
 #define UNCOUNTED_CELLS 1000000
@@ -67,7 +68,8 @@ static void run_cell(struct execution *execution, struct result *result)
 {
     struct kernel *kernel = execution->kernel;
     struct error err = {0};
-    struct output output = {.kernel = kernel, .request = execution->request,
+    struct output output = {.kernel = kernel,
+                            .request = execution->request,
                             .is_silent = execution->is_silent};
     struct session_events events = output_events(&output);
     int r = magics_run_cell(kernel->magics, execution->cell, execution->code, &events,
@@ -84,7 +86,8 @@ static json_t *evaluate(struct execution *execution, const char *expression)
     struct kernel *kernel = execution->kernel;
     CLEANUP(result_clearp) struct result result = {0};
     struct error err = {0};
-    struct output output = {.kernel = kernel, .request = execution->request,
+    struct output output = {.kernel = kernel,
+                            .request = execution->request,
                             .is_silent = execution->is_silent};
     struct session_events events = output_events(&output);
     uint32_t cell = UNCOUNTED_CELLS + ++kernel->n_uncounted;
@@ -108,12 +111,15 @@ static json_t *evaluate_all(struct execution *execution)
 {
     json_t *values = json_object(), *expression;
     const char *name;
-    json_object_foreach(execution->user_expressions, name, expression) {
+    json_object_foreach(execution->user_expressions, name, expression)
+    {
         const char *text = json_string_value(expression);
-        json_object_set_new(values, name, text ? evaluate(execution, text)
-                            : json_pack("{s:s, s:s, s:s, s:[]}", "status", "error", "ename",
-                                        "MalformedRequest", "evalue",
-                                        "the expression is not a string", "traceback"));
+        json_object_set_new(values, name,
+                            text ? evaluate(execution, text)
+                                 : json_pack("{s:s, s:s, s:s, s:[]}", "status", "error",
+                                             "ename", "MalformedRequest", "evalue",
+                                             "the expression is not a string",
+                                             "traceback"));
     }
     return values;
 }
@@ -154,9 +160,9 @@ static json_t *finish_ok(struct execution *execution, const struct result *resul
                           (int)kernel->execution_count, "data", "text/plain",
                           message_text(result->value_text), "metadata"));
     if (result->page)
-        json_array_append_new(payload,
-                              json_pack("{s:s, s:i, s:{s:o}}", "source", "page", "start", 0,
-                                        "data", "text/plain", message_text(result->page)));
+        json_array_append_new(payload, json_pack("{s:s, s:i, s:{s:o}}", "source", "page",
+                                                 "start", 0, "data", "text/plain",
+                                                 message_text(result->page)));
     json_t *values = evaluate_all(execution);
     return json_pack("{s:s, s:o, s:o}", "status", "ok", "payload", payload,
                      "user_expressions", values);
@@ -180,12 +186,14 @@ static void send_reply(struct execution *execution, json_t *content)
 {
     struct kernel *kernel = execution->kernel;
     struct sender *sender = server_sender(kernel->server);
-    json_object_set_new(content, "execution_count", json_integer(kernel->execution_count));
-    json_t *metadata = json_pack("{s:s, s:O, s:b}", "started", execution->started, "status",
-                                 json_object_get(content, "status"), "dependencies_met", 1);
-    server_post(kernel->server, message_new(sender, execution->request,
-                                            execution->request->channel, "execute_reply",
-                                            metadata, content));
+    json_object_set_new(content, "execution_count",
+                        json_integer(kernel->execution_count));
+    json_t *metadata =
+        json_pack("{s:s, s:O, s:b}", "started", execution->started, "status",
+                  json_object_get(content, "status"), "dependencies_met", 1);
+    server_post(kernel->server,
+                message_new(sender, execution->request, execution->request->channel,
+                            "execute_reply", metadata, content));
 }
 
 static void start_cell(struct execution *execution)
@@ -207,7 +215,8 @@ static void run_execute(struct kernel *kernel, const struct request *request)
 {
     CLEANUP(result_clearp) struct result result = {0};
     CLEANUP(freep) char *started = message_date();
-    struct execution execution = {.kernel = kernel, .request = request, .started = started};
+    struct execution execution = {
+        .kernel = kernel, .request = request, .started = started};
     if (!read_request(&execution))
         return;
     start_cell(&execution);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * One kind of request. The dispatcher sends busy before and idle after it, refuses what is
- * malformed, unknown or on the wrong channel, and picks the handler from the table; a
+ * One kind of request. The dispatcher sends busy before and idle after it, refuses what
+ * is malformed, unknown or on the wrong channel, and picks the handler from the table; a
  * handler sends the reply and whatever goes with it. */
 #ifndef ACHAR_HANDLERS_HANDLER_H
 #define ACHAR_HANDLERS_HANDLER_H

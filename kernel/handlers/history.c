@@ -59,7 +59,8 @@ static int make_folders(const char *path, struct error *err)
 
 static int trim(struct history *history, struct error *err)
 {
-    CLEANUP(freep) char *text = must_format(
+    CLEANUP(freep)
+    char *text = must_format(
         "DELETE FROM entry WHERE number <= (SELECT max(number) FROM entry) - %d",
         HISTORY_ENTRIES_MAX);
     if (sqlite3_exec(history->database, text, NULL, NULL, NULL) != SQLITE_OK)
@@ -184,16 +185,16 @@ int history_search(struct history *history, const char *glob, int64_t n, bool is
                    const struct history_reader *reader, struct error *err)
 {
     CLEANUP(finalizep) sqlite3_stmt *query = NULL;
-    int r = prepare(history,
-                    is_unique
-                        ? "SELECT session, line, input, output FROM (SELECT * FROM entry"
-                          " WHERE number IN (SELECT max(number) FROM entry WHERE input GLOB"
-                          " ?1 GROUP BY input) ORDER BY number DESC LIMIT ?2)"
-                          " ORDER BY number"
-                        : "SELECT session, line, input, output FROM (SELECT * FROM entry"
-                          " WHERE input GLOB ?1 ORDER BY number DESC LIMIT ?2)"
-                          " ORDER BY number",
-                    &query, err);
+    int r = prepare(
+        history,
+        is_unique ? "SELECT session, line, input, output FROM (SELECT * FROM entry"
+                    " WHERE number IN (SELECT max(number) FROM entry WHERE input GLOB"
+                    " ?1 GROUP BY input) ORDER BY number DESC LIMIT ?2)"
+                    " ORDER BY number"
+                  : "SELECT session, line, input, output FROM (SELECT * FROM entry"
+                    " WHERE input GLOB ?1 ORDER BY number DESC LIMIT ?2)"
+                    " ORDER BY number",
+        &query, err);
     if (r < 0)
         return r;
     sqlite3_bind_text(query, 1, glob, -1, SQLITE_STATIC);

@@ -11,13 +11,14 @@
 #include "pickler/base/error.h"
 #include "pickler/base/memory.h"
 
-#define HISTORY_ENTRIES_MAX 100000      /* older ones are forgotten */
-#define HISTORY_TEXT_MAX (256 * 1024)   /* bytes of one input or output; longer is not kept */
+#define HISTORY_ENTRIES_MAX 100000 /* older ones are forgotten */
+#define HISTORY_TEXT_MAX                                                                 \
+    (256 * 1024) /* bytes of one input or output; longer is not kept */
 
 struct history;
 
-/* $XDG_DATA_HOME/achar/history.sqlite, by default under ~/.local/share; owned, NULL without
- * a home. */
+/* $XDG_DATA_HOME/achar/history.sqlite, by default under ~/.local/share; owned, NULL
+ * without a home. */
 char *history_path(void) MUST_USE;
 
 /* Opens the file, making it and its folder. NULL as path: in memory. */
@@ -29,7 +30,8 @@ DEFINE_FREEP(struct history, history_close)
 int history_add(struct history *history, uint32_t line, const char *input,
                 const char *output, struct error *err) MUST_USE;
 
-/* Called for each entry found, oldest first; the texts are borrowed, output may be NULL. */
+/* Called for each entry found, oldest first; the texts are borrowed, output may be NULL.
+ */
 struct history_reader {
     void (*entry)(void *context, int64_t session, int64_t line, const char *input,
                   const char *output);

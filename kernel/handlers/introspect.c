@@ -20,8 +20,8 @@ static bool read_question(struct kernel *kernel, const struct request *request,
         !get_integer(kernel, request, "cursor_pos", -1, &points))
         return false;
     ret->size = strlen(ret->code);
-    ret->cursor = points < 0 ? ret->size
-                             : text_offset(ret->code, ret->size, (size_t)points);
+    ret->cursor =
+        points < 0 ? ret->size : text_offset(ret->code, ret->size, (size_t)points);
     return true;
 }
 
@@ -113,12 +113,11 @@ static void run_complete(struct kernel *kernel, const struct request *request)
         return;
     }
     reply(kernel, request,
-          json_pack("{s:s, s:o, s:I, s:I, s:{s:o}}", "status", "ok", "matches",
-                    matches.texts, "cursor_start",
-                    (json_int_t)text_count_points(question.code, matches.start),
-                    "cursor_end",
-                    (json_int_t)text_count_points(question.code, matches.end), "metadata",
-                    "_jupyter_types_experimental", matches.types));
+          json_pack(
+              "{s:s, s:o, s:I, s:I, s:{s:o}}", "status", "ok", "matches", matches.texts,
+              "cursor_start", (json_int_t)text_count_points(question.code, matches.start),
+              "cursor_end", (json_int_t)text_count_points(question.code, matches.end),
+              "metadata", "_jupyter_types_experimental", matches.types));
 }
 
 const struct handler handle_complete = {
@@ -139,16 +138,17 @@ static void run_inspect(struct kernel *kernel, const struct request *request)
     if (!read_question(kernel, request, &question) ||
         !get_integer(kernel, request, "detail_level", 0, &detail))
         return;
-    if (session_inspect(kernel->session, question.code, question.cursor, detail > 0, &text,
-                        &err) < 0) {
+    if (session_inspect(kernel->session, question.code, question.cursor, detail > 0,
+                        &text, &err) < 0) {
         reply_error(kernel, request, "KernelError", "%s", err.text);
         return;
     }
     json_t *data = json_object();
     if (text)
         json_object_set_new(data, "text/plain", message_text(text));
-    reply(kernel, request, json_pack("{s:s, s:b, s:o, s:{}}", "status", "ok", "found",
-                                     text != NULL, "data", data, "metadata"));
+    reply(kernel, request,
+          json_pack("{s:s, s:b, s:o, s:{}}", "status", "ok", "found", text != NULL,
+                    "data", data, "metadata"));
 }
 
 const struct handler handle_inspect = {
@@ -170,7 +170,8 @@ static void run_is_complete(struct kernel *kernel, const struct request *request
         return;
     size_t n;
     const char *const *names = magics_names(&n);
-    if (session_is_complete(kernel->session, code, names, n, &status, &indent, &err) < 0) {
+    if (session_is_complete(kernel->session, code, names, n, &status, &indent, &err) <
+        0) {
         reply_error(kernel, request, "KernelError", "%s", err.text);
         return;
     }

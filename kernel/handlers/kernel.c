@@ -12,7 +12,8 @@
 
 #include "kernel/handlers/handler.h"
 
-#define SHELL_END_S 2 /* for the shell thread to end what it does when the kernel ends */
+#define SHELL_END_S 2 /* for the shell thread to end what it does when the kernel ends   \
+                       */
 
 void kernel_interrupt(struct kernel *kernel)
 {
@@ -82,7 +83,8 @@ static void start_session(struct kernel *kernel)
     if (r == 0)
         r = magics_new(kernel->session, &kernel->magics, &kernel->start_error);
     if (r < 0) {
-        fprintf(stderr, "achar kernel: there is no session: %s\n", kernel->start_error.text);
+        fprintf(stderr, "achar kernel: there is no session: %s\n",
+                kernel->start_error.text);
         session_free(kernel->session);
         kernel->session = NULL;
     }
@@ -124,7 +126,8 @@ static int block_signals(int *ret_fd, struct error *err)
     signal(SIGPIPE, SIG_IGN);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     *ret_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    return *ret_fd < 0 ? error_errno(err, -errno, "cannot create a signal descriptor") : 0;
+    return *ret_fd < 0 ? error_errno(err, -errno, "cannot create a signal descriptor")
+                       : 0;
 }
 
 /* What runs is interrupted; a session that does not stop is left to end with us: its
@@ -147,10 +150,11 @@ int kernel_run(const struct connection *connection, struct error *err)
     int r = block_signals(&signal_fd, err);
     if (r < 0)
         return r;
-    struct kernel kernel = {.queue = queue,
-                            .interrupt_lock = PTHREAD_MUTEX_INITIALIZER};
-    struct server_events events = {.receive = receive, .has_room = has_room,
-                                   .signal = take_signal, .signal_fd = signal_fd,
+    struct kernel kernel = {.queue = queue, .interrupt_lock = PTHREAD_MUTEX_INITIALIZER};
+    struct server_events events = {.receive = receive,
+                                   .has_room = has_room,
+                                   .signal = take_signal,
+                                   .signal_fd = signal_fd,
                                    .context = &kernel};
     CLEANUP(server_freep) struct server *server = NULL;
     r = server_new(connection, &events, &server, err);

@@ -6,7 +6,8 @@
 
 #include "kernel/handlers/handler.h"
 
-/* True when there is room for so much more; else it is counted, and the first time said. */
+/* True when there is room for so much more; else it is counted, and the first time said.
+ */
 static bool admit(struct output *output, size_t size)
 {
     if (output->is_silent)
@@ -16,9 +17,10 @@ static bool admit(struct output *output, size_t size)
         return true;
     }
     if (!output->dropped) {
-        CLEANUP(freep) char *text = must_format(
-            "\n[the output of this cell is cut here, after %" PRIu64 " bytes]\n",
-            output->sent);
+        CLEANUP(freep)
+        char *text = must_format("\n[the output of this cell is cut here, after %" PRIu64
+                                 " bytes]\n",
+                                 output->sent);
         server_stream(output->kernel->server, output->request, true, text, strlen(text));
     }
     output->dropped += size;
@@ -36,7 +38,8 @@ static void add_stream(void *context, bool is_stderr, const char *text, size_t s
                   valid.size);
 }
 
-static json_t *display_content(const char *plain, const char *html, const char *display_id)
+static json_t *display_content(const char *plain, const char *html,
+                               const char *display_id)
 {
     json_t *data = json_object(), *transient = json_object();
     json_object_set_new(data, "text/plain", message_text(plain));
@@ -44,7 +47,8 @@ static json_t *display_content(const char *plain, const char *html, const char *
         json_object_set_new(data, "text/html", message_text(html));
     if (display_id)
         json_object_set_new(transient, "display_id", message_text(display_id));
-    return json_pack("{s:o, s:{}, s:o}", "data", data, "metadata", "transient", transient);
+    return json_pack("{s:o, s:{}, s:o}", "data", data, "metadata", "transient",
+                     transient);
 }
 
 static void add_display(void *context, const char *plain, const char *html,
@@ -54,10 +58,10 @@ static void add_display(void *context, const char *plain, const char *html,
     struct server *server = output->kernel->server;
     if (!admit(output, (plain ? strlen(plain) : 0) + (html ? strlen(html) : 0)))
         return;
-    server_post_paced(server, message_new(server_sender(server), output->request, WIRE_IOPUB,
-                                          is_update ? "update_display_data" : "display_data",
-                                          NULL,
-                                          display_content(plain, html, display_id)));
+    server_post_paced(server,
+                      message_new(server_sender(server), output->request, WIRE_IOPUB,
+                                  is_update ? "update_display_data" : "display_data",
+                                  NULL, display_content(plain, html, display_id)));
 }
 
 struct session_events output_events(struct output *output)
@@ -77,7 +81,8 @@ void output_end(struct output *output)
     }
     if (!output->dropped)
         return;
-    CLEANUP(freep) char *text = must_format(
-        "[%" PRIu64 " more bytes of output were dropped]\n", output->dropped);
+    CLEANUP(freep)
+    char *text =
+        must_format("[%" PRIu64 " more bytes of output were dropped]\n", output->dropped);
     server_stream(output->kernel->server, output->request, true, text, strlen(text));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What one cell prints and displays, on its way to iopub: valid UTF-8, up to a limit; what
- * is above it is counted and dropped, and both are said in the cell. */
+ * What one cell prints and displays, on its way to iopub: valid UTF-8, up to a limit;
+ * what is above it is counted and dropped, and both are said in the cell. */
 #ifndef ACHAR_HANDLERS_OUTPUT_H
 #define ACHAR_HANDLERS_OUTPUT_H
 
@@ -13,7 +13,7 @@
 struct output {
     struct kernel *kernel;
     const struct request *request;
-    bool is_silent; /* nothing is sent */
+    bool is_silent;                  /* nothing is sent */
     struct text_cleaner cleaners[2]; /* stdout, stderr */
     uint64_t sent, dropped;          /* bytes */
 };

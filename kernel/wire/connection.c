@@ -10,8 +10,8 @@
 #include <string.h>
 
 static const char *const port_names[WIRE_CHANNEL_COUNT] = {
-    [WIRE_SHELL] = "shell_port", [WIRE_CONTROL] = "control_port",
-    [WIRE_STDIN] = "stdin_port", [WIRE_IOPUB] = "iopub_port",
+    [WIRE_SHELL] = "shell_port",  [WIRE_CONTROL] = "control_port",
+    [WIRE_STDIN] = "stdin_port",  [WIRE_IOPUB] = "iopub_port",
     [WIRE_HEARTBEAT] = "hb_port",
 };
 
@@ -33,8 +33,8 @@ static int read_file(const char *path, char text[static CONNECTION_FILE_MAX + 1]
         size += (size_t)n;
     }
     if (size > CONNECTION_FILE_MAX)
-        return error_set(err, -EFBIG, "connection file '%s' is larger than %d bytes", path,
-                         CONNECTION_FILE_MAX);
+        return error_set(err, -EFBIG, "connection file '%s' is larger than %d bytes",
+                         path, CONNECTION_FILE_MAX);
     *ret_size = size;
     return 0;
 }
@@ -60,12 +60,13 @@ static int read_port(const json_t *file, const char *path, const char *name, int
 {
     const json_t *value = json_object_get(file, name);
     if (!value)
-        return error_set(err, -EINVAL, "connection file '%s': '%s' is missing", path, name);
+        return error_set(err, -EINVAL, "connection file '%s': '%s' is missing", path,
+                         name);
     json_int_t port = json_is_integer(value) ? json_integer_value(value) : 0;
     if (port < 1 || port > 65535)
         return error_set(err, -EINVAL,
-                         "connection file '%s': '%s' is not a number from 1 to 65535", path,
-                         name);
+                         "connection file '%s': '%s' is not a number from 1 to 65535",
+                         path, name);
     *ret = (int)port;
     return 0;
 }
@@ -86,8 +87,9 @@ static int check_text(const char *path, const char *name, const char *value,
 {
     if (strcmp(value, allowed) == 0)
         return 0;
-    return error_set(err, -EINVAL, "connection file '%s': '%s' is '%s', supported is '%s'",
-                     path, name, value, allowed);
+    return error_set(err, -EINVAL,
+                     "connection file '%s': '%s' is '%s', supported is '%s'", path, name,
+                     value, allowed);
 }
 
 static int read_fields(const json_t *file, const char *path, struct connection *ret,
@@ -106,7 +108,8 @@ static int read_fields(const json_t *file, const char *path, struct connection *
                          "connection file '%s': 'transport' is '%s', supported are 'tcp' "
                          "and 'ipc'",
                          path, transport);
-    if (*key && (r = check_text(path, "signature_scheme", scheme, "hmac-sha256", err)) < 0)
+    if (*key &&
+        (r = check_text(path, "signature_scheme", scheme, "hmac-sha256", err)) < 0)
         return r;
     if (!*ip)
         return error_set(err, -EINVAL, "connection file '%s': 'ip' is empty", path);
@@ -130,8 +133,8 @@ int connection_read(const char *path, struct connection *ret, struct error *err)
     json_error_t where;
     json_auto_t *file = json_loadb(text, size, 0, &where);
     if (!file)
-        return error_set(err, -EINVAL, "connection file '%s' is not JSON: line %d: %s", path,
-                         where.line, where.text);
+        return error_set(err, -EINVAL, "connection file '%s' is not JSON: line %d: %s",
+                         path, where.line, where.text);
     if (!json_is_object(file))
         return error_set(err, -EINVAL, "connection file '%s' is not a JSON object", path);
     struct connection connection = {0};

@@ -18,7 +18,8 @@ struct connection {
     char *key;                           /* "" when messages are not signed */
 };
 
-/* Reads and checks the file; the error says which field is wrong and what it should be. */
+/* Reads and checks the file; the error says which field is wrong and what it should be.
+ */
 int connection_read(const char *path, struct connection *ret, struct error *err) MUST_USE;
 void connection_clear(struct connection *connection);
 

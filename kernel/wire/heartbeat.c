@@ -35,7 +35,8 @@ static void *open_socket(void *zmq)
     return socket;
 }
 
-int heartbeat_new(void *zmq, const char *endpoint, struct heartbeat **ret, struct error *err)
+int heartbeat_new(void *zmq, const char *endpoint, struct heartbeat **ret,
+                  struct error *err)
 {
     CLEANUP(freep) struct heartbeat *heartbeat = must_alloc(sizeof(*heartbeat));
     heartbeat->zmq = zmq;

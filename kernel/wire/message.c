@@ -15,7 +15,8 @@
 
 static bool is_delimiter(struct span frame)
 {
-    return frame.size == strlen(DELIMITER) && memcmp(frame.data, DELIMITER, frame.size) == 0;
+    return frame.size == strlen(DELIMITER) &&
+           memcmp(frame.data, DELIMITER, frame.size) == 0;
 }
 
 /* The nesting of brackets outside strings, checked before a parser recurses into them. */
@@ -45,7 +46,8 @@ static bool is_too_deep(struct span text)
 static json_t *parse_object(struct span text, const char *what, char **ret_problem)
 {
     if (is_too_deep(text)) {
-        *ret_problem = must_format("%s is nested deeper than %d", what, MESSAGE_DEPTH_MAX);
+        *ret_problem =
+            must_format("%s is nested deeper than %d", what, MESSAGE_DEPTH_MAX);
         return NULL;
     }
     json_error_t where;
@@ -83,7 +85,8 @@ static int parse_header(struct request *request, struct span text, struct error 
 
 static void parse_rest(struct request *request, const struct span *parts)
 {
-    static const char *const names[] = {"the parent header", "the metadata", "the content"};
+    static const char *const names[] = {"the parent header", "the metadata",
+                                        "the content"};
     json_t *parsed[3] = {NULL};
     for (int i = 0; i < 3; i++)
         if (!request->problem)
@@ -186,10 +189,9 @@ static char *make_header(struct sender *sender, const char *type)
     unsigned long long number = __atomic_add_fetch(&sender->n_sent, 1, __ATOMIC_RELAXED);
     CLEANUP(freep) char *id = must_format("%s_%llu", sender->session, number);
     CLEANUP(freep) char *date = message_date();
-    json_auto_t *header =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "msg_id", id, "session", sender->session,
-                  "username", "kernel", "date", date, "msg_type", type, "version",
-                  WIRE_PROTOCOL);
+    json_auto_t *header = json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:s}", "msg_id", id, "session", sender->session,
+        "username", "kernel", "date", date, "msg_type", type, "version", WIRE_PROTOCOL);
     return json_dumps(header, JSON_COMPACT);
 }
 
@@ -206,8 +208,8 @@ static char *dump(json_t *json)
 }
 
 static struct message *assemble(struct sender *sender, enum wire_channel channel,
-                                const char *type, const char *parent_text, json_t *metadata,
-                                json_t *content)
+                                const char *type, const char *parent_text,
+                                json_t *metadata, json_t *content)
 {
     struct message *message = must_alloc(sizeof(*message));
     message->channel = channel;
@@ -228,9 +230,8 @@ struct message *message_new(struct sender *sender, const struct request *request
                             enum wire_channel channel, const char *type, json_t *metadata,
                             json_t *content)
 {
-    struct message *message = assemble(sender, channel, type,
-                                       request ? request->header_text : NULL, metadata,
-                                       content);
+    struct message *message = assemble(
+        sender, channel, type, request ? request->header_text : NULL, metadata, content);
     if (channel == WIRE_IOPUB || !request)
         return message;
     for (size_t i = 0; i < request->n_identities; i++)

@@ -12,11 +12,11 @@
 #include "pickler/base/buffer.h"
 
 #define WIRE_PROTOCOL "5.5"
-#define MESSAGE_FRAMES_MAX 64              /* of one message, identities and buffers too */
-#define MESSAGE_SIZE_MAX (32u << 20)       /* bytes of all its frames */
-#define MESSAGE_HEADER_MAX (64u << 10)     /* bytes of a header, which answers repeat */
+#define MESSAGE_FRAMES_MAX 64          /* of one message, identities and buffers too */
+#define MESSAGE_SIZE_MAX (32u << 20)   /* bytes of all its frames */
+#define MESSAGE_HEADER_MAX (64u << 10) /* bytes of a header, which answers repeat */
 #define MESSAGE_IDENTITIES_MAX 8
-#define MESSAGE_DEPTH_MAX 256              /* nesting of JSON */
+#define MESSAGE_DEPTH_MAX 256 /* nesting of JSON */
 
 struct request {
     enum wire_channel channel;
@@ -29,10 +29,12 @@ struct request {
     size_t size;                         /* bytes it came in */
 };
 
-/* Takes a message apart, after its signature was found good. A negative return: nobody can
- * be answered. Otherwise `problem` says what is wrong with a request that can be refused. */
+/* Takes a message apart, after its signature was found good. A negative return: nobody
+ * can be answered. Otherwise `problem` says what is wrong with a request that can be
+ * refused. */
 int request_parse(enum wire_channel channel, const struct span *frames, size_t n,
-                  struct signer *signer, struct request **ret, struct error *err) MUST_USE;
+                  struct signer *signer, struct request **ret,
+                  struct error *err) MUST_USE;
 void request_free(struct request *request);
 DEFINE_FREEP(struct request, request_free)
 
@@ -49,7 +51,7 @@ struct message {
 
 /* Whose message it is: of one run of the kernel. */
 struct sender {
-    char session[37]; /* a random UUID */
+    char session[37];          /* a random UUID */
     unsigned long long n_sent; /* counted atomically */
 };
 
@@ -62,7 +64,8 @@ struct message *message_new(struct sender *sender, const struct request *request
                             json_t *content) MUST_USE;
 /* The same for a piece of a stream, whose text is valid UTF-8. */
 struct message *message_new_stream(struct sender *sender, const char *parent_text,
-                                   bool is_stderr, const char *text, size_t size) MUST_USE;
+                                   bool is_stderr, const char *text,
+                                   size_t size) MUST_USE;
 void message_free(struct message *message);
 DEFINE_FREEP(struct message, message_free)
 

@@ -39,7 +39,8 @@ struct outbox {
     struct meter meter;
 };
 
-struct outbox *outbox_new(struct sender *sender, void (*wake)(void *context), void *context)
+struct outbox *outbox_new(struct sender *sender, void (*wake)(void *context),
+                          void *context)
 {
     struct outbox *outbox = must_alloc(sizeof(*outbox));
     pthread_mutex_init(&outbox->lock, NULL);
@@ -125,7 +126,8 @@ void outbox_post(struct outbox *outbox, struct message *message, bool is_paced)
 }
 
 /* The item that takes more text of a stream, NULL when a new one must. */
-static struct item *find_open(struct outbox *outbox, const char *parent_text, bool is_stderr)
+static struct item *find_open(struct outbox *outbox, const char *parent_text,
+                              bool is_stderr)
 {
     struct item *open = outbox->open[is_stderr];
     if (!open || open->text.size >= OUTBOX_CHUNK_SIZE ||
@@ -136,7 +138,8 @@ static struct item *find_open(struct outbox *outbox, const char *parent_text, bo
     return NULL;
 }
 
-static struct item *open_item(struct outbox *outbox, const char *parent_text, bool is_stderr)
+static struct item *open_item(struct outbox *outbox, const char *parent_text,
+                              bool is_stderr)
 {
     if (outbox->open[is_stderr] &&
         outbox->open[is_stderr]->text.size >= OUTBOX_CHUNK_SIZE)
@@ -255,9 +258,9 @@ struct message *outbox_next(struct outbox *outbox, int64_t now, int64_t *ret_due
     if (!item)
         return NULL;
     if (!item->message)
-        item->message = message_new_stream(outbox->sender, item->parent_text,
-                                           item->is_stderr, item->text.data,
-                                           item->text.size);
+        item->message =
+            message_new_stream(outbox->sender, item->parent_text, item->is_stderr,
+                               item->text.data, item->text.size);
     if (item->is_paced) {
         pthread_mutex_lock(&outbox->lock);
         meter_count(&outbox->meter, now, item->message->size);

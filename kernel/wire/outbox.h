@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What the shell thread says, on its way to the thread that owns the sockets: one queue in
- * order, bounded, with small pieces of streams joined.
+ * What the shell thread says, on its way to the thread that owns the sockets: one queue
+ * in order, bounded, with small pieces of streams joined.
  *
  * Streams go out at most OUTBOX_FLUSHES_PER_SECOND times a second; what is not a stream
  * takes all before it along at once. Streams and displays keep below the rate at which
- * Jupyter's servers drop output (meter.h), and who produces more waits, until hurry is set (an interrupt): then all goes out as fast as it can. */
+ * Jupyter's servers drop output (meter.h), and who produces more waits, until hurry is
+ * set (an interrupt): then all goes out as fast as it can. */
 #ifndef ACHAR_WIRE_OUTBOX_H
 #define ACHAR_WIRE_OUTBOX_H
 
@@ -15,18 +16,19 @@
 #include "kernel/wire/message.h"
 
 #define OUTBOX_FLUSHES_PER_SECOND 50
-#define OUTBOX_FIRST_DELAY_US 2000       /* for output after a silence: pieces of one printf */
-#define OUTBOX_RUN_MAX 8                 /* changes between stdout and stderr in a flush */
-#define OUTBOX_CHUNK_SIZE (64u << 10)    /* bytes of text in a message, about */
-#define OUTBOX_STREAM_MAX (256u << 10)   /* bytes of text that wait; more blocks */
-#define OUTBOX_ITEMS_MAX 256             /* messages that wait; more block */
-#define OUTBOX_SIZE_MAX (16u << 20)      /* bytes of messages that wait; more block */
+#define OUTBOX_FIRST_DELAY_US 2000 /* for output after a silence: pieces of one printf   \
+                                    */
+#define OUTBOX_RUN_MAX 8           /* changes between stdout and stderr in a flush */
+#define OUTBOX_CHUNK_SIZE (64u << 10)  /* bytes of text in a message, about */
+#define OUTBOX_STREAM_MAX (256u << 10) /* bytes of text that wait; more blocks */
+#define OUTBOX_ITEMS_MAX 256           /* messages that wait; more block */
+#define OUTBOX_SIZE_MAX (16u << 20)    /* bytes of messages that wait; more block */
 
 struct outbox;
 
 /* `wake` is called, on the shell thread, when something is there to be sent. */
-struct outbox *outbox_new(struct sender *sender, void (*wake)(void *context), void *context)
-    MUST_USE;
+struct outbox *outbox_new(struct sender *sender, void (*wake)(void *context),
+                          void *context) MUST_USE;
 void outbox_free(struct outbox *outbox);
 DEFINE_FREEP(struct outbox, outbox_free)
 
@@ -40,8 +42,9 @@ void outbox_set_hurry(struct outbox *outbox, bool is_hurry);
 /* Any thread; nothing blocks any more, and what is posted later is dropped. */
 void outbox_close(struct outbox *outbox);
 
-/* Socket thread, `now` in us of any steady clock: the next message (owned), or NULL and in
- * *ret_due when to ask again, -1 for never. */
-struct message *outbox_next(struct outbox *outbox, int64_t now, int64_t *ret_due) MUST_USE;
+/* Socket thread, `now` in us of any steady clock: the next message (owned), or NULL and
+ * in *ret_due when to ask again, -1 for never. */
+struct message *outbox_next(struct outbox *outbox, int64_t now,
+                            int64_t *ret_due) MUST_USE;
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * One turn of the loop: wait; signals; control; subscriptions; stdin; shell while there is
- * room; then what the outbox has ready. */
+ * One turn of the loop: wait; signals; control; subscriptions; stdin; shell while there
+ * is room; then what the outbox has ready. */
 #include "kernel/wire/server.h"
 
 #include <errno.h>
@@ -72,13 +72,16 @@ static int bind_sockets(struct server *server, const struct connection *connecti
                         struct error *err)
 {
     static const int types[WIRE_CHANNEL_COUNT] = {
-        [WIRE_SHELL] = ZMQ_ROUTER, [WIRE_CONTROL] = ZMQ_ROUTER, [WIRE_STDIN] = ZMQ_ROUTER,
+        [WIRE_SHELL] = ZMQ_ROUTER,
+        [WIRE_CONTROL] = ZMQ_ROUTER,
+        [WIRE_STDIN] = ZMQ_ROUTER,
         [WIRE_IOPUB] = ZMQ_XPUB,
     };
     for (int i = 0; i < WIRE_HEARTBEAT; i++) {
         server->sockets[i] = open_socket(server->zmq, types[i]);
         if (!server->sockets[i])
-            return error_set(err, -errno, "cannot open a socket: %s", zmq_strerror(errno));
+            return error_set(err, -errno, "cannot open a socket: %s",
+                             zmq_strerror(errno));
         if (zmq_bind(server->sockets[i], connection->endpoints[i]) < 0)
             return error_set(err, -errno, "cannot listen on '%s': %s",
                              connection->endpoints[i], zmq_strerror(errno));
@@ -180,7 +183,8 @@ static void send_message(struct server *server, struct message *message)
     char signature[SIGNATURE_SIZE + 1];
     signer_sign(server->signer, parts, MESSAGE_PARTS, signature);
     for (size_t i = 0; i < message->n_identities; i++)
-        send_frame(socket, message->identities[i].data, message->identities[i].size, true);
+        send_frame(socket, message->identities[i].data, message->identities[i].size,
+                   true);
     send_frame(socket, "<IDS|MSG>", strlen("<IDS|MSG>"), true);
     send_frame(socket, signature, strlen(signature), true);
     for (int i = 0; i < MESSAGE_PARTS; i++)
@@ -243,8 +247,8 @@ static void frames_clear(struct frames *frames)
     frames->n = 0;
 }
 
-/* One multipart message; -EAGAIN when none is there, -EMSGSIZE when it is too large (it is
- * gone then). */
+/* One multipart message; -EAGAIN when none is there, -EMSGSIZE when it is too large (it
+ * is gone then). */
 static int receive_frames(void *socket, struct frames *ret)
 {
     size_t size = 0;
@@ -276,7 +280,8 @@ static int receive_frames(void *socket, struct frames *ret)
 
 static const char *channel_name(enum wire_channel channel)
 {
-    static const char *const names[] = {"shell", "control", "stdin", "iopub", "heartbeat"};
+    static const char *const names[] = {"shell", "control", "stdin", "iopub",
+                                        "heartbeat"};
     return names[channel];
 }
 
@@ -284,10 +289,11 @@ static void complain(struct server *server, enum wire_channel channel, const cha
 {
     if (++server->n_refused > COMPLAINTS_MAX)
         return;
-    fprintf(stderr, "achar kernel: a message on %s was dropped: %s\n", channel_name(channel),
-            why);
+    fprintf(stderr, "achar kernel: a message on %s was dropped: %s\n",
+            channel_name(channel), why);
     if (server->n_refused == COMPLAINTS_MAX)
-        fputs("achar kernel: further messages that are dropped are not reported\n", stderr);
+        fputs("achar kernel: further messages that are dropped are not reported\n",
+              stderr);
 }
 
 static void take_request(struct server *server, enum wire_channel channel,
@@ -331,8 +337,8 @@ static void welcome(struct server *server, const char *topic, size_t size)
 {
     CLEANUP(freep) char *text = must_strndup(topic, size);
     json_t *content = json_pack("{s:o}", "subscription", message_text(text));
-    struct message *message = message_new(&server->sender, NULL, WIRE_IOPUB, "iopub_welcome",
-                                          NULL, content);
+    struct message *message =
+        message_new(&server->sender, NULL, WIRE_IOPUB, "iopub_welcome", NULL, content);
     /* Under the topic itself, so that who subscribed to just that gets it. */
     buffer_clear(&message->identities[0]);
     buffer_add(&message->identities[0], topic, size);
@@ -386,7 +392,9 @@ static long send_ready(struct server *server)
     for (int i = 0; i < TURN_MESSAGES; i++) {
         struct message *message = outbox_next(server->outbox, now_us(), &due);
         if (!message)
-            return due < 0 ? -1 : due <= now_us() ? 0 : (long)((due - now_us()) / 1000 + 1);
+            return due < 0           ? -1
+                   : due <= now_us() ? 0
+                                     : (long)((due - now_us()) / 1000 + 1);
         send_message(server, message);
     }
     return 0;
@@ -406,7 +414,8 @@ static int wait_for_events(struct server *server, long timeout, struct error *er
         items[4] = items[0];
     int n = server->events.has_room(server->events.context) ? 6 : 5;
     if (zmq_poll(items, n, timeout) < 0 && errno != EINTR)
-        return error_set(err, -errno, "cannot wait for messages: %s", zmq_strerror(errno));
+        return error_set(err, -errno, "cannot wait for messages: %s",
+                         zmq_strerror(errno));
     uint64_t count;
     (void)!read(server->wake_fd, &count, sizeof(count));
     return 0;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The five sockets of a kernel and the thread that owns them. server_run() takes requests
- * in and hands each to `receive`; it never waits for anything but the sockets, so that the
- * control channel is answered while a cell runs. The heartbeat has a thread of its own. */
+ * in and hands each to `receive`; it never waits for anything but the sockets, so that
+ * the control channel is answered while a cell runs. The heartbeat has a thread of its
+ * own. */
 #ifndef ACHAR_WIRE_SERVER_H
 #define ACHAR_WIRE_SERVER_H
 
@@ -10,8 +11,10 @@
 
 /* All are called on the thread of server_run(). */
 struct server_events {
-    void (*receive)(void *context, struct request *request); /* takes it; shell, control */
-    bool (*has_room)(void *context); /* for another shell request; else they wait outside */
+    void (*receive)(void *context,
+                    struct request *request); /* takes it; shell, control */
+    bool (*has_room)(
+        void *context); /* for another shell request; else they wait outside */
     void (*signal)(void *context, int number);
     int signal_fd; /* a signalfd, or -1; borrowed */
     void *context;

@@ -22,7 +22,7 @@ struct memory_slot {
 };
 
 struct signer {
-    EVP_MAC_CTX *mac; /* NULL without a key */
+    EVP_MAC_CTX *mac;          /* NULL without a key */
     struct memory_slot *slots; /* SIGNATURE_MEMORY */
     uint32_t *chains;          /* CHAINS */
     size_t n_accepted;
@@ -47,8 +47,8 @@ int signer_new(const char *key, struct signer **ret, struct error *err)
         OSSL_PARAM_construct_utf8_string("digest", (char *)"SHA256", 0),
         OSSL_PARAM_construct_end(),
     };
-    if (!signer->mac || !EVP_MAC_init(signer->mac, (const unsigned char *)key, strlen(key),
-                                      parameters))
+    if (!signer->mac ||
+        !EVP_MAC_init(signer->mac, (const unsigned char *)key, strlen(key), parameters))
         return error_set(err, -ENOTSUP, "OpenSSL offers no HMAC-SHA256");
     signer->slots = must_alloc(SIGNATURE_MEMORY * sizeof(*signer->slots));
     signer->chains = must_alloc(CHAINS * sizeof(*signer->chains));
@@ -128,8 +128,8 @@ static void remember(struct signer *signer, const unsigned char *digest)
     signer->chains[chain_of(digest)] = slot;
 }
 
-enum signature_check signer_check(struct signer *signer, const struct span *parts, size_t n,
-                                  struct span signature)
+enum signature_check signer_check(struct signer *signer, const struct span *parts,
+                                  size_t n, struct span signature)
 {
     if (!signer->mac)
         return SIGNATURE_GOOD;

@@ -11,8 +11,8 @@
 #include "pickler/base/error.h"
 #include "pickler/base/memory.h"
 
-#define SIGNATURE_SIZE 64       /* hexadecimal digits */
-#define SIGNATURE_MEMORY 65536  /* accepted signatures remembered, the newest */
+#define SIGNATURE_SIZE 64      /* hexadecimal digits */
+#define SIGNATURE_MEMORY 65536 /* accepted signatures remembered, the newest */
 
 struct span {
     const void *data; /* borrowed */
@@ -32,7 +32,7 @@ DEFINE_FREEP(struct signer, signer_free)
 void signer_sign(struct signer *signer, const struct span *parts, size_t n,
                  char ret[SIGNATURE_SIZE + 1]);
 /* Compares in constant time; remembers what it accepts. */
-enum signature_check signer_check(struct signer *signer, const struct span *parts, size_t n,
-                                  struct span signature);
+enum signature_check signer_check(struct signer *signer, const struct span *parts,
+                                  size_t n, struct span signature);
 
 #endif

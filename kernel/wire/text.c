@@ -8,9 +8,10 @@
 
 #define REPLACEMENT "\xEF\xBF\xBD"
 
-/* Bytes of a sequence that starts with `lead`, and the range of its second byte; 0 when no
- * sequence starts so. */
-static size_t sequence(unsigned char lead, unsigned char *ret_low, unsigned char *ret_high)
+/* Bytes of a sequence that starts with `lead`, and the range of its second byte; 0 when
+ * no sequence starts so. */
+static size_t sequence(unsigned char lead, unsigned char *ret_low,
+                       unsigned char *ret_high)
 {
     *ret_low = 0x80;
     *ret_high = 0xBF;
@@ -37,7 +38,8 @@ static size_t sequence(unsigned char lead, unsigned char *ret_low, unsigned char
 
 /* How many bytes at `at` belong together. *ret_valid: a whole character; else either cut
  * short by the end (*ret_cut) or wrong. */
-static size_t measure(const unsigned char *at, size_t left, bool *ret_valid, bool *ret_cut)
+static size_t measure(const unsigned char *at, size_t left, bool *ret_valid,
+                      bool *ret_cut)
 {
     unsigned char low, high;
     size_t need = sequence(at[0], &low, &high);
@@ -90,7 +92,8 @@ void text_cleaner_add(struct text_cleaner *cleaner, const char *text, size_t siz
     size_t at = finish_waiting(cleaner, bytes, size, out), start = at;
     while (at < size) {
         bool is_valid = true, is_cut = false;
-        size_t n = bytes[at] < 0x80 ? 1 : measure(bytes + at, size - at, &is_valid, &is_cut);
+        size_t n =
+            bytes[at] < 0x80 ? 1 : measure(bytes + at, size - at, &is_valid, &is_cut);
         if (is_valid) {
             at += n;
             continue;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Text on Jupyter's wire is valid UTF-8, and positions in it count code points; what cells
- * print is any bytes, and our own positions count bytes. */
+ * Text on Jupyter's wire is valid UTF-8, and positions in it count code points; what
+ * cells print is any bytes, and our own positions count bytes. */
 #ifndef ACHAR_WIRE_TEXT_H
 #define ACHAR_WIRE_TEXT_H
 

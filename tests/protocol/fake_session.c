@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A kernel with the real wire and handlers, and in the place of the session a toy that does
- * exactly what a test tells it, line by line:
+ * A kernel with the real wire and handlers, and in the place of the session a toy that
+ * does exactly what a test tells it, line by line:
  *
  *     print TEXT, eprint TEXT   output with a newline     write TEXT   without
  *     hex 41C3                  bytes to stdout           sleep MS     until interrupted
@@ -138,8 +138,8 @@ static void flood(struct session *session, const struct session_events *events,
 {
     while (!wait_interrupted(session, 0))
         for (int i = 0; i < 100; i++)
-            print(events, false, "a line of an endless print that nobody ever wants to read",
-                  "\n");
+            print(events, false,
+                  "a line of an endless print that nobody ever wants to read", "\n");
     interrupted(result);
 }
 
@@ -219,8 +219,8 @@ void completions_free(struct completion *completions, size_t n)
     free(completions);
 }
 
-int session_inspect(struct session *session, const char *source, size_t cursor, int detail,
-                    char **ret, struct error *err)
+int session_inspect(struct session *session, const char *source, size_t cursor,
+                    int detail, char **ret, struct error *err)
 {
     *ret = strncmp(source, "known", 5) == 0
                ? must_format("byte %zu, detail %d", cursor, detail)
@@ -265,13 +265,12 @@ const char *const *magics_names(size_t *n)
 
 int main(int argc, char **argv)
 {
-    struct connection connection;
+    CLEANUP(connection_clear) struct connection connection = {0};
     struct error err = {0};
     if (argc != 2 || connection_read(argv[1], &connection, &err) < 0 ||
         kernel_run(&connection, &err) < 0) {
         fprintf(stderr, "fake kernel: %s\n", argc == 2 ? err.text : "a file is needed");
         return 1;
     }
-    connection_clear(&connection);
     return 0;
 }

@@ -26,7 +26,7 @@ def free_ports(n):
 class Client:
     """The sockets of one client of a kernel."""
 
-    def __init__(self, connection, context, topic=b""):
+    def __init__(self, connection, context, topic=b"", receive_max=0):
         self.session = Session(key=connection["key"].encode(), signature_scheme="hmac-sha256")
         self.sockets = {}
         self.messages = {}
@@ -35,6 +35,7 @@ class Client:
         for name, kind in kinds.items():
             one = context.socket(kind)
             one.linger = 0
+            one.rcvhwm = receive_max
             if name == "iopub":
                 one.subscribe(topic)
             port = connection[f"{name}_port"]
@@ -125,8 +126,8 @@ class Kernel(Client):
         super().__init__(self.connection, self.context)
         self.welcome = self.receive("iopub", 10)
 
-    def another(self, topic=b""):
-        return Client(self.connection, self.context, topic)
+    def another(self, topic=b"", receive_max=0):
+        return Client(self.connection, self.context, topic, receive_max)
 
     def complaints(self):
         return self.log.read_text()

@@ -19,7 +19,8 @@ static struct history *open_history(const char *path)
     return history;
 }
 
-static void add(struct history *history, uint32_t line, const char *input, const char *output)
+static void add(struct history *history, uint32_t line, const char *input,
+                const char *output)
 {
     struct error err = {0};
     CHECK_OK(history_add(history, line, input, output, &err), err);
@@ -32,14 +33,14 @@ static void collect(void *context, int64_t session, int64_t line, const char *in
                   output ? output : "");
 }
 
-#define CHECK_ENTRIES(call, expected)                                                      \
-    do {                                                                                   \
-        struct buffer out = {0};                                                           \
-        struct error err = {0};                                                            \
-        struct history_reader reader = {collect, &out};                                    \
-        CHECK_OK(call, err);                                                               \
-        CHECK_STRING(buffer_string(&out), expected);                                       \
-        buffer_clear(&out);                                                                \
+#define CHECK_ENTRIES(call, expected)                                                    \
+    do {                                                                                 \
+        struct buffer out = {0};                                                         \
+        struct error err = {0};                                                          \
+        struct history_reader reader = {collect, &out};                                  \
+        CHECK_OK(call, err);                                                             \
+        CHECK_STRING(buffer_string(&out), expected);                                     \
+        buffer_clear(&out);                                                              \
     } while (0)
 
 static void test_sessions(void)
@@ -56,7 +57,8 @@ static void test_sessions(void)
     CHECK_ENTRIES(history_range(second, -1, 1, 2, &reader, &err), "1.1 x=1|");
     CHECK_ENTRIES(history_range(second, 1, 2, 9, &reader, &err), "1.2 it's; \"q\"=|");
     CHECK_ENTRIES(history_range(second, 77, 0, -1, &reader, &err), "");
-    CHECK_ENTRIES(history_search(second, "x", -1, false, &reader, &err), "1.1 x=1|2.1 x=2|");
+    CHECK_ENTRIES(history_search(second, "x", -1, false, &reader, &err),
+                  "1.1 x=1|2.1 x=2|");
     CHECK_ENTRIES(history_search(second, "x", -1, true, &reader, &err), "2.1 x=2|");
     CHECK_ENTRIES(history_search(second, "*'*", -1, false, &reader, &err),
                   "1.2 it's; \"q\"=|");
@@ -84,8 +86,7 @@ static void test_limits(void)
     for (uint32_t i = 0; i < HISTORY_ENTRIES_MAX + N_MORE; i++)
         add(history, i, "i", NULL);
     CHECK_ENTRIES(history_search(history, "z", -1, false, &reader, &err), "");
-    CHECK_ENTRIES(history_search(history, "i", -1, true, &reader, &err),
-                  LAST_LINE);
+    CHECK_ENTRIES(history_search(history, "i", -1, true, &reader, &err), LAST_LINE);
 }
 
 static void test_damaged(void)

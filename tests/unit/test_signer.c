@@ -63,7 +63,8 @@ static void test_wrong(void)
     signer_sign(other, &part, 1, signature);
     CHECK_INT(signer_check(signer, &part, 1, span(signature)), SIGNATURE_WRONG);
     signer_sign(signer, &part, 1, signature);
-    CHECK_INT(signer_check(signer, &part, 1, (struct span){signature, 63}), SIGNATURE_WRONG);
+    CHECK_INT(signer_check(signer, &part, 1, (struct span){signature, 63}),
+              SIGNATURE_WRONG);
     CHECK_INT(signer_check(signer, &part, 1, span("")), SIGNATURE_WRONG);
     signature[63] ^= 1;
     CHECK_INT(signer_check(signer, &part, 1, span(signature)), SIGNATURE_WRONG);
@@ -88,8 +89,9 @@ static void test_no_key(void)
 static struct request *parse(const char *header, const char *content, char **ret_why)
 {
     CLEANUP(signer_freep) struct signer *signer = new_signer("");
-    struct span frames[] = {span("who"), span("<IDS|MSG>"), span(""), span(header),
-                            span("{}"), span("{}"), span(content), span("a buffer")};
+    struct span frames[] = {span("who"),   span("<IDS|MSG>"), span(""),
+                            span(header),  span("{}"),        span("{}"),
+                            span(content), span("a buffer")};
     struct request *request = NULL;
     struct error err = {0};
     if (request_parse(WIRE_SHELL, frames, 8, signer, &request, &err) < 0)
@@ -102,8 +104,8 @@ static struct request *parse(const char *header, const char *content, char **ret
 static void test_parse(void)
 {
     CLEANUP(freep) char *why = NULL;
-    CLEANUP(request_freep) struct request *request =
-        parse(GOOD_HEADER, "{\"code\": \"\\\\[[[\\\"{\"}", &why);
+    CLEANUP(request_freep)
+    struct request *request = parse(GOOD_HEADER, "{\"code\": \"\\\\[[[\\\"{\"}", &why);
     CHECK_STRING(why, NULL);
     CHECK(request);
     if (!request)
@@ -111,7 +113,8 @@ static void test_parse(void)
     CHECK_STRING(request->type, "x_request");
     CHECK_STRING(request->header_text, GOOD_HEADER);
     CHECK_INT(request->n_identities, 1);
-    CHECK_STRING(json_string_value(json_object_get(request->content, "code")), "\\[[[\"{");
+    CHECK_STRING(json_string_value(json_object_get(request->content, "code")),
+                 "\\[[[\"{");
 }
 
 static void test_refused(void)
@@ -138,15 +141,16 @@ static void test_answer(void)
     CLEANUP(request_freep) struct request *request = parse(GOOD_HEADER, "{}", &why);
     struct sender sender;
     sender_init(&sender);
-    CLEANUP(message_freep) struct message *answer =
+    CLEANUP(message_freep)
+    struct message *answer =
         message_new(&sender, request, WIRE_SHELL, "x_reply", NULL,
                     json_pack("{s:o}", "text", message_text("a\xFF")));
     CHECK_STRING(answer->parts[1], GOOD_HEADER);
     CHECK_STRING(answer->parts[2], "{}");
     CHECK_STRING(answer->parts[3], "{\"text\":\"a\xEF\xBF\xBD\"}");
     CHECK_STRING(buffer_string(&answer->identities[0]), "who");
-    CLEANUP(message_freep) struct message *other =
-        message_new(&sender, NULL, WIRE_IOPUB, "status", NULL, NULL);
+    CLEANUP(message_freep)
+    struct message *other = message_new(&sender, NULL, WIRE_IOPUB, "status", NULL, NULL);
     CHECK(strcmp(answer->parts[0], other->parts[0]) != 0);
     CHECK_STRING(other->parts[1], "{}");
     CHECK_STRING(buffer_string(&other->identities[0]), "status");

@@ -26,13 +26,18 @@ static void test_clean(void)
 {
     check_clean("", "");
     check_clean("plain", "plain");
-    check_clean("\xC3\xA9\xE2\x82\xAC\xF0\x9D\x84\x9E", "\xC3\xA9\xE2\x82\xAC\xF0\x9D\x84\x9E");
-    check_clean("a\xFF" "b", "a" BAD "b");
-    check_clean("\xC0\x80", BAD BAD);           /* overlong */
-    check_clean("\xED\xA0\x80", BAD BAD BAD);   /* a surrogate */
+    check_clean("\xC3\xA9\xE2\x82\xAC\xF0\x9D\x84\x9E",
+                "\xC3\xA9\xE2\x82\xAC\xF0\x9D\x84\x9E");
+    check_clean("a\xFF"
+                "b",
+                "a" BAD "b");
+    check_clean("\xC0\x80", BAD BAD);                 /* overlong */
+    check_clean("\xED\xA0\x80", BAD BAD BAD);         /* a surrogate */
     check_clean("\xF4\x90\x80\x80", BAD BAD BAD BAD); /* above U+10FFFF */
-    check_clean("\xF0\x9D\x84", BAD);           /* cut by the end */
-    check_clean("\xF0\x9D" "A", BAD "A");       /* cut by another character */
+    check_clean("\xF0\x9D\x84", BAD);                 /* cut by the end */
+    check_clean("\xF0\x9D"
+                "A",
+                BAD "A"); /* cut by another character */
     check_clean("\xC3\xC3\xA9", BAD "\xC3\xA9");
     check_clean("\x80\xBF", BAD BAD);
 }
