@@ -74,7 +74,7 @@ int sign_key_make(struct error *err)
     if (!path)
         return -EINVAL;
     if (access(path, F_OK) == 0)
-        return error_set(err, -EEXIST, "there is a key already: '%s'", path);
+        return error_set(err, -EEXIST, "a key exists already: '%s'", path);
     int r = store_make_folder(folder, err);
     if (r < 0)
         return r;
