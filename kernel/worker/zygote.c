@@ -136,6 +136,8 @@ static int fork_child(struct zygote *zygote)
     pid_t pid = fork();
     if (pid == 0) {
         struct channel *channel = child_set_up(zygote, self, &ends);
+        if (zygote->work->begin)
+            zygote->work->begin(zygote->work->context, channel_fd(channel));
         child_run(zygote, channel);
     }
     if (pid < 0)
@@ -264,7 +266,6 @@ static int set_up(struct zygote *zygote)
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-    setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* a task's lines stream while it runs */
     sigset_t children;
     sigemptyset(&children);
     sigaddset(&children, SIGCHLD);

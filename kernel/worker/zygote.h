@@ -16,7 +16,9 @@ struct zygote_work {
      * empty object means: compile here. Fills `ret` when it is not OK. */
     void (*load)(void *context, const void *payload, size_t size, const void *object,
                  size_t object_size, struct outcome *ret);
-    /* In a fresh job worker: one task. `result` gets the values. Must return, whatever the
+    /* In a fresh job worker, before its task comes; may be NULL. */
+    void (*begin)(void *context, int task_fd);
+    /* In the same: one task. `result` gets the values. Must return, whatever the
      * task does short of killing the process; output is flushed by the caller. */
     void (*run)(void *context, const void *argument, size_t size, struct outcome *ret,
                 struct buffer *result);

@@ -103,5 +103,6 @@ static void run(void *context, const void *argument, size_t size, struct outcome
 int main(void)
 {
     struct zygote_work work = {.load = load, .run = run};
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     return zygote_serve(&work);
 }
