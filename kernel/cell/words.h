@@ -33,6 +33,7 @@ struct word {
     bool is_type;        /* a typedef's name */
     bool is_expanding;   /* its macro is being expanded: not again */
     bool macro_is_known; /* `macro` is set, to NULL when there is none */
+    bool is_mentioned;   /* for its user; this table leaves it alone */
     struct macro *macro; /* owned */
 };
 

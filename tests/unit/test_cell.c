@@ -249,8 +249,137 @@ static void test_macro_bomb(void)
     buffer_clear(&out);
 }
 
+static const struct {
+    const char *text;
+    enum cell_status status;
+} complete_cases[] = {
+    {"int x = 3;",CELL_COMPLETE},
+    {"x",CELL_COMPLETE},
+    {"x + 1",CELL_COMPLETE},
+    {"printf(\"a\")",CELL_COMPLETE},
+    {"int x = 3",CELL_INCOMPLETE},
+    {"int f(int a) {",CELL_INCOMPLETE},
+    {"int f(int a) {\n return 1;\n}",CELL_COMPLETE},
+    {"int f(int a)",CELL_INCOMPLETE},
+    {"int f(int a);",CELL_COMPLETE},
+    {"if (x)",CELL_INCOMPLETE},
+    {"if (x) y++;",CELL_COMPLETE},
+    {"if (x) { y++; } else",CELL_INCOMPLETE},
+    {"if (x) { y++; } else {",CELL_INCOMPLETE},
+    {"if (x) y++; else if (z)",CELL_INCOMPLETE},
+    {"for (int i = 0; i < 3; i++)",CELL_INCOMPLETE},
+    {"for (int i = 0; i < 3; i++) {\n  a[i] = 0;\n}",CELL_COMPLETE},
+    {"while (1",CELL_INCOMPLETE},
+    {"do {\n x++;\n}",CELL_INCOMPLETE},
+    {"do x++; while (x < 3)",CELL_INCOMPLETE},
+    {"do x++; while (x < 3);",CELL_COMPLETE},
+    {"switch (x) {\ncase 1:",CELL_INCOMPLETE},
+    {"/* comment",CELL_INCOMPLETE},
+    {"/* comment */",CELL_COMPLETE},
+    {"// foo",CELL_COMPLETE},
+    {"// foo \\",CELL_INCOMPLETE},
+    {"char *s = \"abc",CELL_INVALID},
+    {"char *s = \"abc\\",CELL_INCOMPLETE},
+    {"#define A 1 \\",CELL_INCOMPLETE},
+    {"#define A 1",CELL_COMPLETE},
+    {"#if 1",CELL_INCOMPLETE},
+    {"#if 1\nint x;\n#endif",CELL_COMPLETE},
+    {"#ifdef A\nx;\n#else",CELL_INCOMPLETE},
+    {"struct S { int a; }",CELL_INCOMPLETE},
+    {"struct S { int a; };",CELL_COMPLETE},
+    {"struct S",CELL_INCOMPLETE},
+    {"typedef struct {",CELL_INCOMPLETE},
+    {"enum E { A, B",CELL_INCOMPLETE},
+    {"int a[] = { 1, 2,",CELL_INCOMPLETE},
+    {"x = (3",CELL_INCOMPLETE},
+    {"x = 3 +",CELL_INCOMPLETE},
+    {"x ?",CELL_INCOMPLETE},
+    {"f(1,",CELL_INCOMPLETE},
+    {"SQ(3",CELL_INCOMPLETE},
+    {"SQ(3)",CELL_COMPLETE},
+    {"FOREACH(i, 3)",CELL_INCOMPLETE},
+    {"FOREACH(i, 3) x += i;",CELL_COMPLETE},
+    {"FOREACH(i, 3) {",CELL_INCOMPLETE},
+    {"BEGIN x++;",CELL_INCOMPLETE},
+    {"}",CELL_INVALID},
+    {"x = 3));",CELL_INVALID},
+    {"lab:",CELL_INCOMPLETE},
+    {"return 1;",CELL_COMPLETE},
+    {"T *p",CELL_INCOMPLETE},
+    {"T",CELL_INVALID},
+    {"int",CELL_INCOMPLETE},
+    {"static",CELL_INCOMPLETE},
+    {"",CELL_COMPLETE},
+    {"int x;\n\n",CELL_COMPLETE},
+    {"x = \\",CELL_INCOMPLETE},
+    {"'a",CELL_INVALID},
+    {"struct S { int a; } s = { 1 }",CELL_INCOMPLETE},
+    {"int f(a) int a; { return a; }",CELL_COMPLETE},
+    {"int f(a) int a;",CELL_COMPLETE},
+    {"__attribute__((noinline)) int f(void)",CELL_INCOMPLETE},
+    {"void (*fp)(int) = 0;",CELL_COMPLETE},
+    {"({ int a = 1; a; })",CELL_COMPLETE},
+    {"x.",CELL_INCOMPLETE},
+    {"x ->",CELL_INCOMPLETE},
+    {"x++",CELL_COMPLETE},
+    {"!x",CELL_COMPLETE},
+    {"*",CELL_INCOMPLETE},
+    {"sizeof",CELL_INCOMPLETE},
+    {"else x;",CELL_INVALID},
+    {"(int)",CELL_INCOMPLETE},
+    {"_Generic(x, int: 1, default: 2)",CELL_COMPLETE},
+    {"asm(\"nop\")",CELL_COMPLETE},
+    {"%who", CELL_COMPLETE},
+    {"%", CELL_COMPLETE},
+    {"  %time f(", CELL_COMPLETE},
+    {"!ls (", CELL_COMPLETE},
+    {"?f", CELL_COMPLETE},
+    {"f?", CELL_COMPLETE},
+    {"%%remote pool\nint f() {", CELL_COMPLETE},
+    {"// a comment\n%%time\nx +", CELL_COMPLETE},
+    {"%who\nint f() {", CELL_INCOMPLETE},
+    {"!echo it's\nx;", CELL_COMPLETE},
+    {"int f() {\n!x", CELL_INCOMPLETE},
+    {"x = (int)", CELL_INCOMPLETE},
+    {"x = sizeof(int)", CELL_COMPLETE},
+    {"f(sizeof(T))", CELL_COMPLETE},
+    {"x == ", CELL_INCOMPLETE},
+};
+
+static void test_complete(void)
+{
+    for (size_t i = 0; i < sizeof(complete_cases) / sizeof(*complete_cases); i++) {
+        const char *text = complete_cases[i].text;
+        CLEANUP(freep) char *indent = NULL;
+        enum cell_status status = cell_is_complete(text, strlen(text), &names, &indent);
+        if (status != complete_cases[i].status)
+            fprintf(stderr, "of <%s>:\n", text);
+        CHECK_INT(status, complete_cases[i].status);
+        CHECK(indent);
+    }
+}
+
+static void check_indent(const char *text, const char *expected)
+{
+    CLEANUP(freep) char *indent = NULL;
+    CHECK_INT(cell_is_complete(text, strlen(text), &names, &indent), CELL_INCOMPLETE);
+    CHECK_STRING(indent, expected);
+}
+
+static void test_indent(void)
+{
+    check_indent("int f(void) {", "    ");
+    check_indent("int f(void) {\n    if (x) {\n", "        ");
+    check_indent("int f(void) {\n    x;\n", "    ");
+    check_indent("if (x)", "    ");
+    check_indent("x = y +", "");
+    check_indent("switch (x) {\ncase 1:", "    ");
+}
+
 int main(void)
 {
+    test_complete();
+    test_indent();
     test_kinds();
     test_functions();
     test_statements();
