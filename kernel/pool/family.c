@@ -4,11 +4,11 @@
 #include <fcntl.h>
 #include <string.h>
 
-struct family *family_new(const uint8_t hash[FAMILY_HASH_SIZE], const void *payload,
+struct family *family_new(const uint8_t hash[PAYLOAD_HASH_SIZE], const void *payload,
                           size_t size)
 {
     struct family *family = must_alloc(sizeof(*family));
-    memcpy(family->hash, hash, FAMILY_HASH_SIZE);
+    memcpy(family->hash, hash, PAYLOAD_HASH_SIZE);
     buffer_add(&family->payload, payload, size);
     family->zygote = family->compiler = (struct process){.pidfd = -1, .out = -1, .err = -1};
     family->last = &family->first;

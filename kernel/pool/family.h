@@ -9,8 +9,7 @@
 #include "kernel/peer/outcome.h"
 #include "kernel/peer/process.h"
 #include "kernel/pool/output.h"
-
-#define FAMILY_HASH_SIZE 32
+#include "pickler/payload/payload.h"
 
 #define TASK_STARTS_MAX 3 /* job workers that may die before they have read it */
 
@@ -43,7 +42,7 @@ enum family_state {
 };
 
 struct family {
-    uint8_t hash[FAMILY_HASH_SIZE];
+    uint8_t hash[PAYLOAD_HASH_SIZE];
     struct buffer payload;
     struct buffer object; /* of cc; empty: the zygote compiles by libtcc */
     bool is_by_cc;        /* libtcc refused it, or was not to be asked */
@@ -61,7 +60,7 @@ struct family {
     uint64_t used;     /* grows with every use: the least is the oldest */
 };
 
-struct family *family_new(const uint8_t hash[FAMILY_HASH_SIZE], const void *payload,
+struct family *family_new(const uint8_t hash[PAYLOAD_HASH_SIZE], const void *payload,
                           size_t size) MUST_USE;
 /* Ends its processes and frees what waits. Job workers that outlive their zygote are the
  * pool's own children afterwards: the caller sweeps them. */

@@ -2,11 +2,11 @@
  *
  * What the front asks of the pool. */
 #include <errno.h>
-#include <openssl/evp.h>
 #include <string.h>
 
 #include "kernel/peer/protocol.h"
 #include "kernel/pool/pool.h"
+#include "pickler/payload/payload.h"
 
 #define FRAMES_A_ROUND 256 /* job workers get their turn in between */
 
@@ -31,10 +31,9 @@ static void answer_payload(struct pool *pool, uint32_t id, enum outcome_kind kin
 
 static bool is_hash_right(const uint8_t *hash, const void *data, size_t size)
 {
-    uint8_t digest[FAMILY_HASH_SIZE];
-    unsigned n = 0;
-    return EVP_Digest(data, size, digest, &n, EVP_sha256(), NULL) == 1 && n == sizeof(digest) &&
-           memcmp(hash, digest, n) == 0;
+    uint8_t right[PAYLOAD_HASH_SIZE];
+    payload_hash(data, size, right);
+    return memcmp(hash, right, sizeof(right)) == 0;
 }
 
 /* Forgets idle payloads, the oldest first, until the new one fits. */
@@ -57,7 +56,7 @@ static bool make_room(struct pool *pool, size_t size)
         if (!oldest)
             return false;
         struct buffer body = {0};
-        pack_bytes(&body, oldest->hash, FAMILY_HASH_SIZE);
+        pack_bytes(&body, oldest->hash, PAYLOAD_HASH_SIZE);
         pool_say(pool, POOL_FORGOT, 0, &body);
         buffer_clear(&body);
         zygotes_sleep(pool, oldest);
@@ -70,7 +69,7 @@ static const uint8_t *read_hash(struct unpack *in)
 {
     size_t size;
     const uint8_t *hash = unpack_bytes(in, &size);
-    if (size != FAMILY_HASH_SIZE)
+    if (size != PAYLOAD_HASH_SIZE)
         in->failed = true;
     return in->failed ? NULL : hash;
 }

@@ -23,7 +23,7 @@ struct family *tasks_find_family(struct pool *pool, const void *hash)
 {
     for (size_t i = 0; i < pool->n_families; i++)
         if (!pool->families[i]->is_removed &&
-            memcmp(pool->families[i]->hash, hash, FAMILY_HASH_SIZE) == 0)
+            memcmp(pool->families[i]->hash, hash, PAYLOAD_HASH_SIZE) == 0)
             return pool->families[i];
     return NULL;
 }

@@ -3,44 +3,12 @@
  * The pool, its client and the local executor around tasks that need no compiler
  * (tests/executors/fake_worker.c): what becomes of tasks, output and processes.
  * Arguments: the paths of achar-pool and of the fake worker. */
-#include <dirent.h>
-#include <errno.h>
-#include <openssl/evp.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-
-#include "magics/executors/pool_client.h"
-#include "tests/unit/check.h"
-
-#define WAIT_MS 10000
-
-static struct pool_client *start(const char *workers)
-{
-    struct error err = {0};
-    struct pool_client *client = NULL;
-    struct executor_option options[] = {{"workers", workers}};
-    if (!CHECK_OK(pool_client_new(&executor_local, options, 1, &client, &err), err))
-        exit(1);
-    return client;
-}
-
-static void hash_of(const char *payload, uint8_t ret[32])
-{
-    EVP_Digest(payload, strlen(payload), ret, NULL, EVP_sha256(), NULL);
-}
+#include "tests/executors/pool_test.h"
 
 static enum outcome_kind send_payload(struct pool_client *client, const char *payload,
                                       uint8_t ret_hash[32])
 {
-    struct error err = {0};
-    struct outcome outcome = {0};
-    hash_of(payload, ret_hash);
-    CHECK_OK(pool_client_payload(client, ret_hash, payload, strlen(payload), &outcome, &err),
-             err);
+    struct outcome outcome = send_bytes(client, payload, strlen(payload), ret_hash);
     enum outcome_kind kind = outcome.kind;
     outcome_clear(&outcome);
     return kind;
@@ -48,109 +16,12 @@ static enum outcome_kind send_payload(struct pool_client *client, const char *pa
 
 static uint32_t submit(struct pool_client *client, const uint8_t hash[32], const char *task)
 {
-    struct error err = {0};
-    uint32_t id = 0;
-    CHECK_OK(pool_client_submit(client, hash, task, strlen(task), &id, &err), err);
-    return id;
-}
-
-/* What a task did, from its events to its result. */
-struct done {
-    uint32_t id;
-    enum outcome_kind kind;
-    char name[64], message[256];
-    struct buffer result, out, err;
-    unsigned n_outputs;
-};
-
-static void done_clear(struct done *done)
-{
-    buffer_clear(&done->result);
-    buffer_clear(&done->out);
-    buffer_clear(&done->err);
-    *done = (struct done){0};
-}
-
-/* Waits for one event and adds it to that of `all` with its id; true when that ended. */
-static bool wait_one(struct pool_client *client, struct done *all, size_t n)
-{
-    struct pool_event event;
-    struct error err = {0};
-    if (!CHECK_OK(pool_client_wait(client, -1, WAIT_MS, &event, &err), err))
-        exit(1);
-    if (!CHECK(event.kind == POOL_EVENT_OUTPUT || event.kind == POOL_EVENT_RESULT))
-        exit(1);
-    for (size_t i = 0; i < n; i++) {
-        struct done *done = &all[i];
-        if (done->id != event.id)
-            continue;
-        if (event.kind == POOL_EVENT_OUTPUT) {
-            buffer_add(event.stream == 1 ? &done->out : &done->err, event.data, event.size);
-            done->n_outputs++;
-            return false;
-        }
-        done->kind = event.outcome.kind;
-        snprintf(done->name, sizeof(done->name), "%s",
-                 event.outcome.name ? event.outcome.name : "");
-        snprintf(done->message, sizeof(done->message), "%s",
-                 event.outcome.message ? event.outcome.message : "");
-        buffer_add(&done->result, event.data, event.size);
-        outcome_clear(&event.outcome);
-        return true;
-    }
-    CHECK(!"an event of an unknown task");
-    outcome_clear(&event.outcome);
-    return false;
+    return submit_bytes(client, hash, task, strlen(task));
 }
 
 static struct done run(struct pool_client *client, const uint8_t hash[32], const char *task)
 {
-    struct done done = {.id = submit(client, hash, task)};
-    while (!wait_one(client, &done, 1))
-        ;
-    return done;
-}
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-/* Processes that run one of our executables or were left by a task. */
-static int count_processes(void)
-{
-    int n = 0;
-    DIR *folder = opendir("/proc");
-    for (struct dirent *entry; (entry = readdir(folder));) {
-        char path[300], text[256] = "";
-        snprintf(path, sizeof(path), "/proc/%s/environ", entry->d_name);
-        if (entry->d_name[0] < '0' || entry->d_name[0] > '9' ||
-            strtol(entry->d_name, NULL, 10) == getpid())
-            continue;
-        FILE *file = fopen(path, "r");
-        char *environment = NULL;
-        size_t size = 0;
-        if (file && getdelim(&environment, &size, -1, file) > 0) {
-            snprintf(text, sizeof(text), "ACHAR_LIBEXEC=%s", getenv("ACHAR_LIBEXEC"));
-            n += memmem(environment, size, text, strlen(text)) != NULL;
-        }
-        free(environment);
-        if (file)
-            fclose(file);
-    }
-    closedir(folder);
-    return n;
-}
-
-static void check_nothing_left(const char *where)
-{
-    int left = 0;
-    for (uint64_t end = now_ms() + 2000; (left = count_processes()) && now_ms() < end;)
-        usleep(5000);
-    if (!CHECK_INT(left, 0))
-        fprintf(stderr, "  after: %s\n", where);
+    return run_bytes(client, hash, task, strlen(task));
 }
 
 static void test_round_trip(void)
@@ -160,7 +31,7 @@ static void test_round_trip(void)
     CHECK_INT(pool_client_workers(client), 2);
     CHECK_INT(send_payload(client, "ok", hash), OUTCOME_OK);
     struct done done = run(client, hash, "echo hello");
-    CHECK_INT(done.kind, OUTCOME_OK);
+    CHECK_INT(done.outcome.kind, OUTCOME_OK);
     CHECK_STRING(buffer_string(&done.result), "hello");
     CHECK_INT(done.n_outputs, 0);
     done_clear(&done);
@@ -170,11 +41,11 @@ static void test_round_trip(void)
         done_clear(&done);
     }
     done = run(client, hash, "nonsense");
-    CHECK_INT(done.kind, OUTCOME_FAULT);
-    CHECK_STRING(done.name, "SIGILL");
+    CHECK_INT(done.outcome.kind, OUTCOME_FAULT);
+    CHECK_STRING(done.outcome.name, "SIGILL");
     done_clear(&done);
     done = run(client, hash, "fork"); /* the copy of the task answers nothing */
-    CHECK_INT(done.kind, OUTCOME_OK);
+    CHECK_INT(done.outcome.kind, OUTCOME_OK);
     done_clear(&done);
     pool_client_free(client);
     check_nothing_left("round trip");
@@ -233,7 +104,7 @@ static void test_two_at_once(void)
         ;
     CHECK(now_ms() - begin >= 590);
     for (int i = 0; i < 3; i++) {
-        CHECK_INT(all[i].kind, OUTCOME_OK);
+        CHECK_INT(all[i].outcome.kind, OUTCOME_OK);
         done_clear(&all[i]);
     }
     pool_client_free(client);
@@ -262,17 +133,17 @@ static void test_kill_one(void)
         if (i != 50)
             snprintf(expected, sizeof(expected), "%d", i);
         CHECK_STRING(buffer_string(&all[i].result), expected);
-        CHECK_INT(all[i].kind, i == 50 ? OUTCOME_DIED : OUTCOME_OK);
+        CHECK_INT(all[i].outcome.kind, i == 50 ? OUTCOME_DIED : OUTCOME_OK);
         if (i == 50) {
-            CHECK_STRING(all[i].name, "SIGKILL");
+            CHECK_STRING(all[i].outcome.name, "SIGKILL");
             CHECK_STRING(buffer_string(&all[i].out), "last words\n");
         }
         done_clear(&all[i]);
     }
     struct done done = run(client, hash, "exit 7");
-    CHECK_INT(done.kind, OUTCOME_DIED);
-    CHECK_STRING(done.name, "WorkerExit");
-    CHECK(strstr(done.message, "status 7") != NULL);
+    CHECK_INT(done.outcome.kind, OUTCOME_DIED);
+    CHECK_STRING(done.outcome.name, "WorkerExit");
+    CHECK(strstr(done.outcome.message, "status 7") != NULL);
     done_clear(&done);
     pool_client_free(client);
     check_nothing_left("kill one");
@@ -306,9 +177,9 @@ static void test_kill_from_outside(void)
     struct done both[2] = {victim, other};
     for (int n = 0; n < 2;)
         n += wait_one(client, both, 2);
-    CHECK_INT(both[0].kind, OUTCOME_DIED);
-    CHECK_STRING(both[0].name, "SIGKILL");
-    CHECK_INT(both[1].kind, OUTCOME_OK);
+    CHECK_INT(both[0].outcome.kind, OUTCOME_DIED);
+    CHECK_STRING(both[0].outcome.name, "SIGKILL");
+    CHECK_INT(both[1].outcome.kind, OUTCOME_OK);
     CHECK_STRING(buffer_string(&both[1].result), "other");
     /* The zygote itself: what runs is lost, what waits is not. */
     struct done all[6] = {{.id = submit(client, hash, "say-and-sleep 100000")}};
@@ -320,8 +191,8 @@ static void test_kill_from_outside(void)
     for (int n = 0; n < 6;)
         n += wait_one(client, all, 6);
     for (int i = 0; i < 6; i++) {
-        CHECK_INT(all[i].kind, i < 2 ? OUTCOME_DIED : OUTCOME_OK);
-        CHECK_STRING(all[i].name, i < 2 ? "WorkerLost" : "");
+        CHECK_INT(all[i].outcome.kind, i < 2 ? OUTCOME_DIED : OUTCOME_OK);
+        CHECK_STRING(all[i].outcome.name, i < 2 ? "WorkerLost" : NULL);
         done_clear(&all[i]);
     }
     done_clear(&both[0]);
@@ -343,21 +214,21 @@ static void test_cancel(void)
                           {.id = submit(client, hash, "echo last")}};
     CHECK_OK(pool_client_cancel(client, all[1].id, &err), err);
     CHECK(wait_one(client, all, 4));
-    CHECK_INT(all[1].kind, OUTCOME_INTERRUPTED);
+    CHECK_INT(all[1].outcome.kind, OUTCOME_INTERRUPTED);
     uint64_t begin = now_ms();
     CHECK_OK(pool_client_cancel(client, all[0].id, &err), err);
     CHECK_OK(pool_client_cancel(client, all[0].id, &err), err);
     CHECK(wait_one(client, all, 4));
-    CHECK_INT(all[0].kind, OUTCOME_INTERRUPTED);
-    CHECK_STRING(all[0].name, "Cancelled");
+    CHECK_INT(all[0].outcome.kind, OUTCOME_INTERRUPTED);
+    CHECK_STRING(all[0].outcome.name, "Cancelled");
     CHECK(now_ms() - begin < 1000);
     for (int i = 0; i < 20; i++) /* it does print without end */
         CHECK(!wait_one(client, all, 4));
     CHECK_OK(pool_client_cancel(client, all[2].id, &err), err);
     for (int n = 0; n < 2;)
         n += wait_one(client, all, 4);
-    CHECK_INT(all[2].kind, OUTCOME_INTERRUPTED);
-    CHECK_INT(all[3].kind, OUTCOME_OK);
+    CHECK_INT(all[2].outcome.kind, OUTCOME_INTERRUPTED);
+    CHECK_INT(all[3].outcome.kind, OUTCOME_OK);
     CHECK_OK(pool_client_cancel(client, 4711, &err), err); /* nobody's */
     for (int i = 0; i < 4; i++)
         done_clear(&all[i]);
@@ -374,7 +245,7 @@ static void test_payloads(void)
     CHECK_INT(send_payload(client, "refused", hash), OUTCOME_REFUSED);
     CHECK_INT(send_payload(client, "refused", hash), OUTCOME_REFUSED);
     struct done done = run(client, hash, "echo x");
-    CHECK_STRING(done.name, "UnknownPayload");
+    CHECK_STRING(done.outcome.name, "UnknownPayload");
     done_clear(&done);
     CHECK_INT(send_payload(client, "die", hash), OUTCOME_DIED);
     CHECK_OK(pool_client_payload(client, other, "ok", 2, &outcome, &err), err);
@@ -422,7 +293,7 @@ static void test_big(void)
     for (int n = 0; n < 24;)
         n += wait_one(client, all, 24);
     for (int i = 0; i < 24; i++) {
-        CHECK_INT(all[i].kind, OUTCOME_OK);
+        CHECK_INT(all[i].outcome.kind, OUTCOME_OK);
         if (i % 2)
             CHECK_INT(all[i].result.size, 6000000);
         else
@@ -480,7 +351,7 @@ static void test_pool_killed(void)
     for (int n = 0; n < 3;)
         n += wait_one(client, all, 3);
     for (int i = 0; i < 3; i++) {
-        CHECK_STRING(all[i].name, "PoolLost");
+        CHECK_STRING(all[i].outcome.name, "PoolLost");
         done_clear(&all[i]);
     }
     struct pool_event event;
@@ -526,37 +397,6 @@ static void test_wake(void)
     close(ends[1]);
     pool_client_free(client);
     check_nothing_left("wake");
-}
-
-static void link_helper(const char *program, const char *folder, const char *name)
-{
-    CLEANUP(freep) char *path = must_format("%s/%s", folder, name);
-    CLEANUP(freep) char *target = realpath(program, NULL);
-    if (!target || symlink(target, path) < 0) {
-        fprintf(stderr, "cannot link '%s': %s\n", program, strerror(errno));
-        exit(1);
-    }
-}
-
-/* A folder with the helpers as the executor looks for them. */
-static char *make_folder(const char *pool, const char *worker)
-{
-    static char folder[] = "/tmp/achar-test-pool-XXXXXX";
-    if (!mkdtemp(folder))
-        exit(1);
-    link_helper(pool, folder, "achar-pool");
-    link_helper(worker, folder, "achar-worker");
-    setenv("ACHAR_LIBEXEC", folder, 1);
-    return folder;
-}
-
-static void remove_folder(const char *folder)
-{
-    CLEANUP(freep) char *pool_link = must_format("%s/achar-pool", folder);
-    CLEANUP(freep) char *worker_link = must_format("%s/achar-worker", folder);
-    unlink(pool_link);
-    unlink(worker_link);
-    rmdir(folder);
 }
 
 int main(int argc, char **argv)
