@@ -5,10 +5,11 @@
 #include <string.h>
 
 #include "kernel/peer/protocol.h"
+#include "kernel/unit/prologue.h"
 #include "kernel/unit/sheet.h"
 
 #define FLAGS_MAX 1000
-#define ATTEMPTS_MAX 4 /* parses of one cell: each one learns something from the last */
+#define ATTEMPTS_MAX 8 /* parses of one cell: each one learns something from the last */
 
 struct analysis *analysis_new(void)
 {
@@ -132,6 +133,8 @@ static uint32_t definition_of(void *context, CXCursor declaration)
         return 0;
     const struct piece *piece =
         offset < draft->items_start ? NULL : sheet_piece(draft, offset, &offset);
+    if (piece && piece->same_as)
+        return piece->same_as;
     for (size_t i = 0; piece && i < draft->n_entities; i++)
         if (draft->entities[i]->role == ENTITY_TYPE &&
             &draft->pieces[draft->entities[i]->piece] == piece)
@@ -167,15 +170,25 @@ static void draft_clear(struct draft *draft)
     buffer_clear(&draft->prologue);
     buffer_clear(&draft->sheet);
     free(draft->used);
+    free(draft->changes);
+    free(draft->stale);
     free(draft->dynamic_offsets);
     plan_free(draft->plan);
+}
+
+/* True when the header that the text quotes is the one of this line. */
+static bool names_header(const struct piece *piece, const char *text)
+{
+    const char *quote = strchr(text, '\'');
+    size_t n = quote ? strcspn(quote + 1, "'") : 0;
+    return n && memmem(piece->text, piece->size, quote + 1, n);
 }
 
 /* A header that is missing or does not compile is the person's mistake. */
 static void report_headers(struct draft *draft, const struct error *why)
 {
     for (size_t i = 0; i < draft->n_pieces; i++)
-        if (draft->pieces[i].is_include) {
+        if (draft->pieces[i].is_include && names_header(&draft->pieces[i], why->text)) {
             diagnostic_in_piece(draft, SEVERITY_ERROR, &draft->pieces[i], 0, "%s",
                                 why->text);
             return;
@@ -288,7 +301,7 @@ static int parse_all(struct draft *draft, struct error *err)
             return r;
         if (!draft->has_errors || i == ATTEMPTS_MAX)
             return 0;
-        if (hide_redefined(draft))
+        if (dependents_drop_broken(draft) || hide_redefined(draft))
             continue;
         if (!is_prologue_broken(draft))
             return 0;
@@ -296,22 +309,47 @@ static int parse_all(struct draft *draft, struct error *err)
     }
 }
 
+/* A header that is missing or broken is reported by a diagnostic. */
+static int index_includes(struct draft *draft, struct error *err)
+{
+    struct error why = {0};
+    pieces_find_directives(draft);
+    entities_from_directives(draft);
+    int r = prologue_index(draft, &why);
+    if (r == -ENOENT || r == -EINVAL)
+        report_headers(draft, &why);
+    else if (r < 0)
+        return error_set(err, r, "%s", why.text);
+    entities_clear(draft);
+    pieces_clear(draft);
+    return 0;
+}
+
 static int fill(struct draft *draft, struct error *err)
 {
-    if (!pieces_cut(draft))
-        return 0;
+    int r = index_includes(draft, err);
+    if (r < 0 || draft->has_errors || !pieces_cut(draft))
+        return r;
     check_mode(draft);
     if (draft->has_errors)
         return 0;
-    int r = parse_all(draft, err);
-    if (r < 0)
+    dependents_hide_stale(draft);
+    dependents_add(draft);
+    r = parse_all(draft, err);
+    if (r < 0 || (draft->has_errors && !draft->sheet.size))
         return r;
-    if (draft->has_errors && !draft->sheet.size)
-        return 0;
     entities_from_tree(draft);
+    while (!draft->has_errors && dependents_grow(draft)) {
+        types_truncate(&draft->analysis->types, draft->plan->types_from);
+        r = parse_all(draft, err);
+        if (r < 0)
+            return r;
+        entities_from_tree(draft);
+    }
     check_returns(draft);
     if (draft->has_errors)
         return 0;
+    dependents_report(draft);
     refer(draft);
     scan(draft);
     compose(draft);

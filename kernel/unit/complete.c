@@ -8,6 +8,7 @@
 
 #include "kernel/peer/protocol.h"
 #include "kernel/unit/analysis.h"
+#include "kernel/unit/prologue.h"
 #include "kernel/unit/sheet.h"
 
 #define CANDIDATES_MAX 2000
@@ -161,10 +162,15 @@ static void complete_by_clang(struct analysis *analysis, const char *source, siz
     struct draft draft = {.analysis = analysis, .source = text, .size = strlen(text)};
     struct cell cell = {0};
     draft.first_id = draft.next_id = graph_next_id(analysis->graph);
-    cut_loosely(&draft, &cell);
+    pieces_find_directives(&draft);
     entities_from_directives(&draft);
     struct error ignored = {0};
-    if (sheet_build(&draft, &ignored) == 0 &&
+    bool is_indexed = prologue_index(&draft, &ignored) == 0;
+    entities_clear(&draft);
+    pieces_clear(&draft);
+    cut_loosely(&draft, &cell);
+    entities_from_directives(&draft);
+    if (is_indexed && sheet_build(&draft, &ignored) == 0 &&
         (analysis->unit ||
          analysis_parse(analysis, buffer_string(&draft.sheet), draft.sheet.size, &ignored) == 0)) {
         size_t offset = sheet_offset(&draft, &cell, cursor);

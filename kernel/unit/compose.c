@@ -241,6 +241,7 @@ static void define_entity(struct composer *composer, const struct entity *entity
     case ENTITY_INCLUDE:
     case ENTITY_PRAGMA:
     case ENTITY_MACRO:
+    case ENTITY_STALE:
         break;
     }
 }
@@ -283,8 +284,15 @@ static void compose_piece(struct composer *composer, size_t index)
 {
     struct draft *draft = composer->draft;
     const struct piece *piece = &draft->pieces[index];
-    if (!piece->is_active)
+    if (!piece->is_active || piece->is_broken)
         return;
+    if (piece->before)
+        buffer_add_string(&composer->out, piece->before);
+    if (piece->same_as) {
+        CLEANUP(freep) char *source = type_source(piece);
+        line_of(&composer->out, piece, 0);
+        add_line(composer, source);
+    }
     if (piece->kind != ITEM_STATEMENT && piece->kind != ITEM_VALUE)
         close_run(composer);
     if (piece->kind == ITEM_DIRECTIVE)
@@ -300,6 +308,8 @@ static void compose_piece(struct composer *composer, size_t index)
     for (size_t i = 0; i < draft->n_entities; i++)
         if (draft->entities[i]->piece == index)
             define_entity(composer, draft->entities[i]);
+    if (piece->after)
+        buffer_add_string(&composer->out, piece->after);
 }
 
 /* ---- the plan --------------------------------------------------------------------------- */

@@ -82,6 +82,20 @@ static void add_line_text(struct draft *draft, struct diagnostic *diagnostic)
             line_of_cell(draft, diagnostic->cell, diagnostic->line);
 }
 
+/* A place without a range marks the word that stands there. */
+static void finish_range(struct diagnostic *diagnostic)
+{
+    const char *text = diagnostic->line_text;
+    if (!text || diagnostic->end_column || !diagnostic->column || diagnostic->fixit ||
+        diagnostic->column > strlen(text))
+        return;
+    struct lexer lexer = lexer_init(text + diagnostic->column - 1,
+                                    strlen(text) - diagnostic->column + 1);
+    struct token token = lexer_next(&lexer);
+    if (token.kind == TOKEN_IDENTIFIER && token.column == 1)
+        diagnostic->end_column = diagnostic->column + (uint32_t)token.size;
+}
+
 static void finish_place(struct draft *draft, struct diagnostic *diagnostic)
 {
     if (diagnostic->cell != draft->cell || !draft->source)
@@ -104,6 +118,7 @@ void diagnostics_finish(struct draft *draft)
         finish_place(draft, &draft->diagnostics[i]);
         if (!draft->diagnostics[i].line_text)
             add_line_text(draft, &draft->diagnostics[i]);
+        finish_range(&draft->diagnostics[i]);
     }
 }
 
@@ -228,6 +243,16 @@ static bool is_expected(struct draft *draft, CXDiagnostic from, const char *mess
     return strstr(message, SHEET_RUN) || strstr(message, SHEET_VALUE);
 }
 
+/* An error in a definition that is compiled again concerns that definition. */
+static void mark_broken(struct draft *draft, CXDiagnostic from, const char *message)
+{
+    size_t offset = location_offset(clang_getDiagnosticLocation(from));
+    struct piece *piece = offset == SIZE_MAX ? NULL : sheet_piece(draft, offset, &offset);
+    if (!piece || !piece->origin || piece->why_broken)
+        return;
+    piece->why_broken = must_strdup(message);
+}
+
 static const char *own_text(const char *message)
 {
     if (strstr(message, "variable length array declaration not allowed at file scope") ||
@@ -237,15 +262,46 @@ static const char *own_text(const char *message)
     return NULL;
 }
 
+/* Notes that point to what the layout added, or say what the message says already. */
+static bool is_idle_note(const struct draft *draft, CXDiagnostic from, const char *message)
+{
+    size_t offset = location_offset(clang_getDiagnosticLocation(from));
+    if (offset != SIZE_MAX && offset >= draft->items_start &&
+        !sheet_piece(draft, offset, &offset))
+        return true;
+    return strncmp(message, "include the header <", 20) == 0;
+}
+
+/* The value stands in parentheses of ours: what is missing in it is a semicolon. */
+static bool is_value_cut_short(const struct draft *draft, CXDiagnostic from,
+                               const char *message)
+{
+    size_t offset = location_offset(clang_getDiagnosticLocation(from));
+    const struct piece *piece =
+        offset == SIZE_MAX ? NULL : sheet_piece(draft, offset, &offset);
+    CXDiagnosticSet notes = clang_getChildDiagnostics(from);
+    if (!piece || piece->kind != ITEM_VALUE || strcmp(message, "expected ')'") != 0 ||
+        !clang_getNumDiagnosticsInSet(notes))
+        return false;
+    CXDiagnostic note = clang_getDiagnosticInSet(notes, 0);
+    size_t opener = location_offset(clang_getDiagnosticLocation(note));
+    clang_disposeDiagnostic(note);
+    return opener != SIZE_MAX && !sheet_piece(draft, opener, &opener);
+}
+
 static void add_from(struct draft *draft, CXDiagnostic from, bool is_note)
 {
     char *message = take_string(clang_getDiagnosticSpelling(from));
-    if (!is_note && is_expected(draft, from, message)) {
+    if (is_note ? is_idle_note(draft, from, message) : is_expected(draft, from, message)) {
         free(message);
         return;
     }
     shorten(message);
+    if (!is_note && severity_of(from) == SEVERITY_ERROR)
+        mark_broken(draft, from, message);
     const char *own = own_text(message);
+    if (!is_note && is_value_cut_short(draft, from, message))
+        own = "expected ';' after expression";
     enum severity severity = is_note ? SEVERITY_NOTE : severity_of(from);
     struct diagnostic *ret =
         diagnostic_add(draft, severity, 0, 0, 0, "%s", own ? own : message);

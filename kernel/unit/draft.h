@@ -35,7 +35,11 @@ struct piece {
     char *text; /* owned; all offsets into a piece are into this */
     size_t size;
     uint32_t cell, line, column;
-    uint32_t origin; /* id of the definition that is compiled again; 0: of the cell */
+    uint32_t origin;  /* id of the definition that is compiled again; 0: of the cell */
+    uint32_t same_as; /* a type that is defined as it was: the definition that stays */
+    char *before, *after; /* lines that bring macros to the origin's version and back */
+    bool is_broken;       /* the origin no longer compiles */
+    char *why_broken;     /* owned first message */
     struct declaration declaration;
     size_t sheet_start; /* where the text stands in the sheet */
     size_t run;         /* statements: which wrapper function they are in */
@@ -52,6 +56,7 @@ enum entity_role {
     ENTITY_EXTERN,    /* a variable that is declared only */
     ENTITY_VARIABLE,
     ENTITY_FUNCTION,
+    ENTITY_STALE, /* an earlier definition that could not follow a change */
 };
 
 /* A change of a piece's text. */
@@ -80,6 +85,12 @@ struct entity {
     const struct entity *owner; /* hoisted static locals: the function they were in */
 };
 
+/* A definition whose later version is not compatible. */
+struct change {
+    uint32_t id;
+    size_t piece; /* what depends on it follows this piece */
+};
+
 struct draft {
     struct analysis *analysis;
     uint32_t cell;
@@ -95,6 +106,10 @@ struct draft {
     struct buffer prologue, sheet;
     size_t items_start; /* offset of the first piece's wrapping in the sheet */
     size_t n_wrappers;
+    struct change *changes; /* earlier definitions that the cell makes obsolete */
+    size_t n_changes, changes_capacity;
+    uint32_t *stale; /* ids of those that could not follow */
+    size_t n_stale, stale_capacity;
     uint32_t *used; /* session definitions that the prologue declares */
     size_t n_used;
     struct entity **entities; /* owned, each at a place that stays */
@@ -114,6 +129,7 @@ struct draft {
 
 /* pieces.c */
 bool pieces_cut(struct draft *draft); /* false: diagnostics say why */
+void pieces_find_directives(struct draft *draft);
 void pieces_clear(struct draft *draft);
 struct piece *piece_add(struct draft *draft, enum item_kind kind, const char *text,
                         size_t size);
@@ -122,8 +138,22 @@ bool piece_is_directive(const struct piece *piece, const char *word);
 /* Of #define and #undef. */
 struct span piece_macro_name(const struct piece *piece);
 void draft_hide(struct draft *draft, const char *name);
+void draft_show(struct draft *draft, const char *name); /* no longer hidden */
 bool draft_hides(const struct draft *draft, const char *name);
 struct cell_names draft_names(struct analysis *analysis);
+
+/* dependents.c */
+/* Finds types that the cell changes, and adds what must be compiled again. */
+void dependents_add(struct draft *draft);
+/* After a parse: variables and functions with another type than before. True when there
+ * is more to compile again, which has been added. */
+bool dependents_grow(struct draft *draft);
+/* Takes out those that do not compile; true when there were any. */
+bool dependents_drop_broken(struct draft *draft);
+/* Definitions that could not follow: copies that say so, and warnings. */
+void dependents_report(struct draft *draft);
+/* Names of stale definitions that new code must not use. */
+void dependents_hide_stale(struct draft *draft);
 
 /* parse.c */
 int analysis_parse(struct analysis *analysis, const char *text, size_t size,
@@ -159,6 +189,8 @@ void piece_place(const struct piece *piece, size_t offset, uint32_t *ret_line,
 void entity_source(struct draft *draft, struct entity *entity); /* type, source, ... */
 /* Its definition under another name: "int f__achar3(int a) { ... }". */
 char *entity_defined_as(const struct entity *entity, const char *name) MUST_USE;
+/* The text of the types that a declaration defines. */
+char *type_source(const struct piece *piece) MUST_USE;
 /* What declares one declarator only, without its initialiser: "int *p;". */
 void declarator_text(const char *text, const struct declaration *declaration,
                      const struct declarator *declarator, struct buffer *out);

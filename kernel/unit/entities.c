@@ -49,6 +49,11 @@ uint32_t draft_resolve(const struct draft *draft, const char *name)
     const struct entity *entity = entity_find(draft, name);
     if (entity)
         return entity->definition->id;
+    for (size_t i = 0; i < draft->n_pieces; i++)
+        for (size_t k = 0; draft->pieces[i].same_as &&
+                           k < draft->pieces[i].declaration.n_names; k++)
+            if (strcmp(draft->pieces[i].declaration.names[k], name) == 0)
+                return draft->pieces[i].same_as;
     if (draft_hides(draft, name))
         return 0;
     const struct definition *current = graph_current(draft->analysis->graph, name);
@@ -204,6 +209,9 @@ static struct entity *add_named(struct draft *draft, enum entity_role role,
     const struct piece *piece = &draft->pieces[index];
     struct entity *entity = entity_add(draft, role, kind, index, name);
     entity->cursor = cursor;
+    if (piece->origin)
+        entity->definition->is_local_static =
+            graph_get(draft->analysis->graph, piece->origin)->is_local_static;
     piece_place(piece, offset, &entity->definition->line, &entity->definition->column);
     entity->declarator = declarator_at(piece, offset);
     if (!entity->declarator)
@@ -278,7 +286,7 @@ static void found_type(struct draft *draft, size_t index, CXCursor cursor, size_
             return;
     bool is_own = declaration->is_typedef || declaration->record.size ||
                   !declaration->n_declarators;
-    if (!is_own)
+    if (!is_own || piece->same_as)
         return;
     struct entity *entity;
     if (!declaration->n_names) { /* a macro's */
@@ -335,6 +343,7 @@ static bool found_wrapper(struct draft *draft, CXCursor cursor)
     if (strcmp(name, SHEET_VALUE) == 0) {
         draft->value = cursor;
         draft->has_value = true;
+        draft->pieces[draft->value_piece].is_active = true;
         return true;
     }
     return starts_with(name, SHEET_RUN);

@@ -8,6 +8,8 @@
 #include "kernel/peer/protocol.h"
 #include "kernel/unit/draft.h"
 
+#define ANONYMOUS_TAG "achar_anonymous_"
+
 static bool name_is_type(void *context, const char *name, size_t size)
 {
     struct analysis *analysis = context;
@@ -65,6 +67,17 @@ void draft_hide(struct draft *draft, const char *name)
     draft->hidden[draft->n_hidden++] = must_strdup(name);
 }
 
+void draft_show(struct draft *draft, const char *name)
+{
+    for (size_t i = 0; i < draft->n_hidden; i++) {
+        if (strcmp(draft->hidden[i], name) != 0)
+            continue;
+        free(draft->hidden[i]);
+        draft->hidden[i] = draft->hidden[--draft->n_hidden];
+        return;
+    }
+}
+
 bool draft_hides(const struct draft *draft, const char *name)
 {
     for (size_t i = 0; i < draft->n_hidden; i++)
@@ -120,6 +133,30 @@ struct span piece_macro_name(const struct piece *piece)
     return (struct span){(size_t)(token.text - piece->text), token.size};
 }
 
+/* The number in the tag that an equal record of the variable's last version was given;
+ * 0: there is none. */
+static uint32_t earlier_number(const struct draft *draft, const struct piece *piece)
+{
+    const struct declaration *declaration = &piece->declaration;
+    const struct declarator *first = &declaration->declarators[0];
+    CLEANUP(freep) char *variable =
+        must_strndup(piece->text + first->name.start, first->name.size);
+    const struct definition *old = graph_current(draft->analysis->graph, variable);
+    unsigned number = 0;
+    const char *at = old && old->source ? strstr(old->source, ANONYMOUS_TAG) : NULL;
+    if (!at || sscanf(at, ANONYMOUS_TAG "%u", &number) != 1)
+        return 0;
+    const char *keyword = piece->text + declaration->keyword.start;
+    int size = (int)declaration->keyword.size;
+    CLEANUP(freep) char *name = must_format("%.*s " ANONYMOUS_TAG "%u", size, keyword, number);
+    const struct definition *record = graph_current(draft->analysis->graph, name);
+    CLEANUP(freep) char *now =
+        must_format("%s %.*s;", name, (int)declaration->record.size - size, keyword + size);
+    bool is_equal = record && record->source &&
+                    tokens_equal(record->source, strlen(record->source), now, strlen(now));
+    return is_equal ? number : 0;
+}
+
 /* `struct { int x; } origin;`: the struct gets a tag, on a line of its own so that places
  * behind it stay as they are. */
 static void name_record(struct draft *draft, struct piece *piece, uint32_t number)
@@ -133,7 +170,7 @@ static void name_record(struct draft *draft, struct piece *piece, uint32_t numbe
     }
     struct buffer text = {0};
     buffer_add(&text, piece->text, at);
-    buffer_format(&text, " achar_anonymous_%u\n#line %u \"In[%u]\"\n%*s", number, line,
+    buffer_format(&text, " " ANONYMOUS_TAG "%u\n#line %u \"In[%u]\"\n%*s", number, line,
                   piece->cell, (int)(column - 1), "");
     buffer_add_string(&text, piece->text + at);
     free(piece->text);
@@ -176,8 +213,10 @@ static void read_declaration(struct draft *draft, struct piece *piece,
 {
     struct cell_names names = draft_names(draft->analysis);
     declaration_parse(piece->text, piece->size, &names, &piece->declaration);
-    if (needs_tag(&piece->declaration))
-        name_record(draft, piece, draft->first_id + (*n_anonymous)++);
+    if (needs_tag(&piece->declaration)) {
+        uint32_t number = earlier_number(draft, piece);
+        name_record(draft, piece, number ? number : draft->first_id + (*n_anonymous)++);
+    }
     for (size_t i = 0; i < piece->declaration.n_names; i++) {
         const char *name = piece->declaration.names[i];
         if (!must_agree(draft, piece, name))
@@ -189,6 +228,24 @@ static void set_place(struct piece *piece, const struct item *item)
 {
     piece->line = item->line;
     piece->column = item->column;
+}
+
+/* A cell's own includes must be known before it is cut: they declare types. */
+void pieces_find_directives(struct draft *draft)
+{
+    struct cell_names names = draft_names(draft->analysis);
+    struct cell cell = {0};
+    cell_split(draft->source, draft->size, &names, &cell);
+    for (size_t i = 0; i < cell.n_items; i++) {
+        const struct item *item = &cell.items[i];
+        if (item->kind != ITEM_DIRECTIVE)
+            continue;
+        struct piece *piece =
+            piece_add(draft, item->kind, draft->source + item->start, item->size);
+        set_place(piece, item);
+        piece->is_include = piece_is_directive(piece, "include");
+    }
+    cell_clear(&cell);
 }
 
 bool pieces_cut(struct draft *draft)
@@ -222,6 +279,9 @@ void pieces_clear(struct draft *draft)
     for (size_t i = 0; i < draft->n_pieces; i++) {
         declaration_clear(&draft->pieces[i].declaration);
         free(draft->pieces[i].text);
+        free(draft->pieces[i].before);
+        free(draft->pieces[i].after);
+        free(draft->pieces[i].why_broken);
     }
     free(draft->pieces);
     for (size_t i = 0; i < draft->n_hidden; i++)
@@ -229,5 +289,6 @@ void pieces_clear(struct draft *draft)
     free(draft->hidden);
     draft->pieces = NULL;
     draft->hidden = NULL;
-    draft->n_pieces = draft->n_hidden = 0;
+    draft->n_pieces = draft->pieces_capacity = 0;
+    draft->n_hidden = draft->hidden_capacity = 0;
 }

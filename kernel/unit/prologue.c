@@ -5,7 +5,7 @@
 
 static bool is_hidden(const struct draft *draft, const struct definition *definition)
 {
-    if (definition->is_stale || draft_hides(draft, definition->name))
+    if (draft_hides(draft, definition->name))
         return true;
     for (size_t i = 0; i < definition->n_names; i++)
         if (draft_hides(draft, definition->names[i]))
@@ -103,13 +103,18 @@ static void list_includes(struct draft *draft, struct include_list *list)
     }
 }
 
+int prologue_index(struct draft *draft, struct error *err)
+{
+    CLEANUP(include_list_clear) struct include_list list = {0};
+    list_includes(draft, &list);
+    return headers_update(draft->analysis->headers, list.at, list.n, err);
+}
+
 int prologue_minimal(struct draft *draft, const char *text, size_t size,
                      struct error *err)
 {
     struct analysis *analysis = draft->analysis;
-    CLEANUP(include_list_clear) struct include_list list = {0};
-    list_includes(draft, &list);
-    int r = headers_update(analysis->headers, list.at, list.n, err);
+    int r = prologue_index(draft, err);
     if (r < 0)
         return r;
     free(draft->used);

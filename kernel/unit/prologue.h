@@ -9,6 +9,8 @@
 
 /* Fills draft->prologue and draft->used. */
 void prologue_full(struct draft *draft);
+/* Indexes the includes of the session and of the entities found so far. */
+int prologue_index(struct draft *draft, struct error *err) MUST_USE;
 /* The same by the index: only what `text` reaches. 1: only prologue_full() will do. */
 int prologue_minimal(struct draft *draft, const char *text, size_t size,
                      struct error *err) MUST_USE;

@@ -16,6 +16,7 @@
 struct reference {
     struct draft *draft;
     struct definition *definition; /* what gets the references and sites */
+    const struct definition *origin; /* the version that is compiled again; NULL */
     CXCursor *stack; /* cursors from the definition down to the current one */
     size_t depth, capacity;
 };
@@ -41,9 +42,23 @@ static const char *macro_body(const struct definition *macro)
 static void refer_tokens(struct reference *reference, const char *text, size_t size,
                          unsigned depth);
 
+/* What is compiled again keeps the macros of its own time. */
+static uint32_t origin_macro(const struct reference *reference, const char *name)
+{
+    const struct definition *origin = reference->origin;
+    for (size_t i = 0; origin && i < origin->n_refs; i++) {
+        const struct definition *to = definition_by_id(reference->draft, origin->refs[i]);
+        if (to && to->kind == DEFINITION_MACRO && strcmp(to->name, name) == 0)
+            return to->id;
+    }
+    return 0;
+}
+
 static void refer_name(struct reference *reference, const char *name, unsigned depth)
 {
-    uint32_t id = draft_resolve(reference->draft, name);
+    uint32_t id = origin_macro(reference, name);
+    if (!id)
+        id = draft_resolve(reference->draft, name);
     const struct definition *to = id ? definition_by_id(reference->draft, id) : NULL;
     if (!to || (to->kind != DEFINITION_TYPE && to->kind != DEFINITION_MACRO))
         return;
@@ -243,7 +258,12 @@ static void refer_text(struct reference *reference, const char *text)
 static void refer_entity(struct draft *draft, struct entity *entity)
 {
     struct definition *definition = entity->definition;
-    struct reference reference = {.draft = draft, .definition = definition};
+    uint32_t origin = draft->pieces[entity->piece].origin;
+    struct reference reference = {.draft = draft,
+                                  .definition = definition,
+                                  .origin = graph_get(draft->analysis->graph, origin)};
+    if (entity->role == ENTITY_STALE)
+        return;
     if (entity->role == ENTITY_MACRO) {
         const char *body = macro_body(definition);
         refer_tokens(&reference, body, strlen(body), 0);

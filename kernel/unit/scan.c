@@ -197,6 +197,8 @@ static void scan_entities(struct draft *draft)
         struct definition *definition = entity->definition;
         const char *text = definition->source ? definition->source : definition->declaration;
         char *reason = NULL;
+        if (entity->role == ENTITY_STALE)
+            continue;
         if (entity->role == ENTITY_INCLUDE || entity->role == ENTITY_PRAGMA)
             reason = scan_directive(&draft->pieces[entity->piece]);
         else if (text)

@@ -18,10 +18,14 @@ static void place(struct buffer *out, const struct piece *piece)
 
 static void add_text(struct buffer *out, struct piece *piece)
 {
+    if (piece->before)
+        buffer_add_string(out, piece->before);
     place(out, piece);
     piece->sheet_start = out->size;
     buffer_add(out, piece->text, piece->size);
     buffer_add_char(out, '\n');
+    if (piece->after)
+        buffer_add_string(out, piece->after);
 }
 
 static void add_directive(struct draft *draft, struct buffer *out, struct piece *piece)
@@ -48,6 +52,10 @@ static void add_items(struct draft *draft, struct buffer *out)
         if (is_open && piece->kind != ITEM_STATEMENT) {
             buffer_add_string(out, ";}\n");
             is_open = false;
+        }
+        if (piece->is_broken) {
+            piece->sheet_start = out->size;
+            continue;
         }
         if (piece->kind == ITEM_DIRECTIVE) {
             add_directive(draft, out, piece);
@@ -110,7 +118,7 @@ struct piece *sheet_piece(const struct draft *draft, size_t offset, size_t *ret_
     if (low == 0)
         return NULL;
     struct piece *piece = &draft->pieces[low - 1];
-    if (offset > piece->sheet_start + piece->size ||
+    if (offset > piece->sheet_start + piece->size || piece->is_broken ||
         (piece->is_include && !draft->is_full))
         return NULL;
     *ret_offset = offset - piece->sheet_start;

@@ -227,17 +227,33 @@ static char *function_declaration(const struct entity *entity)
     return buffer_take(&out);
 }
 
-static void source_of_type(struct entity *entity, const struct piece *piece)
+/* #line directives that a piece was given keep places right in this cell only. */
+static char *without_lines(const char *text, size_t size)
+{
+    struct buffer out = {0};
+    for (size_t i = 0; i < size;) {
+        size_t end = i;
+        while (end < size && text[end] != '\n')
+            end++;
+        if (strncmp(text + i, "#line ", 6) == 0) {
+            if (out.size && out.data[out.size - 1] == '\n')
+                out.data[--out.size] = '\0';
+        } else {
+            buffer_add(&out, text + i, end + (end < size) - i);
+        }
+        i = end + 1;
+    }
+    return buffer_take(&out);
+}
+
+char *type_source(const struct piece *piece)
 {
     const struct declaration *declaration = &piece->declaration;
-    if (entity->definition->source)
-        return;
     if (declaration->is_typedef || !declaration->n_declarators)
-        entity->definition->source = must_strndup(piece->text, piece->size);
-    else
-        entity->definition->source =
-            must_format("%.*s;", (int)declaration->record.size,
-                        piece->text + declaration->record.start);
+        return must_strndup(piece->text, piece->size);
+    CLEANUP(freep) char *record =
+        without_lines(piece->text + declaration->record.start, declaration->record.size);
+    return must_format("%s;", record);
 }
 
 static void source_of_variable(struct draft *draft, struct entity *entity)
@@ -261,10 +277,11 @@ void entity_source(struct draft *draft, struct entity *entity)
     struct definition *definition = entity->definition;
     struct typing typing = draft_typing(draft);
     if (entity->role == ENTITY_TYPE) {
-        source_of_type(entity, &draft->pieces[entity->piece]);
+        if (!definition->source)
+            definition->source = type_source(&draft->pieces[entity->piece]);
         return;
     }
-    if (entity->role < ENTITY_PROTOTYPE)
+    if (entity->role < ENTITY_PROTOTYPE || entity->role == ENTITY_STALE)
         return;
     CXType type = clang_getCursorType(entity->cursor);
     definition->type = typing_id(&typing, type);

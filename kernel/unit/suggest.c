@@ -104,6 +104,19 @@ static void consider(void *context, const char *name, bool is_macro)
     memcpy(nearest->best, name, size + 1);
 }
 
+static void consider_library(struct nearest *nearest)
+{
+    for (size_t i = 0; i < sizeof(library) / sizeof(*library); i++) {
+        const char *at = library[i].names + 1;
+        while (*at) {
+            size_t n = strcspn(at, " ");
+            CLEANUP(freep) char *name = must_strndup(at, n);
+            consider(nearest, name, false);
+            at += n + (at[n] == ' ');
+        }
+    }
+}
+
 static const char *const keywords[] = {
     "int",    "char",   "float",  "double", "return", "struct", "typedef", "unsigned",
     "signed", "static", "const",  "sizeof", "switch", "while",  "continue", "break",
@@ -123,6 +136,7 @@ static void find_nearest(struct draft *draft, struct nearest *nearest)
     for (size_t i = 0; i < sizeof(keywords) / sizeof(*keywords); i++)
         consider(nearest, keywords[i], false);
     headers_each(draft->analysis->headers, "", consider, nearest);
+    consider_library(nearest);
 }
 
 static const char *const unknown_names[] = {
