@@ -23,8 +23,8 @@ struct reach {
     struct header_index *index;
     struct header_marks *marks;
     const struct graph *graph;
-    struct names hidden;  /* full names ("struct point") and their last words */
-    struct names seen;    /* names that no header knows: 1 as itself, 2 as a tag, 3 both */
+    struct name_ids hidden;  /* full names ("struct point") and their last words */
+    struct name_ids seen;    /* names that no header knows: 1 as itself, 2 as a tag, 3 both */
     struct list mentions; /* of header text, still to be followed */
     struct list chunks, macros; /* reached, from headers */
     struct list definitions;    /* reached ids, from the session; all before `done` followed */
@@ -41,7 +41,7 @@ static void list_add(struct list *list, uint32_t item)
 
 static bool is_hidden(const struct reach *reach, const char *name, size_t size)
 {
-    return reach->hidden.n && names_get(&reach->hidden, name, size);
+    return reach->hidden.n && name_ids_get(&reach->hidden, name, size);
 }
 
 static void add_definition(struct reach *reach, const struct definition *definition)
@@ -94,7 +94,7 @@ static bool is_undefined(const struct reach *reach, const struct header_macro *m
                          const struct header_name *name)
 {
     const struct headers *headers = reach->headers;
-    uint32_t id = names_get(&headers->undefined, name->text, name->size);
+    uint32_t id = name_ids_get(&headers->undefined, name->text, name->size);
     return id && (!macro->include || id > headers->definitions[macro->include - 1]);
 }
 
@@ -148,13 +148,13 @@ static bool see_word(struct reach *reach, uint32_t number, const char *text, siz
         *mark = reach->marks->generation;
         return is_new;
     }
-    uint32_t bit = is_tag ? 2 : 1, bits = names_get(&reach->seen, text, size);
+    uint32_t bit = is_tag ? 2 : 1, bits = name_ids_get(&reach->seen, text, size);
     if ((bits & bit) || size > NAME_SIZE_MAX)
         return false;
     char name[NAME_SIZE_MAX + 1];
     memcpy(name, text, size);
     name[size] = '\0';
-    names_set(&reach->seen, name, bits | bit);
+    name_ids_set(&reach->seen, name, bits | bit);
     return true;
 }
 
@@ -225,12 +225,12 @@ static void mention_text(struct reach *reach, const char *text, size_t size)
     }
 }
 
-static void add_names(struct names *names, const struct definition *definition)
+static void add_names(struct name_ids *names, const struct definition *definition)
 {
     for (size_t i = 0; i <= definition->n_names; i++) {
         const char *name = i ? definition->names[i - 1] : definition->name;
         const char *blank = strrchr(name, ' ');
-        names_set(names, blank ? blank + 1 : name, definition->id);
+        name_ids_set(names, blank ? blank + 1 : name, definition->id);
     }
 }
 
@@ -239,7 +239,7 @@ static void add_names(struct names *names, const struct definition *definition)
 static void mention_definition(struct reach *reach, const struct definition *definition,
                                const char *text, bool follows_all)
 {
-    struct names refs = {0};
+    struct name_ids refs = {0};
     for (size_t i = 0; i < definition->n_refs; i++) {
         const struct definition *ref = graph_get(reach->graph, definition->refs[i]);
         if (ref && ref->name)
@@ -256,7 +256,7 @@ static void mention_definition(struct reach *reach, const struct definition *def
             break;
         if (token.kind != TOKEN_IDENTIFIER || token_is_keyword(&token))
             continue;
-        uint32_t id = names_get(&refs, token.text, token.size);
+        uint32_t id = name_ids_get(&refs, token.text, token.size);
         uint32_t number = header_names_find(&reach->index->names, token.text, token.size);
         struct found none = {0};
         if (id && id != definition->id)
@@ -264,7 +264,7 @@ static void mention_definition(struct reach *reach, const struct definition *def
         else if (!id && number != NO_NAME)
             reach_header_word(reach, number, &none, false);
     }
-    names_clear(&refs);
+    name_ids_clear(&refs);
 }
 
 static void follow_definition(struct reach *reach, const struct definition *definition)
@@ -461,14 +461,14 @@ static int follow_pasted(struct reach *reach, const char *text, size_t size)
 static void hide(struct reach *reach, const char *const *hidden, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        names_set(&reach->hidden, hidden[i], 1);
+        name_ids_set(&reach->hidden, hidden[i], 1);
 }
 
 /* Notes the #undef lines since the last call. */
 static void note_undefined(struct headers *headers, const struct graph *graph)
 {
     if (headers->undefined_graph != graph || graph_next_id(graph) < headers->undefined_up_to) {
-        names_clear(&headers->undefined);
+        name_ids_clear(&headers->undefined);
         headers->undefined_up_to = 0;
         headers->undefined_graph = graph;
     }
@@ -479,9 +479,9 @@ static void note_undefined(struct headers *headers, const struct graph *graph)
         if (definition->kind == DEFINITION_MACRO && definition->source) {
             const char *text = definition->source + strspn(definition->source, "# \t");
             if (strncmp(text, "undef", 5) == 0 &&
-                names_get(&headers->undefined, definition->name, strlen(definition->name)) <
+                name_ids_get(&headers->undefined, definition->name, strlen(definition->name)) <
                     definition->id)
-                names_set(&headers->undefined, definition->name, definition->id);
+                name_ids_set(&headers->undefined, definition->name, definition->id);
         }
     }
     headers->undefined_up_to = graph_next_id(graph);
@@ -525,8 +525,8 @@ static void take_used(struct reach *reach, uint32_t **ret, size_t *ret_n)
 
 static void reach_clear(struct reach *reach)
 {
-    names_clear(&reach->hidden);
-    names_clear(&reach->seen);
+    name_ids_clear(&reach->hidden);
+    name_ids_clear(&reach->seen);
     free(reach->mentions.items);
     free(reach->chunks.items);
     free(reach->macros.items);

@@ -7,7 +7,7 @@
 
 #include "kernel/unit/header_index.h"
 #include "kernel/unit/headers.h"
-#include "pickler/graph/names.h"
+#include "pickler/graph/name_ids.h"
 
 /* A number here equal to `generation` means: reached by the prologue being made. */
 struct header_marks {
@@ -30,7 +30,7 @@ struct headers {
     struct header_marks marks;
     struct buffer declaration; /* the last answer of headers_declaration() */
     /* #undef of the session, by macro: the id of the definition that it is */
-    struct names undefined;
+    struct name_ids undefined;
     const struct graph *undefined_graph;
     uint32_t undefined_up_to; /* all ids below are in it */
 };

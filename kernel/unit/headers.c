@@ -42,7 +42,7 @@ void headers_free(struct headers *headers)
     buffer_clear(&headers->declaration);
     header_index_clear(&headers->index);
     clear_marks(&headers->marks);
-    names_clear(&headers->undefined);
+    name_ids_clear(&headers->undefined);
     free(headers);
 }
 

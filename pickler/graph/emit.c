@@ -8,22 +8,22 @@
 #include <string.h>
 
 #include "pickler/base/lex.h"
-#include "pickler/graph/names.h"
+#include "pickler/graph/name_ids.h"
 
 struct emitter {
     const struct definition *(*find)(void *context, uint32_t id);
     void *context;
     struct buffer *out;
-    struct names active; /* macros that the text so far leaves defined: id */
+    struct name_ids active; /* macros that the text so far leaves defined: id */
     size_t n_active;
 };
 
 /* What one text asks for. */
 struct scope {
-    struct names reach; /* macros that may be expanded in it, by name */
+    struct name_ids reach; /* macros that may be expanded in it, by name */
     uint32_t *ids;      /* the same, direct ones first */
     size_t n_ids, ids_capacity;
-    struct names wanted; /* those that are */
+    struct name_ids wanted; /* those that are */
     const struct definition **list;
     size_t n_list, list_capacity;
     bool pastes; /* a name may be made by ##: all are wanted */
@@ -41,14 +41,14 @@ void emitter_free(struct emitter *emitter)
 {
     if (!emitter)
         return;
-    names_clear(&emitter->active);
+    name_ids_clear(&emitter->active);
     free(emitter);
 }
 
 static void scope_clear(struct scope *scope)
 {
-    names_clear(&scope->reach);
-    names_clear(&scope->wanted);
+    name_ids_clear(&scope->reach);
+    name_ids_clear(&scope->wanted);
     free(scope->ids);
     free(scope->list);
 }
@@ -57,9 +57,9 @@ static void reach(struct emitter *emitter, struct scope *scope, uint32_t id)
 {
     const struct definition *macro = emitter->find(emitter->context, id);
     if (!macro || macro->kind != DEFINITION_MACRO ||
-        names_get(&scope->reach, macro->name, strlen(macro->name)))
+        name_ids_get(&scope->reach, macro->name, strlen(macro->name)))
         return;
-    names_set(&scope->reach, macro->name, id);
+    name_ids_set(&scope->reach, macro->name, id);
     GROW(scope->ids, scope->n_ids, scope->ids_capacity);
     scope->ids[scope->n_ids++] = id;
     if (macro->source && strstr(macro->source, "##"))
@@ -82,9 +82,9 @@ static void reach_all(struct emitter *emitter, struct scope *scope, const uint32
 static void want(struct emitter *emitter, struct scope *scope, uint32_t id)
 {
     const struct definition *macro = emitter->find(emitter->context, id);
-    if (!macro || names_get(&scope->wanted, macro->name, strlen(macro->name)))
+    if (!macro || name_ids_get(&scope->wanted, macro->name, strlen(macro->name)))
         return;
-    names_set(&scope->wanted, macro->name, id);
+    name_ids_set(&scope->wanted, macro->name, id);
     GROW(scope->list, scope->n_list, scope->list_capacity);
     scope->list[scope->n_list++] = macro;
 }
@@ -93,7 +93,7 @@ static void undefine(struct emitter *emitter, const char *name, size_t size)
 {
     CLEANUP(freep) char *copy = must_strndup(name, size);
     buffer_format(emitter->out, "#undef %s\n", copy);
-    names_set(&emitter->active, copy, 0);
+    name_ids_set(&emitter->active, copy, 0);
     emitter->n_active--;
 }
 
@@ -106,10 +106,10 @@ static void scan(struct emitter *emitter, struct scope *scope, const char *text)
             return;
         if (token.kind != TOKEN_IDENTIFIER)
             continue;
-        uint32_t id = names_get(&scope->reach, token.text, token.size);
+        uint32_t id = name_ids_get(&scope->reach, token.text, token.size);
         if (id)
             want(emitter, scope, id);
-        else if (names_get(&emitter->active, token.text, token.size))
+        else if (name_ids_get(&emitter->active, token.text, token.size))
             undefine(emitter, token.text, token.size);
     }
 }
@@ -130,7 +130,7 @@ static void add_text(struct emitter *emitter, const char *text)
 
 static void bring(struct emitter *emitter, const struct definition *macro)
 {
-    uint32_t now = names_get(&emitter->active, macro->name, strlen(macro->name));
+    uint32_t now = name_ids_get(&emitter->active, macro->name, strlen(macro->name));
     if (now == macro->id || !macro->source)
         return;
     bool is_undef = strstr(macro->source, "undef") &&
@@ -140,7 +140,7 @@ static void bring(struct emitter *emitter, const struct definition *macro)
         buffer_format(emitter->out, "#undef %s\n", macro->name);
     line_directive(emitter, macro->cell, macro->line);
     add_text(emitter, macro->source);
-    names_set(&emitter->active, macro->name, macro->id);
+    name_ids_set(&emitter->active, macro->name, macro->id);
     emitter->n_active += now == 0;
 }
 

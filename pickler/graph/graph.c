@@ -7,12 +7,12 @@
 #include <string.h>
 
 #include "pickler/graph/hash.h"
-#include "pickler/graph/names.h"
+#include "pickler/graph/name_ids.h"
 
 struct graph {
     struct definition **at; /* owned, in order of id */
     size_t n, capacity;
-    struct names names, macros;
+    struct name_ids names, macros;
 };
 
 struct graph *graph_new(void)
@@ -27,8 +27,8 @@ void graph_free(struct graph *graph)
     for (size_t i = 0; i < graph->n; i++)
         definition_free(graph->at[i]);
     free(graph->at);
-    names_clear(&graph->names);
-    names_clear(&graph->macros);
+    name_ids_clear(&graph->names);
+    name_ids_clear(&graph->macros);
     free(graph);
 }
 
@@ -64,7 +64,7 @@ static const struct definition *find_for_hash(void *context, uint32_t id)
     return graph_get(context, id);
 }
 
-static struct names *table_of(struct graph *graph, const struct definition *definition)
+static struct name_ids *table_of(struct graph *graph, const struct definition *definition)
 {
     return definition->kind == DEFINITION_MACRO ? &graph->macros : &graph->names;
 }
@@ -88,18 +88,18 @@ static bool is_undef(const struct definition *definition)
 
 /* A new version of a type takes every name of the old one away: its enumerators and tags
  * would bring the old version back beside the new one. */
-static void drop_further_names(struct graph *graph, struct names *names, uint32_t id)
+static void drop_further_names(struct graph *graph, struct name_ids *names, uint32_t id)
 {
     const struct definition *old = graph_get(graph, id);
     for (size_t i = 0; old && i < old->n_names; i++)
-        if (names_get(names, old->names[i], strlen(old->names[i])) == id)
-            names_set(names, old->names[i], 0);
+        if (name_ids_get(names, old->names[i], strlen(old->names[i])) == id)
+            name_ids_set(names, old->names[i], 0);
 }
 
 static void publish(struct graph *graph, const struct definition *definition)
 {
-    struct names *names = table_of(graph, definition);
-    uint32_t old_id = names_get(names, definition->name, strlen(definition->name));
+    struct name_ids *names = table_of(graph, definition);
+    uint32_t old_id = name_ids_get(names, definition->name, strlen(definition->name));
     const struct definition *old = old_id ? graph_get(graph, old_id) : NULL;
     bool is_declared_only =
         definition->kind == DEFINITION_FUNCTION && !definition->source;
@@ -108,9 +108,9 @@ static void publish(struct graph *graph, const struct definition *definition)
     if (old && strcmp(old->name, definition->name) == 0)
         drop_further_names(graph, names, old_id);
     bool is_gone = is_undef(definition);
-    names_set(names, definition->name, is_gone ? 0 : definition->id);
+    name_ids_set(names, definition->name, is_gone ? 0 : definition->id);
     for (size_t i = 0; !is_gone && i < definition->n_names; i++)
-        names_set(names, definition->names[i], definition->id);
+        name_ids_set(names, definition->names[i], definition->id);
 }
 
 void graph_add(struct graph *graph, struct definition *definition)
@@ -132,24 +132,24 @@ void graph_add(struct graph *graph, struct definition *definition)
 const struct definition *graph_current(const struct graph *graph, const char *name)
 {
     size_t size = strlen(name);
-    uint32_t id = names_get(&graph->macros, name, size);
+    uint32_t id = name_ids_get(&graph->macros, name, size);
     if (!id)
-        id = names_get(&graph->names, name, size);
+        id = name_ids_get(&graph->names, name, size);
     return id ? graph_get(graph, id) : NULL;
 }
 
 bool graph_forget(struct graph *graph, const char *name)
 {
     size_t size = strlen(name);
-    struct names *names = names_get(&graph->macros, name, size) ? &graph->macros
+    struct name_ids *names = name_ids_get(&graph->macros, name, size) ? &graph->macros
                                                                  : &graph->names;
-    uint32_t id = names_get(names, name, size);
+    uint32_t id = name_ids_get(names, name, size);
     if (!id)
         return false;
     const struct definition *definition = graph_get(graph, id);
     if (definition && strcmp(definition->name, name) == 0)
         drop_further_names(graph, names, id);
-    names_set(names, name, 0);
+    name_ids_set(names, name, 0);
     return true;
 }
 
@@ -167,9 +167,9 @@ bool graph_is_current(const struct graph *graph, const struct definition *defini
 {
     if (!is_named(definition))
         return true;
-    const struct names *names =
+    const struct name_ids *names =
         definition->kind == DEFINITION_MACRO ? &graph->macros : &graph->names;
-    return names_get(names, definition->name, strlen(definition->name)) == definition->id;
+    return name_ids_get(names, definition->name, strlen(definition->name)) == definition->id;
 }
 
 /* Calls of functions and uses of variables reach what the name means now. */
@@ -179,7 +179,7 @@ static size_t follow(const struct graph *graph, uint32_t id)
     if (definition && (definition->kind == DEFINITION_FUNCTION ||
                        definition->kind == DEFINITION_VARIABLE)) {
         uint32_t now =
-            names_get(&graph->names, definition->name, strlen(definition->name));
+            name_ids_get(&graph->names, definition->name, strlen(definition->name));
         const struct definition *current = now ? graph_get(graph, now) : NULL;
         if (current && (current->kind == DEFINITION_FUNCTION ||
                         current->kind == DEFINITION_VARIABLE))

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "pickler/base/map.h"
-#include "pickler/graph/names.h"
+#include "pickler/graph/name_ids.h"
 #include "pickler/payload/payload.h"
 
 #define PATH_NAMES_MAX 12 /* of the way from a root to a blocker that are named */
@@ -16,8 +16,8 @@ struct capture {
     const struct definition **closure;
     size_t n_closure;
     struct map by_id;     /* session id -> index in `kept`, plus 1 */
-    struct names objects; /* function or variable name -> the same */
-    struct names shared;  /* type or include name -> the same, of its last version */
+    struct name_ids objects; /* function or variable name -> the same */
+    struct name_ids shared;  /* type or include name -> the same, of its last version */
     const struct definition **kept; /* the closure without duplicates */
     size_t n_kept;
     size_t *parents; /* by index in `kept`: how it is reached; SIZE_MAX: a root */
@@ -26,8 +26,8 @@ struct capture {
 static void capture_clear(struct capture *capture)
 {
     map_clear(&capture->by_id);
-    names_clear(&capture->objects);
-    names_clear(&capture->shared);
+    name_ids_clear(&capture->objects);
+    name_ids_clear(&capture->shared);
     free(capture->closure);
     free(capture->kept);
     free(capture->parents);
@@ -45,7 +45,7 @@ static size_t resolve(const struct capture *capture, uint32_t id)
     const struct definition *definition = graph_get(capture->graph, id);
     if (definition && is_object(definition)) {
         uint32_t found =
-            names_get(&capture->objects, definition->name, strlen(definition->name));
+            name_ids_get(&capture->objects, definition->name, strlen(definition->name));
         if (found)
             return found;
     }
@@ -70,11 +70,11 @@ static size_t find_same(struct capture *capture, const struct definition *defini
 {
     if (definition->kind != DEFINITION_TYPE && definition->kind != DEFINITION_INCLUDE)
         return 0;
-    uint32_t at = names_get(&capture->shared, definition->name, strlen(definition->name));
+    uint32_t at = name_ids_get(&capture->shared, definition->name, strlen(definition->name));
     if (at && memcmp(capture->kept[at - 1]->hash, definition->hash,
                      sizeof(definition->hash)) == 0)
         return at;
-    names_set(&capture->shared, definition->name, (uint32_t)capture->n_kept + 1);
+    name_ids_set(&capture->shared, definition->name, (uint32_t)capture->n_kept + 1);
     return 0;
 }
 
@@ -91,7 +91,7 @@ static void keep(struct capture *capture)
         bool is_new;
         *map_at(&capture->by_id, definition->id, &is_new) = at;
         if (is_object(definition))
-            names_set(&capture->objects, definition->name, (uint32_t)at);
+            name_ids_set(&capture->objects, definition->name, (uint32_t)at);
     }
 }
 
@@ -178,7 +178,7 @@ static int clash(const struct capture *capture, const char *name, size_t a, size
 
 static int check_type_names(const struct capture *capture, struct error *err)
 {
-    struct names seen = {0};
+    struct name_ids seen = {0};
     int r = 0;
     for (size_t i = 0; i < capture->n_kept && r == 0; i++) {
         const struct definition *d = capture->kept[i];
@@ -186,13 +186,13 @@ static int check_type_names(const struct capture *capture, struct error *err)
             continue;
         for (size_t k = 0; k <= d->n_names && r == 0; k++) {
             const char *name = k ? d->names[k - 1] : d->name;
-            uint32_t other = names_get(&seen, name, strlen(name));
+            uint32_t other = name_ids_get(&seen, name, strlen(name));
             if (*name && other && other != i + 1)
                 r = clash(capture, name, other - 1, i, err);
-            names_set(&seen, name, (uint32_t)i + 1);
+            name_ids_set(&seen, name, (uint32_t)i + 1);
         }
     }
-    names_clear(&seen);
+    name_ids_clear(&seen);
     return r;
 }
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "pickler/graph/emit.h"
-#include "pickler/graph/names.h"
+#include "pickler/graph/name_ids.h"
 #include "pickler/payload/payload.h"
 #include "pickler/type/layout.h"
 
@@ -25,17 +25,17 @@ static bool is_object(const struct definition *definition)
 static void newest_macros(const struct payload *payload, uint32_t **ret, size_t *ret_n)
 {
     uint32_t *ids = must_alloc(payload->n_definitions * sizeof(*ids));
-    struct names seen = {0};
+    struct name_ids seen = {0};
     size_t n = 0;
     for (size_t i = payload->n_definitions; i > 0; i--) {
         const struct definition *definition = payload->definitions[i - 1];
         if (definition->kind != DEFINITION_MACRO ||
-            names_get(&seen, definition->name, strlen(definition->name)))
+            name_ids_get(&seen, definition->name, strlen(definition->name)))
             continue;
-        names_set(&seen, definition->name, definition->id);
+        name_ids_set(&seen, definition->name, definition->id);
         ids[n++] = definition->id;
     }
-    names_clear(&seen);
+    name_ids_clear(&seen);
     *ret = ids;
     *ret_n = n;
 }

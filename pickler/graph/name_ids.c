@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "pickler/graph/names.h"
+#include "pickler/graph/name_ids.h"
 
 #include <string.h>
 
@@ -13,7 +13,7 @@ static size_t hash_of(const char *name, size_t size)
     return (size_t)(hash ^ hash >> 29);
 }
 
-static struct name_slot *probe(const struct names *names, const char *name, size_t size)
+static struct name_slot *probe(const struct name_ids *names, const char *name, size_t size)
 {
     size_t i = hash_of(name, size) & (names->n_slots - 1);
     for (;; i = (i + 1) & (names->n_slots - 1)) {
@@ -24,17 +24,17 @@ static struct name_slot *probe(const struct names *names, const char *name, size
     }
 }
 
-void names_clear(struct names *names)
+void name_ids_clear(struct name_ids *names)
 {
     for (size_t i = 0; i < names->n_slots; i++)
         free(names->slots[i].name);
     free(names->slots);
-    *names = (struct names){0};
+    *names = (struct name_ids){0};
 }
 
-static void grow(struct names *names)
+static void grow(struct name_ids *names)
 {
-    struct names old = *names;
+    struct name_ids old = *names;
     names->n_slots = old.n_slots ? 2 * old.n_slots : 64;
     names->slots = must_alloc(names->n_slots * sizeof(*names->slots));
     for (size_t i = 0; i < old.n_slots; i++)
@@ -43,12 +43,12 @@ static void grow(struct names *names)
     free(old.slots);
 }
 
-uint32_t names_get(const struct names *names, const char *name, size_t size)
+uint32_t name_ids_get(const struct name_ids *names, const char *name, size_t size)
 {
     return names->n_slots ? probe(names, name, size)->id : 0;
 }
 
-void names_set(struct names *names, const char *name, uint32_t id)
+void name_ids_set(struct name_ids *names, const char *name, uint32_t id)
 {
     if (2 * (names->n + 1) > names->n_slots)
         grow(names);
