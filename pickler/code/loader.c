@@ -121,6 +121,7 @@ static void copy_contents(struct image *image)
             .size = at->sh_size,
             .is_strings = (at->sh_flags & SHF_STRINGS) != 0,
             .is_constant = !(at->sh_flags & SHF_WRITE),
+            .is_zero = at->sh_type == SHT_NOBITS,
         };
         if (at->sh_type == SHT_INIT_ARRAY) {
             image->initialisers = (void (**)(void))(void *)to;
@@ -236,6 +237,23 @@ char *image_address(const struct image *image, const char *name)
 {
     const struct image_symbol *symbol = image_symbol(image, name);
     return symbol ? symbol->address : NULL;
+}
+
+const struct image_section *image_section_at(const struct image *image, const void *address)
+{
+    for (size_t i = 0; i < image->n_sections; i++) {
+        const struct image_section *section = &image->sections[i];
+        if ((size_t)((const char *)address - section->start) < section->size)
+            return section;
+    }
+    return NULL;
+}
+
+void image_rename(struct image *image, const char *name, const char *shown)
+{
+    struct image_symbol *symbol = (struct image_symbol *)image_symbol(image, name);
+    if (symbol)
+        symbol->name = shown;
 }
 
 const struct image_symbol *image_symbol_at(const struct image *image, const void *address)

@@ -24,6 +24,7 @@ struct image_section {
     size_t size;
     bool is_strings; /* made of NUL-terminated strings */
     bool is_constant;
+    bool is_zero; /* without contents in the object: .bss */
 };
 
 struct image {
@@ -54,6 +55,11 @@ DEFINE_FREEP(struct image, image_free)
 /* Address of a defined symbol, or NULL. */
 char *image_address(const struct image *image, const char *name);
 const struct image_symbol *image_symbol(const struct image *image, const char *name);
+/* The data section that an address lies in; NULL. */
+const struct image_section *image_section_at(const struct image *image, const void *address);
+/* From now on the symbol is shown as `shown` (a string that stays) and no longer found by
+ * its name. */
+void image_rename(struct image *image, const char *name, const char *shown);
 /* The symbol that an address lies in; NULL. */
 const struct image_symbol *image_symbol_at(const struct image *image,
                                            const void *address);

@@ -33,6 +33,17 @@ const struct unit *names_unit(const struct names *names, const void *address)
     return find_unit(names->by_code, names->n_units, ARENA_CODE, address);
 }
 
+uint32_t names_site_type(const struct names *names, const void *return_address)
+{
+    const char *call = (const char *)return_address - 1;
+    const struct unit *unit = names_unit(names, call);
+    const struct line_entry *line = unit ? lines_find(&unit->lines, call) : NULL;
+    for (size_t i = 0; line && i < unit->n_sites; i++)
+        if (unit->sites[i].line == line->line && unit->sites[i].cell == line->cell)
+            return unit->sites[i].type;
+    return 0;
+}
+
 static const struct library_symbol *find_library(const struct names *names,
                                                  const char *address)
 {
@@ -142,14 +153,10 @@ bool names_literal(const struct names *names, const void *address, char **ret_st
         *ret_size = symbol->size;
         return symbol->size > 0;
     }
-    for (size_t i = 0; i < unit->image->n_sections; i++) {
-        const struct image_section *section = &unit->image->sections[i];
-        if ((size_t)((const char *)address - section->start) >= section->size)
-            continue;
+    const struct image_section *section = image_section_at(unit->image, address);
+    if (section)
         bound(unit->image, section, address, ret_start, ret_size);
-        return *ret_size > 0;
-    }
-    return false;
+    return section && *ret_size > 0;
 }
 
 bool names_code(const struct names *names, const void *address, char *text, size_t size)

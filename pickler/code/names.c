@@ -17,8 +17,10 @@ struct change {
     char *address; /* the symbol's */
     uint64_t size;
     char *trampoline; /* a new one when the name had none */
-    char *storage;    /* of a variable: the old one, or the symbol itself */
-    bool is_new, is_copied;
+    char *storage;    /* of a variable: the old one, or a new one */
+    bool is_new;
+    bool is_kept;  /* the old storage stays */
+    bool is_taken; /* the new storage is ours to give back when the load fails */
 };
 
 struct load {
@@ -58,6 +60,7 @@ void names_clear(struct names *names)
     for (size_t i = 0; i < names->n_units; i++) {
         image_free(names->by_code[i]->image);
         lines_clear(&names->by_code[i]->lines);
+        free(names->by_code[i]->sites);
         free(names->by_code[i]);
     }
     for (size_t i = 0; i < names->n_library; i++)
@@ -245,6 +248,38 @@ static int prepare_declared(struct load *load, struct change *change, struct err
     return change->trampoline ? 0 : no_room(err, text);
 }
 
+/* As the object asked for, as far as its address shows. */
+static size_t alignment_of(const char *address)
+{
+    size_t alignment = (uintptr_t)address & -(uintptr_t)address;
+    return alignment < 4096 ? alignment : 4096;
+}
+
+/* A variable stands apart from all others and is followed by a byte that is nobody's, so
+ * that a pointer behind its end still belongs to it. Only code that refers to the symbol
+ * itself makes that the storage. */
+static int prepare_storage(struct load *load, struct change *change, struct error *err)
+{
+    const struct name *name = change->name;
+    const struct name_binding *binding = change->binding;
+    if (!strcmp(binding->symbol, binding->name)) {
+        change->storage = change->address;
+        return 0;
+    }
+    change->is_kept = name->storage && name->kind == NAME_VARIABLE &&
+                      name->type == binding->type && name->size == change->size;
+    if (change->is_kept) {
+        change->storage = name->storage;
+        return 0;
+    }
+    change->storage = arena_take(load->names->arena, ARENA_DATA, change->size + 1,
+                                 alignment_of(change->address));
+    change->is_taken = change->storage != NULL;
+    return change->storage ? 0
+                           : error_set(err, -ENOMEM, "no room for the variable '%s'",
+                                       binding->name);
+}
+
 static int prepare_symbol(struct load *load, struct change *change, struct error *err)
 {
     const struct name_binding *binding = change->binding;
@@ -254,12 +289,8 @@ static int prepare_symbol(struct load *load, struct change *change, struct error
     change->address = symbol->address;
     change->size = symbol->size;
     const struct name *name = change->name;
-    if (binding->kind == NAME_VARIABLE) {
-        change->is_copied = name->storage && name->kind == NAME_VARIABLE &&
-                            name->type == binding->type && name->size == symbol->size;
-        change->storage = change->is_copied ? name->storage : symbol->address;
-        return 0;
-    }
+    if (binding->kind == NAME_VARIABLE)
+        return prepare_storage(load, change, err);
     if (!strcmp(binding->symbol, binding->name))
         return 0;
     change->trampoline = name->trampoline ? name->trampoline : take_trampoline(load);
@@ -318,13 +349,25 @@ static void remove_variable(struct names *names, const struct name *name)
             (names->n_variables - at) * sizeof(*names->variables));
 }
 
-static void commit_variable(struct names *names, struct change *change)
+/* New storage is zero already, and may be too large to be touched for nothing. */
+static void initialise(const struct load *load, const struct change *change)
 {
-    struct name *name = change->name;
-    if (change->is_copied) {
-        memcpy(change->storage, change->address, change->size);
+    const struct image_section *section = image_section_at(load->image, change->address);
+    if (change->storage == change->address || !change->size)
         return;
-    }
+    if (!section || !section->is_zero)
+        memcpy(change->storage, change->address, change->size);
+    else if (change->is_kept)
+        memset(change->storage, 0, change->size);
+}
+
+static void commit_variable(const struct load *load, struct change *change)
+{
+    struct names *names = load->names;
+    struct name *name = change->name;
+    initialise(load, change);
+    if (change->is_kept)
+        return;
     if (name->kind == NAME_VARIABLE && name->storage)
         remove_variable(names, name);
     name->kind = NAME_VARIABLE;
@@ -371,7 +414,7 @@ static void commit(struct load *load)
         if (change->is_new)
             add_name(names, change->name);
         if (change->binding->kind == NAME_VARIABLE)
-            commit_variable(names, change);
+            commit_variable(load, change);
         else
             commit_function(names, change);
     }
@@ -401,11 +444,21 @@ static struct unit *keep(struct names *names, struct image *image)
     return unit;
 }
 
+void unit_add_site(struct unit *unit, uint32_t cell, uint32_t line, uint32_t type)
+{
+    GROW(unit->sites, unit->n_sites, unit->sites_capacity);
+    unit->sites[unit->n_sites++] = (struct unit_site){cell, line, type};
+}
+
 static void load_clear(struct load *load, bool is_committed)
 {
-    for (size_t i = 0; i < load->n && !is_committed; i++)
-        if (load->changes[i].is_new)
-            name_free(load->changes[i].name);
+    for (size_t i = 0; i < load->n && !is_committed; i++) {
+        const struct change *change = &load->changes[i];
+        if (change->is_taken)
+            arena_give(load->names->arena, ARENA_DATA, change->storage, change->size + 1);
+        if (change->is_new)
+            name_free(change->name);
+    }
     free(load->changes);
 }
 

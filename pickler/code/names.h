@@ -35,9 +35,15 @@ struct name {
     uint32_t type;
 };
 
+struct unit_site { /* memory allocated on this line is of this element type */
+    uint32_t cell, line, type;
+};
+
 struct unit { /* a loaded image with its line table */
     struct image *image;
     struct lines lines;
+    struct unit_site *sites; /* added by who knows them */
+    size_t n_sites, sites_capacity;
 };
 
 struct library_symbol {
@@ -80,6 +86,10 @@ void names_clear(struct names *names);
 int names_load(struct names *names, const void *object, size_t size,
                const struct name_binding *bindings, size_t n, struct unit **ret,
                struct error *err) MUST_USE;
+
+void unit_add_site(struct unit *unit, uint32_t cell, uint32_t line, uint32_t type);
+/* The element type of what the call before `return_address` allocates, 0: not known. */
+uint32_t names_site_type(const struct names *names, const void *return_address);
 
 const struct name *names_find(const struct names *names, const char *text);
 /* The address that code refers to a name by: of the session, a replacement, a library. */

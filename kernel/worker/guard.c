@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "kernel/worker/guard.h"
+
+#include <errno.h>
+#include <link.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kernel/worker/fault.h"
+#include "kernel/worker/replace.h"
+
+#define ALTERNATE_STACK_SIZE ((size_t)512 << 10)
+#define RETRY_NS 200000
+
+static const int fault_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP};
+
+/* Global: signal handlers reach nothing else. */
+static struct {
+    const struct names *names;
+    void (*dying)(const struct guard_report *report);
+    pid_t pid, thread;
+    struct fault_stack stack;
+    const char *libc_low, *libc_high; /* where it is sensible to look at the stack */
+    timer_t timer;
+    sigjmp_buf leave, walk;
+    const void *base;
+    volatile sig_atomic_t is_running, is_walking, is_faulting, is_interrupted;
+    struct guard_report report; /* of what ended the cell */
+} guard;
+
+bool guard_is_forked(void)
+{
+    return getpid() != guard.pid;
+}
+
+/* Text that the C library still holds back for stdout: its descriptor gets it without the
+ * stream's lock, which the interrupted code may hold. */
+static void write_pending(void)
+{
+    const char *start = stdout->_IO_write_base, *end = stdout->_IO_write_ptr;
+    if (start && end > start && end - start < 1 << 20)
+        (void)!write(STDOUT_FILENO, start, (size_t)(end - start));
+}
+
+static _Noreturn void die(void)
+{
+    guard.report.is_state_kept = false;
+    write_pending();
+    guard.dying(&guard.report);
+    if (guard.report.kind == OUTCOME_EXIT)
+        _exit(guard.report.status);
+    int signal_number = guard.report.status;
+    signal(signal_number, SIG_DFL);
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, signal_number);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    kill(getpid(), signal_number);
+    _exit(128 + signal_number);
+}
+
+static bool is_cell_thread(void)
+{
+    return (pid_t)syscall(SYS_gettid) == guard.thread;
+}
+
+/* Where a trace ends: with the cell, or nowhere when it is not a cell's stack. */
+static const void *trace_base(void)
+{
+    return guard.is_running && is_cell_thread() ? guard.base : (const void *)UINTPTR_MAX;
+}
+
+/* Takes the trace; a fault on the way (a damaged stack) ends it. */
+static void take_trace(ucontext_t *context, struct trace_saved *saved)
+{
+    struct trace *trace = &guard.report.trace;
+    guard.is_walking = 1;
+    if (sigsetjmp(guard.walk, 1) == 0)
+        trace_take(guard.names, context, trace_base(), trace, saved);
+    else
+        trace->is_safe_to_interrupt = trace->is_safe_to_leave = false;
+    guard.is_walking = 0;
+}
+
+static _Noreturn void leave(void)
+{
+    guard.is_faulting = 0;
+    guard.report.is_state_kept = true;
+    siglongjmp(guard.leave, 1);
+}
+
+static void on_fault(int signal_number, siginfo_t *info, void *context)
+{
+    if (guard_is_forked()) { /* a child of the cell: it ends as it would anywhere */
+        signal(signal_number, SIG_DFL);
+        raise(signal_number);
+        return;
+    }
+    if (guard.is_faulting) {
+        if (guard.is_walking && is_cell_thread())
+            siglongjmp(guard.walk, 1);
+        signal(signal_number, SIG_DFL);
+        return;
+    }
+    guard.is_faulting = 1;
+    guard.report.kind = OUTCOME_FAULT;
+    guard.report.status = signal_number;
+    fault_name(signal_number, guard.report.name, sizeof(guard.report.name));
+    fault_describe(signal_number, info, context, &guard.stack, guard.report.message,
+                   sizeof(guard.report.message));
+    struct trace_saved saved;
+    take_trace(context, &saved);
+    if (guard.is_running && is_cell_thread() && guard.report.trace.is_safe_to_leave)
+        leave();
+    die();
+}
+
+static void set_timer(long nanoseconds)
+{
+    struct itimerspec at = {.it_value = {0, nanoseconds}};
+    timer_settime(guard.timer, 0, &at, NULL);
+}
+
+static bool is_worth_a_look(const ucontext_t *context)
+{
+    const char *ip = (const char *)(uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+    return arena_has_code(guard.names->arena, ip) ||
+           (ip >= guard.libc_low && ip < guard.libc_high);
+}
+
+static void on_interrupt(int signal_number, siginfo_t *info, void *context)
+{
+    int saved_errno = errno;
+    if (guard_is_forked()) {
+        signal(SIGINT, SIG_DFL);
+        raise(SIGINT);
+        return;
+    }
+    guard.is_interrupted = 1;
+    if (!guard.is_running)
+        return;
+    if (!is_cell_thread()) {
+        syscall(SYS_tgkill, guard.pid, guard.thread, SIGINT);
+        return;
+    }
+    if (is_worth_a_look(context) && !guard.is_faulting) {
+        struct trace_saved saved;
+        guard.is_faulting = 1; /* a fault of the walk is not the cell's */
+        take_trace(context, &saved);
+        guard.is_faulting = 0;
+        if (guard.report.trace.is_safe_to_interrupt) {
+            guard.report.kind = OUTCOME_INTERRUPTED;
+            guard.report.status = SIGINT;
+            snprintf(guard.report.name, sizeof(guard.report.name), "Interrupted");
+            snprintf(guard.report.message, sizeof(guard.report.message),
+                     "interrupted; what the cell has done so far is kept");
+            leave();
+        }
+        trace_restore(context, &saved);
+    }
+    set_timer(RETRY_NS);
+    errno = saved_errno;
+}
+
+static void ignore(int signal_number)
+{
+    (void)signal_number; /* a handler, unlike SIG_IGN, is not inherited by programs */
+}
+
+static int find_libc(struct dl_phdr_info *info, size_t size, void *context)
+{
+    if (!strstr(info->dlpi_name, "libc.so"))
+        return 0;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *at = &info->dlpi_phdr[i];
+        if (at->p_type != PT_LOAD || !(at->p_flags & PF_X))
+            continue;
+        guard.libc_low = (const char *)(info->dlpi_addr + at->p_vaddr);
+        guard.libc_high = guard.libc_low + at->p_memsz;
+    }
+    return 1;
+}
+
+static void find_stack(void)
+{
+    pthread_attr_t attributes;
+    void *low;
+    size_t size;
+    if (pthread_getattr_np(pthread_self(), &attributes))
+        return;
+    if (pthread_attr_getstack(&attributes, &low, &size) == 0)
+        guard.stack = (struct fault_stack){low, (char *)low + size};
+    pthread_attr_destroy(&attributes);
+}
+
+static void set_handlers(void)
+{
+    struct sigaction on = {.sa_sigaction = on_fault,
+                           .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+    sigaddset(&on.sa_mask, SIGINT);
+    for (size_t i = 0; i < sizeof(fault_signals) / sizeof(*fault_signals); i++)
+        sigaction(fault_signals[i], &on, NULL);
+    /* No SA_RESTART: what blocks inside the C library returns to the cell. */
+    on = (struct sigaction){.sa_sigaction = on_interrupt,
+                            .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    sigaction(SIGINT, &on, NULL);
+    signal(SIGPIPE, ignore);
+}
+
+void guard_adopt(void)
+{
+    guard.pid = getpid();
+    guard.thread = (pid_t)syscall(SYS_gettid);
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGINT};
+    event._sigev_un._tid = guard.thread;
+    timer_create(CLOCK_MONOTONIC, &event, &guard.timer);
+    find_stack();
+}
+
+void guard_init(const struct names *names, void (*dying)(const struct guard_report *report))
+{
+    guard.names = names;
+    guard.dying = dying;
+    dl_iterate_phdr(find_libc, NULL);
+    void *stack = mmap(NULL, ALTERNATE_STACK_SIZE, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (stack != MAP_FAILED)
+        sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = ALTERNATE_STACK_SIZE}, NULL);
+    trace_init(names->arena);
+    guard_adopt();
+    set_handlers();
+}
+
+/* A cell that was stopped inside printf() may have left the lock of a stream behind: it is
+ * recursive and ours, so it is released as often as it was taken. */
+static void release_stream(FILE *stream)
+{
+    struct lock { /* _IO_lock_t of glibc */
+        int lock, count;
+        void *owner;
+    } *lock = stream->_lock;
+    for (int i = 0; lock && lock->owner == (void *)pthread_self() && i < 1000; i++)
+        funlockfile(stream);
+}
+
+/* The frame address is where a trace ends: above it stands code of ours only. */
+static __attribute__((noinline)) int enter(const struct guard_call *call)
+{
+    guard.base = __builtin_frame_address(0);
+    int status = 0;
+    if (call->main)
+        status = call->main(call->argc, call->argv, environ);
+    else
+        call->function();
+    __asm__ volatile("" ::: "memory"); /* not a tail call */
+    return status;
+}
+
+static void run(const struct guard_call *call)
+{
+    if (sigsetjmp(guard.leave, 1)) {
+        guard.is_running = 0;
+        set_timer(0);
+        release_stream(stdout);
+        release_stream(stderr);
+        return;
+    }
+    guard.is_running = 1;
+    int status = enter(call);
+    if (call->main)
+        replace_run_exit_handlers();
+    guard.is_running = 0;
+    if (guard_is_forked()) { /* a child that came back from the cell's code ends here */
+        fflush(NULL);
+        _exit(status & 0xff);
+    }
+    set_timer(0);
+    guard.report.kind = call->main ? OUTCOME_EXIT : OUTCOME_OK;
+    guard.report.status = status & 0xff;
+    guard.report.is_state_kept = true;
+}
+
+void guard_run(const struct guard_call *call, struct guard_report *ret)
+{
+    memset(&guard.report, 0, sizeof(guard.report));
+    if (guard.is_interrupted) {
+        guard.report.kind = OUTCOME_INTERRUPTED;
+        guard.report.status = SIGINT;
+        guard.report.is_state_kept = true;
+        snprintf(guard.report.name, sizeof(guard.report.name), "Interrupted");
+        snprintf(guard.report.message, sizeof(guard.report.message),
+                 "interrupted before it started");
+    } else {
+        run(call);
+    }
+    *ret = guard.report;
+}
+
+bool guard_was_interrupted(void)
+{
+    return guard.is_interrupted;
+}
+
+void guard_clear_interrupt(void)
+{
+    guard.is_interrupted = 0;
+}
+
+void guard_outcome(const struct guard_report *report, struct outcome *ret)
+{
+    *ret = (struct outcome){.kind = report->kind,
+                            .status = report->status,
+                            .is_state_kept = report->is_state_kept};
+    if (report->kind == OUTCOME_OK)
+        return;
+    ret->name = *report->name ? must_strdup(report->name) : NULL;
+    ret->message = *report->message ? must_strdup(report->message) : NULL;
+    ret->frames = must_alloc((report->trace.n + 1) * sizeof(*ret->frames));
+    for (size_t i = 0; i < report->trace.n; i++) {
+        const struct trace_frame *frame = &report->trace.frames[i];
+        ret->frames[ret->n_frames++] = (struct outcome_frame){
+            must_strdup(frame->function), frame->cell, frame->line};
+    }
+}
+
+static _Noreturn void end_here(void)
+{
+    bool is_cell = guard.is_running && is_cell_thread();
+    trace_take_here(guard.names, trace_base(), &guard.report.trace);
+    if (is_cell && guard.report.trace.is_safe_to_leave)
+        leave();
+    die();
+}
+
+_Noreturn void guard_fault(int signal_number, const char *name, const char *format, ...)
+{
+    if (guard_is_forked()) {
+        signal(signal_number, SIG_DFL);
+        raise(signal_number);
+        _exit(128 + signal_number);
+    }
+    guard.report.kind = OUTCOME_FAULT;
+    guard.report.status = signal_number;
+    fault_name(signal_number, guard.report.name, sizeof(guard.report.name));
+    if (name)
+        snprintf(guard.report.name, sizeof(guard.report.name), "%s", name);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(guard.report.message, sizeof(guard.report.message), format, arguments);
+    va_end(arguments);
+    end_here();
+}
+
+_Noreturn void guard_exit(int status)
+{
+    if (guard_is_forked())
+        _exit(status);
+    guard.report.kind = OUTCOME_EXIT;
+    guard.report.status = status & 0xff;
+    end_here();
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Calls of cell code that survive what that code does: faults, exit(), interrupts. The cell
+ * is left by a long jump only where that is safe (trace.h); else an interrupt is tried again
+ * every 200 us until it is, and a fault ends the process after telling the front.
+ *
+ * One process runs cells on one thread, so the state is the process's, as signal handlers
+ * need it. */
+#ifndef ACHAR_WORKER_GUARD_H
+#define ACHAR_WORKER_GUARD_H
+
+#include "kernel/peer/outcome.h"
+#include "kernel/worker/trace.h"
+
+struct guard_report {
+    enum outcome_kind kind; /* OK, FAULT, EXIT or INTERRUPTED */
+    int status;             /* exit status, or the signal's number */
+    bool is_state_kept;
+    char name[32];          /* "SIGSEGV" */
+    char message[512];
+    struct trace trace;
+};
+
+struct guard_call {
+    void (*function)(void);
+    int (*main)(int argc, char **argv, char **environment); /* or this one */
+    int argc;
+    char **argv;
+};
+
+/* `dying` is called from a signal handler (it may not allocate) before the process ends. */
+void guard_init(const struct names *names, void (*dying)(const struct guard_report *report));
+/* After fork(): this process and thread are the ones that run cells now. */
+void guard_adopt(void);
+
+/* Runs the call. For main, a return is OUTCOME_EXIT with its status. */
+void guard_run(const struct guard_call *call, struct guard_report *ret);
+
+/* SIGINT since the last guard_clear_interrupt(): before a call is made, between steps. */
+bool guard_was_interrupted(void);
+void guard_clear_interrupt(void);
+
+/* Owned outcome of a report. */
+void guard_outcome(const struct guard_report *report, struct outcome *ret);
+
+/* For what stands in for library functions: the cell that called ends with a fault, or with
+ * an exit status. `name` NULL: the signal's. */
+_Noreturn void guard_fault(int signal, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+_Noreturn void guard_exit(int status);
+bool guard_is_forked(void); /* a child that user code has forked */
+
+#endif

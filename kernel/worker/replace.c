@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "kernel/worker/replace.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kernel/worker/guard.h"
+
+#define EXIT_HANDLERS_MAX 256
+
+/* Global, as the C library's own list is. */
+static void (*exit_handlers[EXIT_HANDLERS_MAX])(void);
+static size_t n_exit_handlers;
+
+void replace_run_exit_handlers(void)
+{
+    while (n_exit_handlers)
+        exit_handlers[--n_exit_handlers]();
+}
+
+static _Noreturn void replace_exit(int status)
+{
+    if (guard_is_forked()) {
+        fflush(NULL);
+        _exit(status);
+    }
+    replace_run_exit_handlers();
+    guard_exit(status);
+}
+
+static _Noreturn void replace_exit_at_once(int status)
+{
+    guard_exit(status);
+}
+
+static _Noreturn void replace_abort(void)
+{
+    guard_fault(SIGABRT, NULL, "abort() was called");
+}
+
+static _Noreturn void replace_thread_exit(void *value)
+{
+    if (gettid() != getpid())
+        pthread_exit(value);
+    guard_exit(0);
+}
+
+static _Noreturn void replace_assert(const char *expression, const char *file,
+                                     unsigned line, const char *function)
+{
+    const char *suffix = function ? strstr(function, "__achar") : NULL;
+    int length = !function ? 0 : suffix ? (int)(suffix - function) : (int)strlen(function);
+    fflush(stdout);
+    fprintf(stderr, "%s:%u: %.*s%sassertion '%s' failed\n", file, line, length, function,
+            length ? ": " : "", expression);
+    guard_fault(SIGABRT, NULL, "assertion '%s' failed", expression);
+}
+
+static int replace_atexit(void (*handler)(void))
+{
+    if (n_exit_handlers == EXIT_HANDLERS_MAX)
+        return -1;
+    exit_handlers[n_exit_handlers++] = handler;
+    return 0;
+}
+
+void replace_undefined(const char *name)
+{
+    guard_fault(SIGILL, "UndefinedFunction", "function '%s' is declared but not defined", name);
+}
+
+void *replace_find(const char *name)
+{
+    static const struct {
+        const char *name;
+        void *address;
+    } list[] = {
+        {"exit", replace_exit},
+        {"_exit", replace_exit_at_once},
+        {"_Exit", replace_exit_at_once},
+        {"quick_exit", replace_exit_at_once},
+        {"abort", replace_abort},
+        {"atexit", replace_atexit},
+        {"at_quick_exit", replace_atexit},
+        {"__assert_fail", replace_assert},
+        {"pthread_exit", replace_thread_exit},
+        {"thrd_exit", replace_thread_exit},
+    };
+    for (size_t i = 0; i < sizeof(list) / sizeof(*list); i++)
+        if (!strcmp(list[i].name, name))
+            return list[i].address;
+    return NULL;
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "kernel/worker/trace.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+#include <unwind.h>
+
+extern void __register_frame(void *description);
+
+/* Call back into cells, or hold nothing: leaving them at any time loses at most memory. */
+static const char *const leavable[] = {
+    "qsort", "qsort_r", "bsearch", "lfind", "lsearch", "twalk",
+    "strlen", "strnlen", "strcpy", "strncpy", "stpcpy", "stpncpy", "strcat", "strncat",
+    "strcmp", "strncmp", "strcasecmp", "strncasecmp", "strcoll", "strchr", "strchrnul",
+    "strrchr", "strstr", "strcasestr", "strpbrk", "strspn", "strcspn", "strtok", "strtok_r",
+    "strsep", "memcpy", "mempcpy", "memmove", "memset", "memcmp", "memchr", "memrchr",
+    "rawmemchr", "memmem", "memccpy", "bcopy", "bzero", "bcmp", "atoi", "atol", "atoll",
+    "atof", "strtol", "strtoll", "strtoul", "strtoull", "strtod", "strtof", "strtold",
+    "wcslen", "wcscpy", "wcsncpy", "wcscat", "wcscmp", "wcsncmp", "wcschr", "wcsrchr",
+    "wcsstr", "wmemcpy", "wmemmove", "wmemset", "wmemcmp", "wmemchr", "mbstowcs",
+    "wcstombs", "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh",
+    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "pow", "sqrt", "cbrt", "hypot",
+    "fmod", "floor", "ceil", "round", "trunc", "erf", "tgamma", "lgamma", "raise"};
+
+/* Wait in the kernel and hold no lock of the C library meanwhile. */
+static const char *const blocking[] = {
+    "read", "write", "pread", "pwrite", "readv", "writev", "nanosleep", "clock_nanosleep",
+    "usleep", "sleep", "thrd_sleep", "poll", "ppoll", "select", "pselect", "wait", "wait3",
+    "wait4", "waitpid", "waitid", "pause", "sigsuspend", "sigwait", "sigwaitinfo",
+    "sigtimedwait", "epoll_wait", "epoll_pwait", "recv", "recvfrom", "recvmsg", "send",
+    "sendto", "sendmsg", "accept", "accept4", "connect", "flock", "syscall"};
+
+/* Read what the cell handed over and write into a stream's buffer, whole at every step; the
+ * locks of stdout and stderr are released after the jump. */
+static const char *const formatting[] = {
+    "printf", "vprintf", "fprintf", "vfprintf", "sprintf", "vsprintf", "snprintf",
+    "vsnprintf", "dprintf", "vdprintf", "puts", "fputs", "putchar", "putc", "fputc",
+    "fwrite", "sscanf", "vsscanf", "strftime", "perror", "wprintf", "fwprintf", "swprintf",
+    "fputws", "__isoc99_sscanf", "__printf_chk", "__fprintf_chk", "__sprintf_chk",
+    "__snprintf_chk", "__vprintf_chk", "__vfprintf_chk", "__vsnprintf_chk"};
+
+#define IS_LISTED(list, name) is_listed(list, sizeof(list) / sizeof(*list), name)
+
+static bool is_listed(const char *const *list, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(list[i], name))
+            return true;
+    return false;
+}
+
+/* A CIE and an FDE (DWARF 4, section 6.4.1) for [start, start + size): every function saves
+ * rbp and keeps rbp - 16 = CFA. */
+static void describe(unsigned char *out, uint64_t start, uint64_t size)
+{
+    static const unsigned char cie[24] = {20, 0,    0,    0, 0,    0,    0, 0, 1, 0, 1, 0x78,
+                                          16, 0x0c, 6,    16, 0x86, 2,   0x90, 1, 0, 0, 0, 0};
+    uint32_t length = 24, back = 28;
+    memcpy(out, cie, sizeof(cie));
+    memcpy(out + 24, &length, 4);
+    memcpy(out + 28, &back, 4);
+    memcpy(out + 32, &start, 8);
+    memcpy(out + 40, &size, 8);
+}
+
+static _Unwind_Reason_Code count_frame(struct _Unwind_Context *context, void *argument)
+{
+    ++*(int *)argument;
+    return _URC_NO_REASON;
+}
+
+void trace_init(const struct arena *arena)
+{
+    static unsigned char description[64] __attribute__((aligned(8))); /* kept for ever */
+    const struct arena_region *code = &arena->parts[ARENA_CODE];
+    describe(description, (uint64_t)(uintptr_t)code->start, code->size);
+    __register_frame(description);
+    int n = 0;
+    _Unwind_Backtrace(count_frame, &n); /* what it allocates once, it allocates now */
+}
+
+struct walk {
+    const struct names *names;
+    const void *base;
+    struct trace *trace;
+    const void *start; /* frames are skipped until this address; NULL: until cell code */
+    bool has_started, is_complete;
+    bool is_moved; /* the first address is a return address already */
+    size_t n_frames;
+    bool in_library; /* a run of library frames, of which the outermost is not yet known */
+    bool is_innermost;
+    const void *outer_ip; /* of the run's outermost frame so far */
+};
+
+static struct trace_frame *add_frame(struct walk *walk)
+{
+    struct trace *trace = walk->trace;
+    size_t n = walk->n_frames++;
+    if (n < TRACE_FRAMES_MAX) {
+        trace->n = n + 1;
+    } else { /* the place of the oldest of the outer ones */
+        size_t n_outer = TRACE_FRAMES_MAX - TRACE_INNER_MAX;
+        trace->n_left_out++;
+        n = TRACE_INNER_MAX + (n - TRACE_INNER_MAX) % n_outer;
+    }
+    trace->frames[n] = (struct trace_frame){0};
+    return &trace->frames[n];
+}
+
+static void add_cell_frame(struct walk *walk, const char *ip, bool is_return)
+{
+    const struct unit *unit = names_unit(walk->names, ip - is_return);
+    if (!unit)
+        return; /* a trampoline */
+    struct trace_frame *frame = add_frame(walk);
+    if (!names_code(walk->names, ip - is_return, frame->function, sizeof(frame->function)))
+        snprintf(frame->function, sizeof(frame->function), "?");
+    const struct line_entry *entry = lines_find(&unit->lines, ip - is_return);
+    if (entry) {
+        frame->cell = entry->cell;
+        frame->line = entry->cell ? entry->line : 0;
+    }
+}
+
+static const char *exported_name(const void *ip)
+{
+    Dl_info about;
+    return dladdr(ip, &about) ? about.dli_sname : NULL;
+}
+
+/* The run of library frames ends at a cell's frame: `return_address` lies behind the call
+ * that started it. */
+static void end_library(struct walk *walk, const char *return_address)
+{
+    const char *name = names_called(walk->names, return_address);
+    if (!name)
+        name = exported_name(walk->outer_ip);
+    snprintf(add_frame(walk)->function, TRACE_NAME_MAX, "%s", name ? name : "(library)");
+    bool is_leavable = name && IS_LISTED(leavable, name);
+    struct trace *trace = walk->trace;
+    if (!is_leavable &&
+        !(name && walk->is_innermost && IS_LISTED(blocking, name)))
+        trace->is_safe_to_interrupt = false;
+    if (!is_leavable &&
+        !(name && walk->is_innermost && IS_LISTED(formatting, name)))
+        trace->is_safe_to_leave = false;
+    walk->in_library = false;
+}
+
+static _Unwind_Reason_Code visit(struct _Unwind_Context *context, void *argument)
+{
+    struct walk *walk = argument;
+    int is_exact = 0;
+    const char *ip = (const char *)_Unwind_GetIPInfo(context, &is_exact);
+    bool is_cell = arena_has_code(walk->names->arena, ip);
+    if (!walk->has_started && !(walk->start ? ip == walk->start : is_cell))
+        return _URC_NO_REASON;
+    walk->has_started = true;
+    if ((uintptr_t)_Unwind_GetCFA(context) > (uintptr_t)walk->base) {
+        walk->is_complete = true;
+        return _URC_END_OF_STACK;
+    }
+    if (is_cell) {
+        if (walk->in_library)
+            end_library(walk, ip);
+        walk->is_innermost = false;
+        add_cell_frame(walk, ip, !is_exact || walk->is_moved);
+        walk->is_moved = false;
+        return _URC_NO_REASON;
+    }
+    walk->in_library = true;
+    walk->outer_ip = ip;
+    return _URC_NO_REASON;
+}
+
+/* The outermost frames stand in a ring: brings them in order. */
+static void unroll(struct trace *trace)
+{
+    size_t n_outer = TRACE_FRAMES_MAX - TRACE_INNER_MAX;
+    size_t shift = trace->n_left_out % n_outer;
+    struct trace_frame *outer = &trace->frames[TRACE_INNER_MAX];
+    for (size_t i = 0; i < shift; i++) {
+        struct trace_frame first = outer[0];
+        memmove(outer, outer + 1, (n_outer - 1) * sizeof(*outer));
+        outer[n_outer - 1] = first;
+    }
+    if (trace->n_left_out)
+        outer[0] = (struct trace_frame){.function = "..."};
+}
+
+static void finish(struct walk *walk)
+{
+    struct trace *trace = walk->trace;
+    if (walk->in_library) /* it does not end in a cell: a callback of another kind */
+        trace->is_safe_to_interrupt = trace->is_safe_to_leave = false;
+    if (!walk->is_complete)
+        trace->is_safe_to_interrupt = trace->is_safe_to_leave = false;
+    unroll(trace);
+}
+
+static const char *word_at(greg_t address)
+{
+    const char *value;
+    memcpy(&value, (const void *)(uintptr_t)address, sizeof(value));
+    return value;
+}
+
+/* A function that has not pushed rbp yet (or popped it again) is not described by the FDE:
+ * it is recorded and the context moved to its caller. The same for a call of an address
+ * where there is no code. */
+static void step_out(struct walk *walk, ucontext_t *context)
+{
+    greg_t *registers = context->uc_mcontext.gregs;
+    const unsigned char *ip = (const unsigned char *)(uintptr_t)registers[REG_RIP];
+    const struct unit *unit = names_unit(walk->names, ip);
+    Dl_info about;
+    greg_t skipped = -1;
+    if (unit) {
+        const struct image_symbol *symbol = image_symbol_at(unit->image, ip);
+        const unsigned char *start = symbol ? (const unsigned char *)symbol->address : NULL;
+        if (*ip == 0xc3 || (start == ip && *ip == 0x55))
+            skipped = 0; /* ret, or before push %rbp */
+        else if (start && ip == start + 1 && *start == 0x55)
+            skipped = 8; /* between push %rbp and mov %rsp, %rbp */
+    } else if (!arena_has_code(walk->names->arena, ip) && !dladdr(ip, &about) &&
+               arena_has_code(walk->names->arena, word_at(registers[REG_RSP]))) {
+        skipped = 0;
+    }
+    if (skipped < 0)
+        return;
+    if (unit)
+        add_cell_frame(walk, (const char *)ip, false);
+    walk->is_moved = true;
+    walk->is_innermost = false;
+    registers[REG_RIP] = (greg_t)(uintptr_t)word_at(registers[REG_RSP] + skipped);
+    registers[REG_RSP] += skipped + 8;
+}
+
+static void reset(struct trace *trace)
+{
+    trace->n = trace->n_left_out = 0;
+    trace->is_safe_to_interrupt = trace->is_safe_to_leave = true;
+}
+
+void trace_take(const struct names *names, ucontext_t *context, const void *base,
+                struct trace *ret, struct trace_saved *saved)
+{
+    greg_t *registers = context->uc_mcontext.gregs;
+    struct walk walk = {.names = names, .base = base, .trace = ret, .is_innermost = true};
+    *saved = (struct trace_saved){registers[REG_RIP], registers[REG_RSP]};
+    reset(ret);
+    /* should the walk itself fault, what it has found so far is not safe */
+    ret->is_safe_to_interrupt = ret->is_safe_to_leave = false;
+    step_out(&walk, context);
+    walk.start = (const void *)(uintptr_t)registers[REG_RIP];
+    ret->is_safe_to_interrupt = ret->is_safe_to_leave = true;
+    _Unwind_Backtrace(visit, &walk);
+    finish(&walk);
+}
+
+void trace_restore(ucontext_t *context, const struct trace_saved *saved)
+{
+    context->uc_mcontext.gregs[REG_RIP] = saved->ip;
+    context->uc_mcontext.gregs[REG_RSP] = saved->sp;
+}
+
+void trace_take_here(const struct names *names, const void *base, struct trace *ret)
+{
+    struct walk walk = {.names = names, .base = base, .trace = ret};
+    reset(ret);
+    _Unwind_Backtrace(visit, &walk);
+    finish(&walk);
+}

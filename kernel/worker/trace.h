@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The stack of a cell that was stopped by a signal, innermost frame first, and whether it
+ * may be left by a long jump. All loaded code keeps frame pointers, so one synthetic unwind
+ * description of the arena (CFA = rbp + 16) lets the unwinder cross from library code into
+ * cells and back. Everything here may run in a signal handler: nothing is allocated. */
+#ifndef ACHAR_WORKER_TRACE_H
+#define ACHAR_WORKER_TRACE_H
+
+#include <stdbool.h>
+#include <ucontext.h>
+
+#include "pickler/code/names.h"
+
+#define TRACE_FRAMES_MAX 48
+#define TRACE_INNER_MAX 36 /* of them; the rest are the outermost ones */
+#define TRACE_NAME_MAX 64
+
+struct trace_frame {
+    char function[TRACE_NAME_MAX]; /* "(cell)" for statements */
+    uint32_t cell, line;
+};
+
+struct trace {
+    struct trace_frame frames[TRACE_FRAMES_MAX];
+    size_t n;
+    size_t n_left_out;
+    /* Every frame down to the start of the cell is code of cells, or a library function that
+     * can be left at any time; the second also when the innermost one is a blocking system
+     * call or formats output (what a fault interrupts is in the middle of nothing else). */
+    bool is_safe_to_interrupt, is_safe_to_leave;
+};
+
+/* Registers the arena's unwind description; once a process. */
+void trace_init(const struct arena *arena);
+
+/* From a signal's context down to the frame whose frame address is `base`. The context is
+ * changed where the interrupted function has no frame yet; trace_restore() undoes that. */
+struct trace_saved {
+    greg_t ip, sp;
+};
+void trace_take(const struct names *names, ucontext_t *context, const void *base,
+                struct trace *ret, struct trace_saved *saved);
+void trace_restore(ucontext_t *context, const struct trace_saved *saved);
+
+/* From a function of ours that code of a cell has called. */
+void trace_take_here(const struct names *names, const void *base, struct trace *ret);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * achar-worker: the process that holds a session's code and state. It answers one request
+ * after the other on the channel that its parent left on PROCESS_CHANNEL_FD, and ends with
+ * it. With --zygote it serves a pool instead. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "kernel/peer/process.h"
+#include "kernel/peer/protocol.h"
+#include "kernel/worker/serve.h"
+#include "kernel/worker/zygote.h"
+
+#define CHANNEL_FD 200 /* or above: cells have the low descriptors to themselves */
+#define DYING_SIZE (32u << 10)
+
+/* Global: a signal handler says what the worker dies of. */
+static struct {
+    int fd;
+    uint32_t generation, id;
+    char frame[16 + DYING_SIZE];
+} dying;
+
+static void put32(char *at, uint32_t value)
+{
+    for (int i = 0; i < 4; i++)
+        at[i] = (char)(value >> (8 * i));
+}
+
+static void write_all(int fd, const char *data, size_t size)
+{
+    while (size) {
+        ssize_t n = write(fd, data, size);
+        if (n < 0 && errno == EAGAIN)
+            poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, 1000);
+        else if (n < 0 && errno != EINTR)
+            return;
+        if (n > 0) {
+            data += n;
+            size -= (size_t)n;
+        }
+    }
+}
+
+/* The outcome is packed into memory set aside: the buffer never grows, nothing is allocated. */
+static void report_dying(const struct guard_report *report)
+{
+    static struct outcome_frame frames[TRACE_FRAMES_MAX];
+    struct outcome outcome = {.kind = report->kind,
+                              .name = (char *)report->name,
+                              .message = (char *)report->message,
+                              .status = report->status,
+                              .frames = frames,
+                              .n_frames = report->trace.n};
+    for (size_t i = 0; i < report->trace.n; i++)
+        frames[i] = (struct outcome_frame){(char *)report->trace.frames[i].function,
+                                           report->trace.frames[i].cell,
+                                           report->trace.frames[i].line};
+    struct buffer body = {.data = dying.frame + 16, .capacity = DYING_SIZE};
+    outcome_pack(&outcome, &body);
+    put32(dying.frame, (uint32_t)body.size + 12);
+    put32(dying.frame + 4, WORKER_DYING);
+    put32(dying.frame + 8, dying.generation);
+    put32(dying.frame + 12, dying.id);
+    write_all(dying.fd, dying.frame, body.size + 16);
+}
+
+static int answer(struct engine *engine, struct channel *channel,
+                  const struct frame *request, struct error *err)
+{
+    CLEANUP(buffer_clear) struct buffer body = {0};
+    struct error refused = {0};
+    uint16_t kind = request->kind;
+    uint32_t generation = request->generation, id = request->id;
+    for (size_t i = 0; i < request->n_fds; i++)
+        close(request->fds[i]);
+    dying.generation = generation;
+    dying.id = id;
+    guard_clear_interrupt();
+    if (serve_request(engine, request, &body, &refused) < 0) {
+        buffer_clear(&body);
+        pack_string(&body, refused.text);
+        kind = FRAME_BAD;
+    }
+    return channel_send(channel, kind, generation, id, body.data, body.size, err);
+}
+
+static int greet(struct channel *channel, struct error *err)
+{
+    CLEANUP(buffer_clear) struct buffer hello = {0};
+    pack_u64(&hello, PROTOCOL_VERSION);
+    pack_u64(&hello, (uint64_t)getpid());
+    pack_string(&hello, "worker");
+    return channel_send(channel, FRAME_HELLO, 0, 0, hello.data, hello.size, err);
+}
+
+static int serve(struct engine *engine, struct channel *channel, struct error *err)
+{
+    int r = greet(channel, err);
+    while (r >= 0) {
+        struct frame request;
+        r = channel_receive(channel, -1, &request, err);
+        if (r > 0)
+            r = answer(engine, channel, &request, err);
+    }
+    return r;
+}
+
+static int open_channel(struct channel **ret, struct error *err)
+{
+    int fd = fcntl(PROCESS_CHANNEL_FD, F_DUPFD_CLOEXEC, CHANNEL_FD);
+    if (fd < 0)
+        return error_errno(err, -errno, "achar-worker is started by achar, not by hand");
+    close(PROCESS_CHANNEL_FD);
+    dying.fd = fd;
+    *ret = channel_new(fd, fd);
+    return 0;
+}
+
+static int work(struct error *err)
+{
+    static struct engine engine;
+    CLEANUP(channel_freep) struct channel *channel = NULL;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    int r = open_channel(&channel, err);
+    if (r == 0)
+        r = engine_init(&engine, report_dying, err);
+    if (r == 0)
+        r = serve(&engine, channel, err);
+    return r == -EPIPE ? 0 : r; /* the front has closed its end: the session is over */
+}
+
+int main(int argc, char **argv)
+{
+    struct error err = {0};
+    if (argc == 2 && !strcmp(argv[1], "--zygote"))
+        return zygote_main();
+    if (argc > 1) {
+        fprintf(stderr, "achar-worker: unknown option '%s'\n", argv[1]);
+        return 2;
+    }
+    if (work(&err) < 0) {
+        fprintf(stderr, "achar-worker: %s\n", err.text);
+        return 1;
+    }
+    return 0;
+}
