@@ -42,6 +42,8 @@ enum {
     WORKER_LOAD,     /* {b values}: sets the variables that are its roots -> {outcome} */
     WORKER_LOAD_AT,  /* {u address, u type id, u count, b values}: its only root -> {outcome} */
     WORKER_DYING,    /* worker -> front, from a signal handler: {outcome}, then it dies */
+    WORKER_TYPES,    /* {u from, b types_pack() from there on} -> {outcome}: to a new worker, since
+                        the plans that it is given again need not hold every type */
 
     /* pool -> zygote (a job worker that has loaded one payload and forks) */
     ZYGOTE_LOAD = 80, /* {b payload, b object (empty: libtcc), u children to keep alive} ->

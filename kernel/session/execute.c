@@ -55,6 +55,19 @@ static int replay_unit(struct session *session, const struct kept_unit *unit,
     return r; /* what no longer loads is left out: calls of it say so */
 }
 
+static int replay_types(struct session *session, const struct session_events *events,
+                        struct error *err)
+{
+    CLEANUP(outcome_clear) struct outcome outcome = {0};
+    CLEANUP(buffer_clear) struct buffer question = {0}, types = {0};
+    struct unpack rest;
+    types_pack(&session->types, 1, &types);
+    pack_u64(&question, 1);
+    pack_bytes(&question, types.data, types.size);
+    return worker_client_ask(&session->worker, WORKER_TYPES, &question, events, &outcome,
+                             &rest, err);
+}
+
 int session_ready(struct session *session, const struct session_events *events,
                   struct error *err)
 {
@@ -69,6 +82,8 @@ int session_ready(struct session *session, const struct session_events *events,
         r = worker_client_ask(&session->worker, WORKER_LINK, &question, events, &outcome,
                               &rest, err);
     }
+    if (r == 0 && session->types.n > 1)
+        r = replay_types(session, events, err);
     for (size_t i = 0; r == 0 && i < session->kept.n; i++)
         r = replay_unit(session, &session->kept.at[i], events, err);
     if (r < 0)

@@ -5,71 +5,20 @@
  * it. With --zygote it serves a pool instead. */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "kernel/peer/process.h"
 #include "kernel/peer/protocol.h"
+#include "kernel/worker/dying.h"
 #include "kernel/worker/serve.h"
 #include "kernel/worker/zygote.h"
 
 #define CHANNEL_FD 200 /* or above: cells have the low descriptors to themselves */
 #define DYING_SIZE (32u << 10)
-
-/* Global: a signal handler says what the worker dies of. */
-static struct {
-    int fd;
-    uint32_t generation, id;
-    char frame[16 + DYING_SIZE];
-} dying;
-
-static void put32(char *at, uint32_t value)
-{
-    for (int i = 0; i < 4; i++)
-        at[i] = (char)(value >> (8 * i));
-}
-
-static void write_all(int fd, const char *data, size_t size)
-{
-    while (size) {
-        ssize_t n = write(fd, data, size);
-        if (n < 0 && errno == EAGAIN)
-            poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, 1000);
-        else if (n < 0 && errno != EINTR)
-            return;
-        if (n > 0) {
-            data += n;
-            size -= (size_t)n;
-        }
-    }
-}
-
-/* The outcome is packed into memory set aside: the buffer never grows, nothing is allocated. */
-static void report_dying(const struct guard_report *report)
-{
-    static struct outcome_frame frames[TRACE_FRAMES_MAX];
-    struct outcome outcome = {.kind = report->kind,
-                              .name = (char *)report->name,
-                              .message = (char *)report->message,
-                              .status = report->status,
-                              .frames = frames,
-                              .n_frames = report->trace.n};
-    for (size_t i = 0; i < report->trace.n; i++)
-        frames[i] = (struct outcome_frame){(char *)report->trace.frames[i].function,
-                                           report->trace.frames[i].cell,
-                                           report->trace.frames[i].line};
-    struct buffer body = {.data = dying.frame + 16, .capacity = DYING_SIZE};
-    outcome_pack(&outcome, &body);
-    put32(dying.frame, (uint32_t)body.size + 12);
-    put32(dying.frame + 4, WORKER_DYING);
-    put32(dying.frame + 8, dying.generation);
-    put32(dying.frame + 12, dying.id);
-    write_all(dying.fd, dying.frame, body.size + 16);
-}
 
 static int answer(struct engine *engine, struct channel *channel,
                   const struct frame *request, struct error *err)
@@ -80,8 +29,7 @@ static int answer(struct engine *engine, struct channel *channel,
     uint32_t generation = request->generation, id = request->id;
     for (size_t i = 0; i < request->n_fds; i++)
         close(request->fds[i]);
-    dying.generation = generation;
-    dying.id = id;
+    dying_set(channel_fd(channel), WORKER_DYING, generation, id, "", 0);
     guard_clear_interrupt();
     if (serve_request(engine, request, &body, &refused) < 0) {
         buffer_clear(&body);
@@ -118,7 +66,7 @@ static int open_channel(struct channel **ret, struct error *err)
     if (fd < 0)
         return error_errno(err, -errno, "achar-worker is started by achar, not by hand");
     close(PROCESS_CHANNEL_FD);
-    dying.fd = fd;
+    dying_set(fd, WORKER_DYING, 0, 0, "", 0);
     *ret = channel_new(fd, fd);
     return 0;
 }
@@ -130,7 +78,7 @@ static int work(struct error *err)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     int r = open_channel(&channel, err);
     if (r == 0)
-        r = engine_init(&engine, report_dying, err);
+        r = engine_init(&engine, dying_report, err);
     if (r == 0)
         r = serve(&engine, channel, err);
     return r == -EPIPE ? 0 : r; /* the front has closed its end: the session is over */
