@@ -272,10 +272,11 @@ static void read_word(struct parser *parser, struct declaration *declaration)
         skip_attribute(parser);
         return;
     case HEADER_TYPEOF:
-        declaration->has_base = true;
         advance(parser);
-        if (is_punctuator(&parser->token, '('))
-            skip_group(parser, GROUP_CODE, false);
+        if (!is_punctuator(&parser->token, '('))
+            return; /* _Atomic as a qualifier */
+        declaration->has_base = true;
+        skip_group(parser, GROUP_CODE, false);
         return;
     case HEADER_NAME:
         read_name(parser, declaration);

@@ -68,7 +68,11 @@ static void read_marker(struct replay *replay, const char *line, const char *end
     replay->is_main = starts_with(path, close, "<string>");
     replay->is_predefined = starts_with(path, close, "<command line>");
     replay->file = header_names_add(&replay->files, path, (size_t)(close - path));
-    if (!replay->is_main && !replay->is_predefined && !starts_with(path, close, "/usr/"))
+    static const char wrapped[] = "/sys/cdefs.h\"";
+    bool is_wrapped = (size_t)(close - path) >= strlen(wrapped) &&
+                      memcmp(close - strlen(wrapped) + 1, wrapped, strlen(wrapped)) == 0;
+    if (!replay->is_main && !replay->is_predefined && !is_wrapped &&
+        !starts_with(path, close, "/usr/"))
         replay->index->has_user_files = true;
 }
 

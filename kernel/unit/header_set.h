@@ -22,6 +22,7 @@ struct header_marks {
 struct headers {
     char **flags;
     size_t n_flags;
+    char *compiler_folder; /* or NULL */
     char *key;             /* what is indexed: flags and lines; NULL: nothing */
     struct buffer source;  /* the #include lines with what stands before them */
     uint32_t *definitions; /* by #include line, from 0 */
@@ -38,6 +39,10 @@ struct headers {
 /* Checks by libclang that what the user's own headers hold is C; `text` is what
  * header_text() gave. -EINVAL with header, line and message. */
 int header_check(const char *text, size_t size, struct error *err) MUST_USE;
+
+/* The folder of headers that a real compiler brings (iso646.h, stdatomic.h), for those
+ * that libtcc lacks; owned, NULL when none is found beside libclang. */
+char *header_compiler_folder(void) MUST_USE;
 
 /* The #include lines alone. */
 void headers_add_includes(const struct headers *headers, struct buffer *out);

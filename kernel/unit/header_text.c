@@ -114,7 +114,8 @@ static void set_flag(TCCState *state, const char *flag, const char *next)
 
 struct preprocessing {
     const char *text, *options;
-    const char *wrapper; /* include path put first, or "" */
+    const char *wrapper;     /* include path put first, or "" */
+    const char *last_folder; /* include path put last, or NULL */
     const char *const *flags;
     size_t n_flags;
 };
@@ -135,10 +136,17 @@ static int preprocess(const struct preprocessing *what, struct buffer *ret,
     tcc_set_options(state, what->options);
     if (*what->wrapper)
         tcc_add_include_path(state, what->wrapper);
+    /* regexec()'s array parameter of a size that libtcc cannot read */
+    tcc_define_symbol(state, "_REGEX_NELTS(n)", "");
+    /* as libtcc's own __REDIRECT_NTH */
+    tcc_define_symbol(state, "__REDIRECT_NTHNL(name,proto,alias)",
+                      "name proto __asm__ (#alias)");
     for (size_t i = 0; i < what->n_flags; i++)
         set_flag(state, what->flags[i],
                  i + 1 < what->n_flags ? what->flags[i + 1] : NULL);
-    tcc_set_output_type(state, TCC_OUTPUT_PREPROCESS);
+    tcc_set_output_type(state, TCC_OUTPUT_PREPROCESS); /* adds the default paths */
+    if (what->last_folder)
+        tcc_add_sysinclude_path(state, what->last_folder);
     int result = tcc_compile_string(state, what->text);
     tcc_delete(state);
     fclose(stream);
@@ -152,7 +160,7 @@ static int preprocess(const struct preprocessing *what, struct buffer *ret,
 }
 
 int header_text(const char *text, const char *const *flags, size_t n_flags,
-                struct buffer *ret, struct error *err)
+                const char *last_folder, struct buffer *ret, struct error *err)
 {
     CLEANUP(wrapper_clear) struct wrapper wrapper = {""};
     if (!wrapper_make(&wrapper))
@@ -161,6 +169,7 @@ int header_text(const char *text, const char *const *flags, size_t n_flags,
     struct preprocessing what = {.text = text,
                                  .options = "-std=c11 -E -dD",
                                  .wrapper = wrapper.folder,
+                                 .last_folder = last_folder,
                                  .flags = flags,
                                  .n_flags = n_flags};
     return preprocess(&what, ret, err);

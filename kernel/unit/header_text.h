@@ -13,9 +13,9 @@
 
 /* The preprocessed `text` with line markers and, in between, every #define and #undef in
  * the order in which they were met. `flags` as given to a compiler; -I, -isystem, -D and -U
- * count. -ENOENT and the file's name when an included file is missing. */
+ * count. `last_folder`, which may be NULL, is searched behind all others. -ENOENT and the file's name when an included file is missing. */
 int header_text(const char *text, const char *const *flags, size_t n_flags,
-                struct buffer *ret, struct error *err) MUST_USE;
+                const char *last_folder, struct buffer *ret, struct error *err) MUST_USE;
 
 /* The preprocessed text alone, of a text without includes. */
 int header_expand(const char *text, struct buffer *ret, struct error *err) MUST_USE;

@@ -8,7 +8,9 @@
 
 struct headers *headers_new(void)
 {
-    return must_alloc(sizeof(struct headers));
+    struct headers *headers = must_alloc(sizeof(*headers));
+    headers->compiler_folder = header_compiler_folder();
+    return headers;
 }
 
 static void clear_marks(struct header_marks *marks)
@@ -36,6 +38,7 @@ void headers_free(struct headers *headers)
     if (!headers)
         return;
     clear_flags(headers);
+    free(headers->compiler_folder);
     free(headers->key);
     free(headers->definitions);
     buffer_clear(&headers->source);
@@ -115,7 +118,7 @@ static int build(struct headers *headers, const struct include_line *includes, s
     CLEANUP(buffer_clear) struct buffer text = {0};
     add_source(&source, includes, n, true);
     int result = header_text(buffer_string(&source), (const char *const *)headers->flags,
-                             headers->n_flags, &text, err);
+                             headers->n_flags, headers->compiler_folder, &text, err);
     if (result < 0)
         return result;
     struct header_index index;
