@@ -32,6 +32,8 @@ static struct {
     timer_t timer;
     sigjmp_buf leave, walk;
     const void *base;
+    void **diverted;   /* the place of a return address that leads to us, NULL: none */
+    void *return_address; /* what was there */
     volatile sig_atomic_t is_running, is_walking, is_faulting, is_interrupted;
     struct guard_report report; /* of what ended the cell */
 } guard;
@@ -82,11 +84,14 @@ static const void *trace_base(void)
 static void take_trace(ucontext_t *context, struct trace_saved *saved)
 {
     struct trace *trace = &guard.report.trace;
+    if (guard.diverted)
+        *guard.diverted = guard.return_address;
+    guard.diverted = NULL;
     guard.is_walking = 1;
     if (sigsetjmp(guard.walk, 1) == 0)
         trace_take(guard.names, context, trace_base(), trace, saved);
     else
-        trace->is_safe_to_interrupt = trace->is_safe_to_leave = false;
+        trace_set_safe(trace, false);
     guard.is_walking = 0;
 }
 
@@ -136,6 +141,53 @@ static bool is_worth_a_look(const ucontext_t *context)
            (ip >= guard.libc_low && ip < guard.libc_high);
 }
 
+static void set_interrupted(void)
+{
+    guard.report.kind = OUTCOME_INTERRUPTED;
+    guard.report.status = SIGINT;
+    snprintf(guard.report.name, sizeof(guard.report.name), "Interrupted");
+    snprintf(guard.report.message, sizeof(guard.report.message),
+             "interrupted; what the cell has done so far is kept");
+}
+
+/* The library function that was interrupted has returned, but to here. */
+static __attribute__((used)) void guard_landed(void)
+{
+    guard.diverted = NULL;
+    leave();
+}
+
+extern const char guard_landing[] __attribute__((visibility("hidden")));
+__asm__(".text\n.hidden guard_landing\n.globl guard_landing\n"
+        ".type guard_landing, @function\nguard_landing:\n"
+        "    and $-16, %rsp\n    call guard_landed\n    ud2\n"
+        ".size guard_landing, . - guard_landing\n");
+
+/* Leaves the cell now, or as soon as the library function returns, or tries again. */
+static void interrupt(ucontext_t *context)
+{
+    struct trace *trace = &guard.report.trace;
+    struct trace_saved saved;
+    if (!is_worth_a_look(context)) {
+        set_timer(RETRY_NS);
+        return;
+    }
+    guard.is_faulting = 1; /* a fault of the walk is not the cell's */
+    take_trace(context, &saved);
+    guard.is_faulting = 0;
+    set_interrupted();
+    if (trace->is_safe_to_interrupt)
+        leave();
+    trace_restore(context, &saved);
+    if (trace->is_safe_behind && trace->return_slot) {
+        guard.diverted = trace->return_slot;
+        guard.return_address = *guard.diverted;
+        *guard.diverted = (void *)guard_landing;
+    } else {
+        set_timer(RETRY_NS);
+    }
+}
+
 static void on_interrupt(int signal_number, siginfo_t *info, void *context)
 {
     int saved_errno = errno;
@@ -151,22 +203,8 @@ static void on_interrupt(int signal_number, siginfo_t *info, void *context)
         syscall(SYS_tgkill, guard.pid, guard.thread, SIGINT);
         return;
     }
-    if (is_worth_a_look(context) && !guard.is_faulting) {
-        struct trace_saved saved;
-        guard.is_faulting = 1; /* a fault of the walk is not the cell's */
-        take_trace(context, &saved);
-        guard.is_faulting = 0;
-        if (guard.report.trace.is_safe_to_interrupt) {
-            guard.report.kind = OUTCOME_INTERRUPTED;
-            guard.report.status = SIGINT;
-            snprintf(guard.report.name, sizeof(guard.report.name), "Interrupted");
-            snprintf(guard.report.message, sizeof(guard.report.message),
-                     "interrupted; what the cell has done so far is kept");
-            leave();
-        }
-        trace_restore(context, &saved);
-    }
-    set_timer(RETRY_NS);
+    if (!guard.diverted && !guard.is_faulting)
+        interrupt(context);
     errno = saved_errno;
 }
 
@@ -251,10 +289,10 @@ static void release_stream(FILE *stream)
         funlockfile(stream);
 }
 
-/* The frame address is where a trace ends: above it stands code of ours only. */
+/* The stack pointer here is where a trace ends: above it stands code of ours only. */
 static __attribute__((noinline)) int enter(const struct guard_call *call)
 {
-    guard.base = __builtin_frame_address(0);
+    __asm__ volatile("mov %%rsp, %0" : "=r"(guard.base));
     int status = 0;
     if (call->main)
         status = call->main(call->argc, call->argv, environ);
@@ -273,6 +311,7 @@ static void run(const struct guard_call *call)
         release_stream(stderr);
         return;
     }
+    guard.diverted = NULL;
     guard.is_running = 1;
     int status = enter(call);
     if (call->main)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Calls of cell code that survive what that code does: faults, exit(), interrupts. The cell
- * is left by a long jump only where that is safe (trace.h); else an interrupt is tried again
- * every 200 us until it is, and a fault ends the process after telling the front.
+ * is left by a long jump only where that is safe (trace.h). Else an interrupt waits until
+ * the library function returns to the cell: its return address is changed to lead to us; where
+ * even that cannot be, it is tried again every 200 us. A fault ends the process after telling
+ * the front.
  *
  * One process runs cells on one thread, so the state is the process's, as signal handlers
  * need it. */

@@ -6,6 +6,10 @@
 #include <string.h>
 #include <unwind.h>
 
+#include "pickler/code/tcc.h"
+
+#define ALLOCA_SIZE 48 /* bytes of libtcc1's alloca() */
+
 extern void __register_frame(void *description);
 
 /* Call back into cells, or hold nothing: leaving them at any time loses at most memory. */
@@ -130,22 +134,26 @@ static const char *exported_name(const void *ip)
 }
 
 /* The run of library frames ends at a cell's frame: `return_address` lies behind the call
- * that started it. */
-static void end_library(struct walk *walk, const char *return_address)
+ * that started it, `sp` is the cell's stack pointer there. */
+static void end_library(struct walk *walk, const char *return_address, void **sp)
 {
     const char *name = names_called(walk->names, return_address);
     if (!name)
         name = exported_name(walk->outer_ip);
     snprintf(add_frame(walk)->function, TRACE_NAME_MAX, "%s", name ? name : "(library)");
-    bool is_leavable = name && IS_LISTED(leavable, name);
-    struct trace *trace = walk->trace;
-    if (!is_leavable &&
-        !(name && walk->is_innermost && IS_LISTED(blocking, name)))
-        trace->is_safe_to_interrupt = false;
-    if (!is_leavable &&
-        !(name && walk->is_innermost && IS_LISTED(formatting, name)))
-        trace->is_safe_to_leave = false;
     walk->in_library = false;
+    if (name && IS_LISTED(leavable, name))
+        return;
+    struct trace *trace = walk->trace;
+    bool is_innermost = walk->is_innermost;
+    if (!is_innermost)
+        trace->is_safe_behind = false;
+    else if (sp[-1] == (const void *)return_address)
+        trace->return_slot = sp - 1;
+    if (!is_innermost || !name || !IS_LISTED(blocking, name))
+        trace->is_safe_to_interrupt = false;
+    if (!is_innermost || !name || !IS_LISTED(formatting, name))
+        trace->is_safe_to_leave = false;
 }
 
 static _Unwind_Reason_Code visit(struct _Unwind_Context *context, void *argument)
@@ -157,13 +165,14 @@ static _Unwind_Reason_Code visit(struct _Unwind_Context *context, void *argument
     if (!walk->has_started && !(walk->start ? ip == walk->start : is_cell))
         return _URC_NO_REASON;
     walk->has_started = true;
-    if ((uintptr_t)_Unwind_GetCFA(context) > (uintptr_t)walk->base) {
+    /* what libgcc calls the CFA here is the stack pointer of this frame */
+    if ((uintptr_t)_Unwind_GetCFA(context) >= (uintptr_t)walk->base) {
         walk->is_complete = true;
         return _URC_END_OF_STACK;
     }
     if (is_cell) {
         if (walk->in_library)
-            end_library(walk, ip);
+            end_library(walk, ip, (void **)_Unwind_GetCFA(context));
         walk->is_innermost = false;
         add_cell_frame(walk, ip, !is_exact || walk->is_moved);
         walk->is_moved = false;
@@ -189,13 +198,17 @@ static void unroll(struct trace *trace)
         outer[0] = (struct trace_frame){.function = "..."};
 }
 
+void trace_set_safe(struct trace *trace, bool is_safe)
+{
+    trace->is_safe_to_interrupt = trace->is_safe_to_leave = trace->is_safe_behind = is_safe;
+}
+
 static void finish(struct walk *walk)
 {
     struct trace *trace = walk->trace;
-    if (walk->in_library) /* it does not end in a cell: a callback of another kind */
-        trace->is_safe_to_interrupt = trace->is_safe_to_leave = false;
-    if (!walk->is_complete)
-        trace->is_safe_to_interrupt = trace->is_safe_to_leave = false;
+    /* in_library: it does not end in a cell, but in a callback of another kind */
+    if (walk->in_library || !walk->is_complete)
+        trace_set_safe(trace, false);
     unroll(trace);
 }
 
@@ -216,6 +229,13 @@ static void step_out(struct walk *walk, ucontext_t *context)
     const struct unit *unit = names_unit(walk->names, ip);
     Dl_info about;
     greg_t skipped = -1;
+    const unsigned char *alloca_code = tcc_helper("alloca");
+    if ((size_t)(ip - alloca_code) < ALLOCA_SIZE &&
+        arena_has_code(walk->names->arena, (const void *)(uintptr_t)registers[REG_RDX])) {
+        registers[REG_RIP] = registers[REG_RDX]; /* it keeps its return address there */
+        walk->is_moved = true;
+        return;
+    }
     if (unit) {
         const struct image_symbol *symbol = image_symbol_at(unit->image, ip);
         const unsigned char *start = symbol ? (const unsigned char *)symbol->address : NULL;
@@ -240,7 +260,8 @@ static void step_out(struct walk *walk, ucontext_t *context)
 static void reset(struct trace *trace)
 {
     trace->n = trace->n_left_out = 0;
-    trace->is_safe_to_interrupt = trace->is_safe_to_leave = true;
+    trace->return_slot = NULL;
+    trace_set_safe(trace, true);
 }
 
 void trace_take(const struct names *names, ucontext_t *context, const void *base,
@@ -250,11 +271,8 @@ void trace_take(const struct names *names, ucontext_t *context, const void *base
     struct walk walk = {.names = names, .base = base, .trace = ret, .is_innermost = true};
     *saved = (struct trace_saved){registers[REG_RIP], registers[REG_RSP]};
     reset(ret);
-    /* should the walk itself fault, what it has found so far is not safe */
-    ret->is_safe_to_interrupt = ret->is_safe_to_leave = false;
     step_out(&walk, context);
     walk.start = (const void *)(uintptr_t)registers[REG_RIP];
-    ret->is_safe_to_interrupt = ret->is_safe_to_leave = true;
     _Unwind_Backtrace(visit, &walk);
     finish(&walk);
 }

@@ -29,12 +29,16 @@ struct trace {
      * can be left at any time; the second also when the innermost one is a blocking system
      * call or formats output (what a fault interrupts is in the middle of nothing else). */
     bool is_safe_to_interrupt, is_safe_to_leave;
+    /* Where the innermost frames are a library's: the place of the address that it returns to.
+     * is_safe_behind: what it returns to can be left. */
+    void **return_slot;
+    bool is_safe_behind;
 };
 
 /* Registers the arena's unwind description; once a process. */
 void trace_init(const struct arena *arena);
 
-/* From a signal's context down to the frame whose frame address is `base`. The context is
+/* From a signal's context down to the frame whose stack pointer is `base`. The context is
  * changed where the interrupted function has no frame yet; trace_restore() undoes that. */
 struct trace_saved {
     greg_t ip, sp;
@@ -42,6 +46,9 @@ struct trace_saved {
 void trace_take(const struct names *names, ucontext_t *context, const void *base,
                 struct trace *ret, struct trace_saved *saved);
 void trace_restore(ucontext_t *context, const struct trace_saved *saved);
+
+/* All the judgements at once: false when the walk itself has faulted. */
+void trace_set_safe(struct trace *trace, bool is_safe);
 
 /* From a function of ours that code of a cell has called. */
 void trace_take_here(const struct names *names, const void *base, struct trace *ret);

@@ -77,7 +77,7 @@ static void test_redefinition(uint32_t type)
     CHECK_STRING(outcome.message, "undefined symbol 'nowhere'");
     expect_value(&ask, "52251");
     outcome_clear(&outcome);
-    outcome = worker_run(&worker, &(struct cell){5, "int f( {", {{0}}});
+    outcome = worker_run(&worker, &(struct cell){5, "int f( {", .bindings = {{0}}});
     CHECK_INT(outcome.kind, OUTCOME_COMPILE);
     /* another type: new storage, the pointer keeps the old one */
     expect_value(&(struct cell){6, "double x__achar10 = 3;", {VARIABLE("x", 10, 5)}}, NULL);
@@ -124,7 +124,7 @@ static const struct {
     {"void r__s(void) { *(int *)0 = 1; }", "SIGSEGV", "write to address 0x0 (null pointer)", true},
     {"struct s { int a[9], b; }; int k; void r__s(void) { k = ((struct s *)0)->b; }", "SIGSEGV",
      "read of address 0x24 (null pointer)", true},
-    {"void r__s(void) { *(int *)0x4141414141414141 = 1; }", "SIGSEGV",
+    {"long a = 0x4141414141414141; void r__s(void) { *(int *)a = 1; }", "SIGSEGV",
      "use of a pointer that holds no address", true},
     {"void r__s(void) { ((void (*)(void))0)(); }", "SIGSEGV",
      "call of address 0x0 (null function pointer)", true},
