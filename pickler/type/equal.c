@@ -23,6 +23,7 @@ struct comparison {
     const struct types *a, *b;
     const char *there;
     char **ret_why;
+    bool tags_stand_for_all; /* in `b` */
     struct map seen;
     struct pair *todo;
     size_t n_todo, capacity;
@@ -147,6 +148,10 @@ static bool compare_pair(struct comparison *c, const struct pair *pair)
     if (a->kind != b->kind || strcmp(a->spelling, b->spelling) != 0 ||
         a->is_const != b->is_const)
         return differ_whole(c, pair, a, b);
+    bool is_tag = (type_is_record(b) && b->is_incomplete) ||
+                  (b->kind == TYPE_FUNCTION && !b->n_fields && !b->target);
+    if (c->tags_stand_for_all && is_tag)
+        return true;
     if (a->is_incomplete != b->is_incomplete)
         return differ(c, "'%s' is %s here but not", a->spelling,
                       a->is_incomplete ? "incomplete" : "complete");
@@ -164,19 +169,25 @@ static bool compare_pair(struct comparison *c, const struct pair *pair)
     return true;
 }
 
+static bool compare(struct comparison *c, uint32_t a_id, uint32_t b_id)
+{
+    push(c, (struct pair){a_id, b_id, NULL, 0});
+    bool is_equal = true;
+    for (size_t i = 0; is_equal && i < c->n_todo; i++) {
+        struct pair pair = c->todo[i];
+        is_equal = compare_pair(c, &pair);
+    }
+    free(c->todo);
+    map_clear(&c->seen);
+    return is_equal;
+}
+
 bool types_match(const struct types *a, uint32_t a_id, const struct types *b, uint32_t b_id,
                  const char *there, char **ret_why)
 {
     struct comparison c = {.a = a, .b = b, .there = there, .ret_why = ret_why};
-    push(&c, (struct pair){a_id, b_id, NULL, 0});
-    bool is_equal = true;
-    for (size_t i = 0; is_equal && i < c.n_todo; i++) {
-        struct pair pair = c.todo[i];
-        is_equal = compare_pair(&c, &pair);
-    }
-    free(c.todo);
-    map_clear(&c.seen);
-    return is_equal;
+    c.tags_stand_for_all = true;
+    return compare(&c, a_id, b_id);
 }
 
 bool types_equal(const struct types *a, uint32_t a_id, const struct types *b, uint32_t b_id,
@@ -184,7 +195,8 @@ bool types_equal(const struct types *a, uint32_t a_id, const struct types *b, ui
 {
     if (a == b && a_id == b_id)
         return true;
-    return types_match(a, a_id, b, b_id, "there", ret_why);
+    struct comparison c = {.a = a, .b = b, .there = "there", .ret_why = ret_why};
+    return compare(&c, a_id, b_id);
 }
 
 bool types_find_next(const struct types *types, enum type_kind kind, const char *spelling,

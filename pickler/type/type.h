@@ -119,7 +119,8 @@ bool types_find_next(const struct types *types, enum type_kind kind, const char 
 bool types_equal(const struct types *a, uint32_t a_id, const struct types *b, uint32_t b_id,
                  char **ret_why);
 
-/* The same, with another word for where `b` is ("in the data"). */
+/* The same, but in `b` a tag without a body and a function without parameters stand for any
+ * record or function with that spelling; `there` is what `b` is called ("in the data"). */
 bool types_match(const struct types *a, uint32_t a_id, const struct types *b, uint32_t b_id,
                  const char *there, char **ret_why);
 
