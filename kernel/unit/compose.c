@@ -254,7 +254,7 @@ static void declare_rest(struct composer *composer, const struct piece *piece)
         return;
     for (size_t i = 0; i < declaration->n_declarators; i++) {
         const struct declarator *declarator = &declaration->declarators[i];
-        if (declarator->initialiser.size ||
+        if (declarator->initialiser.size || !declarator->is_confirmed ||
             (!declaration->is_extern && !declarator->is_function))
             continue;
         if (declaration->is_extern && !declarator->is_function)

@@ -20,6 +20,7 @@ struct declarator {
     struct span name;
     struct span initialiser; /* without the = */
     bool is_function;        /* the name is followed by ( */
+    bool is_confirmed;       /* libclang, too, found this name declared here */
 };
 
 struct declaration {

@@ -43,6 +43,7 @@ struct piece {
     struct declaration declaration;
     size_t sheet_start; /* where the text stands in the sheet */
     size_t run;         /* statements: which wrapper function they are in */
+    unsigned pack;      /* #pragma pack in force, 0: none */
     bool is_include;    /* a directive that the prologue has taken over */
     bool is_active;     /* not in a branch of #if that is left out */
 };

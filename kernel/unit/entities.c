@@ -153,10 +153,12 @@ static void add_macro(struct draft *draft, size_t index)
     entity->definition->source = must_strndup(piece->text, size);
 }
 
+/* Packing is written into the types that it concerns. */
 static void add_pragma(struct draft *draft, size_t index)
 {
     const struct piece *piece = &draft->pieces[index];
-    if (tokens_mention(piece->text, piece->size, "once"))
+    if (tokens_mention(piece->text, piece->size, "once") ||
+        tokens_mention(piece->text, piece->size, "pack"))
         return;
     struct entity *entity =
         entity_add(draft, ENTITY_PRAGMA, DEFINITION_PRAGMA, index, "#pragma");
@@ -165,11 +167,12 @@ static void add_pragma(struct draft *draft, size_t index)
 
 void entities_from_directives(struct draft *draft)
 {
+    for (size_t i = 0; i < draft->n_pieces; i++)
+        if (draft->pieces[i].is_include)
+            add_include(draft, i);
     for (size_t i = 0; i < draft->n_pieces; i++) {
         const struct piece *piece = &draft->pieces[i];
-        if (piece->is_include)
-            add_include(draft, i);
-        else if (piece_is_directive(piece, "define") || piece_is_directive(piece, "undef"))
+        if (piece_is_directive(piece, "define") || piece_is_directive(piece, "undef"))
             add_macro(draft, i);
         else if (piece_is_directive(piece, "pragma"))
             add_pragma(draft, i);
@@ -178,12 +181,18 @@ void entities_from_directives(struct draft *draft)
 
 /* ---- the tree ------------------------------------------------------------------------- */
 
-static const struct declarator *declarator_at(const struct piece *piece, size_t offset)
+static const struct declarator *declarator_at(const struct piece *piece, size_t offset,
+                                              const char *name)
 {
     const struct declaration *declaration = &piece->declaration;
-    for (size_t i = 0; i < declaration->n_declarators; i++)
-        if (declaration->declarators[i].name.start == offset)
-            return &declaration->declarators[i];
+    for (size_t i = 0; i < declaration->n_declarators; i++) {
+        struct declarator *at = &declaration->declarators[i];
+        if (at->name.start != offset || at->name.size != strlen(name) ||
+            memcmp(piece->text + offset, name, at->name.size) != 0)
+            continue;
+        at->is_confirmed = true;
+        return at;
+    }
     return NULL;
 }
 
@@ -213,7 +222,7 @@ static struct entity *add_named(struct draft *draft, enum entity_role role,
         entity->definition->is_local_static =
             graph_get(draft->analysis->graph, piece->origin)->is_local_static;
     piece_place(piece, offset, &entity->definition->line, &entity->definition->column);
-    entity->declarator = declarator_at(piece, offset);
+    entity->declarator = declarator_at(piece, offset, name);
     if (!entity->declarator)
         use_print(draft, entity);
     return entity;
@@ -227,11 +236,12 @@ static bool is_defined_here(CXCursor cursor)
 static void found_function(struct draft *draft, size_t index, CXCursor cursor,
                            size_t offset)
 {
+    CLEANUP(freep) char *name = cursor_name(cursor);
+    declarator_at(&draft->pieces[index], offset, name);
     if (clang_isCursorDefinition(cursor)) {
         add_named(draft, ENTITY_FUNCTION, DEFINITION_FUNCTION, index, cursor, offset);
         return;
     }
-    CLEANUP(freep) char *name = cursor_name(cursor);
     const struct definition *old = graph_current(draft->analysis->graph, name);
     bool is_known = old && old->kind == DEFINITION_FUNCTION && !draft_hides(draft, name);
     if (!is_defined_here(cursor) && !is_known && !entity_find(draft, name))
@@ -243,6 +253,7 @@ static void found_variable(struct draft *draft, size_t index, CXCursor cursor,
 {
     CLEANUP(freep) char *name = cursor_name(cursor);
     struct entity *known = entity_find(draft, name);
+    declarator_at(&draft->pieces[index], offset, name);
     bool is_extern = clang_Cursor_getStorageClass(cursor) == CX_SC_Extern &&
                      !clang_isCursorDefinition(cursor);
     if (is_extern) {
@@ -252,7 +263,8 @@ static void found_variable(struct draft *draft, size_t index, CXCursor cursor,
         return;
     }
     if (known && known->role == ENTITY_VARIABLE) { /* `int x; int x = 3;` */
-        const struct declarator *declarator = declarator_at(&draft->pieces[index], offset);
+        const struct declarator *declarator =
+            declarator_at(&draft->pieces[index], offset, name);
         if (!declarator || !declarator->initialiser.size)
             return;
         known->piece = index;
@@ -275,21 +287,23 @@ static void add_type_names(struct entity *entity)
             definition_add_name(entity->definition, declaration->names[i]);
 }
 
+/* Neither its name nor its keyword stands where it is declared. */
+static bool is_made_by_macro(const struct piece *piece, CXCursor cursor, size_t offset)
+{
+    CLEANUP(freep) char *name = cursor_name(cursor);
+    struct lexer lexer = lexer_init(piece->text + offset, piece->size - offset);
+    struct token token = lexer_next(&lexer);
+    return !token_is(&token, name) && !token_is(&token, "struct") &&
+           !token_is(&token, "union") && !token_is(&token, "enum");
+}
+
 /* One definition for all tags, enumerators and typedef names of a declaration. */
 static void found_type(struct draft *draft, size_t index, CXCursor cursor, size_t offset)
 {
     struct piece *piece = &draft->pieces[index];
     const struct declaration *declaration = &piece->declaration;
-    for (size_t i = 0; i < draft->n_entities; i++)
-        if (draft->entities[i]->piece == index && draft->entities[i]->role == ENTITY_TYPE &&
-            !draft->entities[i]->printed)
-            return;
-    bool is_own = declaration->is_typedef || declaration->record.size ||
-                  !declaration->n_declarators;
-    if (!is_own || piece->same_as)
-        return;
     struct entity *entity;
-    if (!declaration->n_names) { /* a macro's */
+    if (is_made_by_macro(piece, cursor, offset)) {
         CLEANUP(freep) char *spelling =
             take_string(clang_getTypeSpelling(clang_getCursorType(cursor)));
         entity = entity_add(draft, ENTITY_TYPE, DEFINITION_TYPE, index, spelling);
@@ -299,6 +313,13 @@ static void found_type(struct draft *draft, size_t index, CXCursor cursor, size_
         entity->definition->source = must_format("%s;", entity->printed);
         return;
     }
+    for (size_t i = 0; i < draft->n_entities; i++)
+        if (draft->entities[i]->piece == index && draft->entities[i]->role == ENTITY_TYPE)
+            return;
+    bool is_own = declaration->is_typedef || declaration->record.size ||
+                  !declaration->n_declarators;
+    if (!is_own || piece->same_as || !declaration->n_names)
+        return;
     size_t name = 0;
     if (declaration->is_typedef)
         name = declaration->n_names - declaration->n_declarators;
@@ -388,6 +409,32 @@ static void drop_inactive(struct draft *draft)
     draft->n_entities = n;
 }
 
+static int by_piece(const void *a, const void *b)
+{
+    const struct entity *x = *(struct entity *const *)a, *y = *(struct entity *const *)b;
+    bool x_first = x->role == ENTITY_INCLUDE, y_first = y->role == ENTITY_INCLUDE;
+    if (x_first != y_first)
+        return x_first ? -1 : 1;
+    if (x->piece != y->piece)
+        return x->piece < y->piece ? -1 : 1;
+    return (x->definition->id > y->definition->id) - (x->definition->id < y->definition->id);
+}
+
+/* Ids in the order of the text, behind those of the includes, which are in use already. */
+static void renumber(struct draft *draft)
+{
+    if (draft->n_entities)
+        qsort(draft->entities, draft->n_entities, sizeof(*draft->entities), by_piece);
+    uint32_t id = draft->first_id;
+    for (size_t i = 0; i < draft->n_entities; i++)
+        if (draft->entities[i]->role == ENTITY_INCLUDE && draft->entities[i]->definition->id >= id)
+            id = draft->entities[i]->definition->id + 1;
+    for (size_t i = 0; i < draft->n_entities; i++)
+        if (draft->entities[i]->role != ENTITY_INCLUDE)
+            draft->entities[i]->definition->id = id++;
+    draft->next_id = id;
+}
+
 void entities_from_tree(struct draft *draft)
 {
     draft->runs = must_alloc((draft->n_wrappers + 1) * sizeof(*draft->runs));
@@ -400,6 +447,7 @@ void entities_from_tree(struct draft *draft)
     }
     clang_visitChildren(clang_getTranslationUnitCursor(draft->analysis->unit), found, draft);
     drop_inactive(draft);
+    renumber(draft);
     size_t n = draft->n_entities; /* static locals are added behind */
     for (size_t i = 0; i < n; i++)
         if (draft->entities[i]->role == ENTITY_FUNCTION)

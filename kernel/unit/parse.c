@@ -24,6 +24,7 @@ static const char *const fixed_flags[] = {
     "-Wno-ignored-attributes",
     "-Wno-unknown-pragmas",
     "-Wno-main",
+    "-Wno-deprecated-non-prototype",
 };
 #define N_FIXED_FLAGS (sizeof(fixed_flags) / sizeof(*fixed_flags))
 

@@ -9,6 +9,7 @@
 #include "kernel/unit/draft.h"
 
 #define ANONYMOUS_TAG "achar_anonymous_"
+#define PACK_DEPTH_MAX 32 /* #pragma pack(push) within each other */
 
 static bool name_is_type(void *context, const char *name, size_t size)
 {
@@ -248,6 +249,30 @@ void pieces_find_directives(struct draft *draft)
     cell_clear(&cell);
 }
 
+/* Gives pieces the packing that the pragmas before them ask for. */
+static void track_packing(struct draft *draft)
+{
+    unsigned stack[PACK_DEPTH_MAX], n = 0, now = 0;
+    for (size_t i = 0; i < draft->n_pieces; i++) {
+        struct piece *piece = &draft->pieces[i];
+        const char *at = piece_is_directive(piece, "pragma") ? strstr(piece->text, "pack") : NULL;
+        piece->pack = now;
+        if (!at)
+            continue;
+        const char *number = strpbrk(at, "0123456789)");
+        if (strstr(at, "pop")) {
+            now = n ? stack[--n] : 0;
+            continue;
+        }
+        if (strstr(at, "push") && n < PACK_DEPTH_MAX)
+            stack[n++] = now;
+        if (number && *number != ')')
+            now = (unsigned)strtoul(number, NULL, 10);
+        else if (!strstr(at, "push"))
+            now = 0;
+    }
+}
+
 bool pieces_cut(struct draft *draft)
 {
     struct cell_names names = draft_names(draft->analysis);
@@ -270,6 +295,7 @@ bool pieces_cut(struct draft *draft)
             draft->has_conditionals |= piece_is_directive(piece, "endif");
         }
     }
+    track_packing(draft);
     cell_clear(&cell);
     return is_whole;
 }

@@ -220,7 +220,8 @@ static void walk_cursor(struct reference *reference, CXCursor cursor)
 
 /* ---- headers and pragmas ---------------------------------------------------------------- */
 
-static void refer_headers(struct reference *reference, const char *text, size_t size)
+static void refer_headers(struct reference *reference, const char *text, size_t size,
+                          size_t piece)
 {
     struct draft *draft = reference->draft;
     CLEANUP(freep) uint32_t *used = NULL;
@@ -241,18 +242,37 @@ static void refer_headers(struct reference *reference, const char *text, size_t 
     for (size_t i = 0; i < draft->n_entities; i++) {
         const struct entity *at = draft->entities[i];
         bool is_wanted = at->role == ENTITY_PRAGMA || (r != 0 && at->role == ENTITY_INCLUDE);
-        if (is_wanted && at->definition->id < reference->definition->id)
+        if (is_wanted && at->piece < piece)
             definition_add_ref(reference->definition, at->definition->id);
     }
 }
 
 /* ---- all of it -------------------------------------------------------------------------- */
 
-static void refer_text(struct reference *reference, const char *text)
+static void refer_text(struct reference *reference, const char *text, size_t piece)
 {
     size_t size = strlen(text);
     refer_tokens(reference, text, size, 0);
-    refer_headers(reference, text, size);
+    refer_headers(reference, text, size, piece);
+}
+
+/* What a header says may depend on macros without parameters that stand before it. */
+static void refer_before_include(struct reference *reference, const struct entity *include)
+{
+    const struct draft *draft = reference->draft;
+    const struct graph *graph = draft->analysis->graph;
+    for (size_t i = 0; i < graph_count(graph); i++) {
+        const struct definition *at = graph_at(graph, i);
+        if (at->kind == DEFINITION_MACRO && graph_is_current(graph, at) &&
+            *macro_body(at) != '(')
+            definition_add_ref(reference->definition, at->id);
+    }
+    for (size_t i = 0; i < draft->n_entities; i++) {
+        const struct entity *at = draft->entities[i];
+        if (at->role == ENTITY_MACRO && at->piece < include->piece &&
+            *macro_body(at->definition) != '(')
+            definition_add_ref(reference->definition, at->definition->id);
+    }
 }
 
 static void refer_entity(struct draft *draft, struct entity *entity)
@@ -264,18 +284,21 @@ static void refer_entity(struct draft *draft, struct entity *entity)
                                   .origin = graph_get(draft->analysis->graph, origin)};
     if (entity->role == ENTITY_STALE)
         return;
+    if (entity->role == ENTITY_INCLUDE)
+        refer_before_include(&reference, entity);
     if (entity->role == ENTITY_MACRO) {
         const char *body = macro_body(definition);
         refer_tokens(&reference, body, strlen(body), 0);
     } else if (entity->role >= ENTITY_TYPE) {
         refer_text(&reference, definition->source ? definition->source
-                                                  : definition->declaration);
+                                                  : definition->declaration,
+                   entity->piece);
         if (entity->role != ENTITY_TYPE)
             refer_type(&reference, definition->type, 0);
         if (!entity->is_dynamic) /* else its initialiser is a statement of the cell */
             walk_cursor(&reference, entity->cursor);
         else if (definition->declaration)
-            refer_text(&reference, definition->declaration);
+            refer_text(&reference, definition->declaration, entity->piece);
     }
     drop_mixed_sites(definition);
     free(reference.stack);
@@ -294,7 +317,7 @@ static void refer_plan(struct draft *draft)
         const struct piece *piece = &draft->pieces[i];
         if (piece->is_active && !piece->origin &&
             (piece->kind == ITEM_STATEMENT || piece->kind == ITEM_VALUE))
-            refer_text(&reference, piece->text);
+            refer_text(&reference, piece->text, i);
     }
     for (size_t i = 0; i < draft->n_entities; i++) {
         const struct entity *entity = draft->entities[i];
@@ -302,7 +325,7 @@ static void refer_plan(struct draft *draft)
             continue;
         definition_add_ref(&statements, entity->definition->id);
         walk_cursor(&reference, entity->cursor);
-        refer_text(&reference, entity->initialiser);
+        refer_text(&reference, entity->initialiser, entity->piece);
     }
     drop_mixed_sites(&statements);
     draft->plan->refs = TAKE(statements.refs);

@@ -249,11 +249,19 @@ static char *without_lines(const char *text, size_t size)
 char *type_source(const struct piece *piece)
 {
     const struct declaration *declaration = &piece->declaration;
-    if (declaration->is_typedef || !declaration->n_declarators)
-        return must_strndup(piece->text, piece->size);
-    CLEANUP(freep) char *record =
-        without_lines(piece->text + declaration->record.start, declaration->record.size);
-    return must_format("%s;", record);
+    struct buffer out = {0};
+    if (piece->pack)
+        buffer_format(&out, "#pragma pack(push, %u)\n", piece->pack);
+    if (declaration->is_typedef || !declaration->n_declarators) {
+        buffer_add(&out, piece->text, piece->size);
+    } else {
+        CLEANUP(freep) char *record = without_lines(
+            piece->text + declaration->record.start, declaration->record.size);
+        buffer_format(&out, "%s;", record);
+    }
+    if (piece->pack)
+        buffer_add_string(&out, "\n#pragma pack(pop)");
+    return buffer_take(&out);
 }
 
 static void source_of_variable(struct draft *draft, struct entity *entity)

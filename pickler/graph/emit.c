@@ -215,7 +215,8 @@ void emitter_declare(struct emitter *emitter, const struct definition *definitio
     case DEFINITION_KIND_COUNT:
         return;
     case DEFINITION_INCLUDE:
-    case DEFINITION_PRAGMA:
+    case DEFINITION_PRAGMA: /* a header may depend on macros of the user's */
+        prepare(emitter, NULL, definition->refs, definition->n_refs);
         if (definition->source)
             add_text(emitter, definition->source);
         return;
