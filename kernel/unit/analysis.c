@@ -62,6 +62,11 @@ void analysis_set_flags(struct analysis *analysis, const char *const *flags, siz
     headers_set_flags(analysis->headers, flags, n);
 }
 
+const struct types *analysis_types(const struct analysis *analysis)
+{
+    return &analysis->types;
+}
+
 struct cell_names analysis_names(struct analysis *analysis)
 {
     return draft_names(analysis);

@@ -28,6 +28,8 @@ int analysis_accept(struct analysis *analysis, const struct plan *plan,
 int analysis_plan(struct analysis *analysis, uint32_t cell, int mode, const char *source,
                   size_t size, struct plan **ret, struct error *err) MUST_USE;
 
+const struct types *analysis_types(const struct analysis *analysis);
+
 /* How identifiers are known to this session, for cell.h. */
 struct cell_names analysis_names(struct analysis *analysis);
 

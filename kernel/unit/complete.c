@@ -194,6 +194,12 @@ static void collect_header_name(void *context, const char *name, bool is_macro)
         collect(collector, name, is_macro ? "macro" : "header");
 }
 
+static const char *const keywords[] = {
+    "auto",     "break",   "case",   "char",   "const",    "continue", "default", "do",
+    "double",   "else",    "enum",   "extern", "float",    "for",      "goto",    "if",
+    "inline",   "int",     "long",   "return", "short",    "signed",   "sizeof",  "static",
+    "struct",   "switch",  "typedef", "union", "unsigned", "void",     "volatile", "while"};
+
 static const char *plain_tag(const char *name)
 {
     const char *blank = strchr(name, ' ');
@@ -246,6 +252,8 @@ void analysis_complete(struct analysis *analysis, const char *source, size_t siz
     complete_by_clang(analysis, source, size, start, &collector);
     if (!is_member_place(source, start)) {
         collect_session(&collector, analysis->graph);
+        for (size_t i = 0; i < sizeof(keywords) / sizeof(*keywords); i++)
+            collect(&collector, keywords[i], "keyword");
         if (*prefix)
             headers_each(analysis->headers, prefix, collect_header_name, &collector);
     }

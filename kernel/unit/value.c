@@ -40,6 +40,16 @@ static uint32_t pointer_to(struct draft *draft, CXType type, const char *spellin
     return types_add(&draft->analysis->types, &pointer);
 }
 
+/* "int (*)(long)" where that can be written without knowing the parts, else by typeof. */
+static char *function_pointer(const char *function)
+{
+    const char *open = strchr(function, '(');
+    bool is_plain = open && !strchr(open + 1, '(') && !strstr(function, "typeof");
+    if (!is_plain)
+        return must_format("__typeof__(%s) *", function);
+    return must_format("%.*s(*)%s", (int)(open - function), function, open);
+}
+
 bool value_describe(struct draft *draft, struct value *ret)
 {
     CXCursor expression = clang_getNullCursor();
@@ -55,7 +65,7 @@ bool value_describe(struct draft *draft, struct value *ret)
     case CXType_FunctionProto:
     case CXType_FunctionNoProto: {
         CLEANUP(freep) char *function = typing_spelling(&typing, type);
-        ret->type_text = must_format("__typeof__(%s) *", function);
+        ret->type_text = function_pointer(function);
         ret->type = pointer_to(draft, type, ret->type_text);
         return true;
     }
