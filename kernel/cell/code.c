@@ -42,7 +42,8 @@ void cell_problem(struct cell *cell, enum cell_status status, uint32_t line,
 
 bool code_token_is(const struct code_token *token, char punctuator)
 {
-    return token->kind == TOKEN_PUNCTUATOR && token->size == 1 && *token->text == punctuator;
+    return token->kind == TOKEN_PUNCTUATOR && token->size == 1 &&
+           *token->text == punctuator;
 }
 
 /* Moves behind the lines of a group that is not compiled, to the directive that ends it:
@@ -57,7 +58,8 @@ static void skip_group(struct lexer *lexer, bool alternatives)
             return;
         if (token.kind != TOKEN_DIRECTIVE) {
             if (lexer->unterminated != '*')
-                lexer->unterminated = before.unterminated; /* prose may hold apostrophes */
+                lexer->unterminated =
+                    before.unterminated; /* prose may hold apostrophes */
             continue;
         }
         struct lexer ahead = *lexer;
@@ -107,8 +109,8 @@ static bool read_conditional(struct reader *reader, const struct token *at,
     if (!is_end && !is_else)
         return false;
     if (!reader->n_conditionals) {
-        cell_problem(reader->cell, CELL_INVALID, at->line, at->column, "'#%.*s' without '#if'",
-                     (int)name->size, name->text);
+        cell_problem(reader->cell, CELL_INVALID, at->line, at->column,
+                     "'#%.*s' without '#if'", (int)name->size, name->text);
         return false;
     }
     struct conditional *open = &reader->conditionals[reader->n_conditionals - 1];
@@ -133,12 +135,9 @@ static void read_directive(struct reader *reader, const struct token *at)
         end--;
     struct code *code = reader->code;
     GROW(code->directives, code->n_directives, code->directives_capacity);
-    code->directives[code->n_directives++] =
-        (struct directive){.place = {.start = at->text,
-                                     .end = end,
-                                     .line = at->line,
-                                     .column = at->column},
-                           .before = reader->n_tokens};
+    code->directives[code->n_directives++] = (struct directive){
+        .place = {.start = at->text, .end = end, .line = at->line, .column = at->column},
+        .before = reader->n_tokens};
 }
 
 static void read_tokens(struct reader *reader)
@@ -167,14 +166,17 @@ static void report_reader(const struct reader *reader)
     const struct lexer *lexer = &reader->lexer;
     uint32_t line = lexer->unterminated_line, column = lexer->unterminated_column;
     if (lexer->unterminated == '*')
-        cell_problem(reader->cell, CELL_INCOMPLETE, line, column, "the comment is not closed");
+        cell_problem(reader->cell, CELL_INCOMPLETE, line, column,
+                     "the comment is not closed");
     else if (lexer->unterminated == '"')
-        cell_problem(reader->cell, CELL_INVALID, line, column, "the string is not closed");
+        cell_problem(reader->cell, CELL_INVALID, line, column,
+                     "the string is not closed");
     else if (lexer->unterminated)
         cell_problem(reader->cell, CELL_INVALID, line, column,
                      "the character constant is not closed");
     if (reader->n_conditionals) {
-        const struct conditional *open = &reader->conditionals[reader->n_conditionals - 1];
+        const struct conditional *open =
+            &reader->conditionals[reader->n_conditionals - 1];
         cell_problem(reader->cell, CELL_INCOMPLETE, open->line, open->column,
                      "'#if' without '#endif'");
     }

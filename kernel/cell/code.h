@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A cell as the splitter sees it: its tokens without directives, with those macros expanded
- * that hold braces, semicolons, types or statements, and every bracket with its partner.
- * A token that comes from a macro stands for the whole text of the macro's use. */
+ * A cell as the splitter sees it: its tokens without directives, with those macros
+ * expanded that hold braces, semicolons, types or statements, and every bracket with its
+ * partner. A token that comes from a macro stands for the whole text of the macro's use.
+ */
 #ifndef ACHAR_CELL_CODE_H
 #define ACHAR_CELL_CODE_H
 

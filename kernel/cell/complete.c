@@ -35,21 +35,24 @@ static bool ends_with_cast(const struct code *code)
         return false;
     for (size_t i = last; i-- > 0;)
         if (code_token_is(&code->tokens[i], '(') && code->tokens[i].match == last)
-            return is_type_word(&code->tokens[i + 1]) && (i == 0 || !code->tokens[i - 1].word);
+            return is_type_word(&code->tokens[i + 1]) &&
+                   (i == 0 || !code->tokens[i - 1].word);
     return false;
 }
 
 static bool wants_operand(const struct code *code)
 {
-    static const char *const words[] = {"sizeof", "_Alignof", "__alignof__", "__extension__",
-                                        "_Generic"};
+    static const char *const words[] = {"sizeof", "_Alignof", "__alignof__",
+                                        "__extension__", "_Generic"};
     const struct code_token *last = &code->tokens[code->n_tokens - 1];
     for (size_t i = 0; last->word && i < sizeof(words) / sizeof(*words); i++)
-        if (strlen(words[i]) == last->size && memcmp(words[i], last->text, last->size) == 0)
+        if (strlen(words[i]) == last->size &&
+            memcmp(words[i], last->text, last->size) == 0)
             return true;
     if (last->kind != TOKEN_PUNCTUATOR)
         return false;
-    if (last->size == 2 && (memcmp(last->text, "++", 2) == 0 || memcmp(last->text, "--", 2) == 0))
+    if (last->size == 2 &&
+        (memcmp(last->text, "++", 2) == 0 || memcmp(last->text, "--", 2) == 0))
         return false;
     return last->size > 1 || !strchr(")]};", *last->text);
 }
@@ -77,16 +80,18 @@ static char *indent_after(const char *text, size_t size, const struct code *code
     size_t indent = 0;
     while (line + indent < text + size && (line[indent] == ' ' || line[indent] == '\t'))
         indent++;
-    const struct code_token *last = code->n_tokens ? &code->tokens[code->n_tokens - 1] : NULL;
+    const struct code_token *last =
+        code->n_tokens ? &code->tokens[code->n_tokens - 1] : NULL;
     bool opens = last && last->kind == TOKEN_PUNCTUATOR && last->size == 1 &&
                  last->place.end == text + size && strchr("{([:", *last->text);
     bool waits = cell->problem && strstr(cell->problem, "a statement");
-    indent = (indent < INDENT_MAX ? indent : INDENT_MAX) + (opens || waits ? INDENT_STEP : 0);
+    indent =
+        (indent < INDENT_MAX ? indent : INDENT_MAX) + (opens || waits ? INDENT_STEP : 0);
     return must_format("%*s", (int)indent, "");
 }
 
-static enum cell_status judge(const char *text, size_t size, const struct cell_names *names,
-                              char **ret_indent)
+static enum cell_status judge(const char *text, size_t size,
+                              const struct cell_names *names, char **ret_indent)
 {
     struct cell cell, ignored = {0};
     struct code code;

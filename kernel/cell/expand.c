@@ -14,9 +14,9 @@ struct expander {
     struct code *code;
     size_t work;
     int depth;
-    struct place place;        /* of the macro use that is being expanded */
-    struct place pending;      /* of uses that expanded to nothing; start NULL: none */
-    const size_t *closers;     /* of the lexed tokens: index of the matching parenthesis */
+    struct place place;    /* of the macro use that is being expanded */
+    struct place pending;  /* of uses that expanded to nothing; start NULL: none */
+    const size_t *closers; /* of the lexed tokens: index of the matching parenthesis */
     const struct token *lexed;
 };
 
@@ -70,8 +70,8 @@ static size_t find_closer(struct expander *expander, const struct token *tokens,
 
 /* Cuts what stands between the parentheses at commas; the last of a variadic macro's
  * arguments takes the rest. */
-static void cut_arguments(const struct macro *macro, const struct token *tokens, size_t open,
-                          size_t close, struct range *arguments)
+static void cut_arguments(const struct macro *macro, const struct token *tokens,
+                          size_t open, size_t close, struct range *arguments)
 {
     size_t argument = 0, from = open + 1;
     int depth = 0;
@@ -141,8 +141,8 @@ static size_t expand_at(struct expander *expander, const struct token *tokens, s
 
 /* The use at `index` ends at `last`. */
 static void expand_use(struct expander *expander, struct word *word,
-                       const struct macro *macro, const struct token *tokens, size_t index,
-                       size_t last)
+                       const struct macro *macro, const struct token *tokens,
+                       size_t index, size_t last)
 {
     struct range *arguments = NULL;
     if (macro->has_arguments && macro->n_parameters) {
@@ -225,8 +225,8 @@ static struct place place_of(const struct token *first, const struct token *last
 }
 
 /* Expands the use at `index`. What becomes nothing is joined to the token behind it. */
-static size_t expand_lexed(struct expander *expander, const struct token *tokens, size_t n,
-                           size_t index)
+static size_t expand_lexed(struct expander *expander, const struct token *tokens,
+                           size_t n, size_t index)
 {
     struct code *code = expander->code;
     size_t first = code->n_tokens;

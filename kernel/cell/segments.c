@@ -42,8 +42,8 @@ static bool is_name_start(const char *at, const char *end)
            lexer_next(&lexer).kind == TOKEN_IDENTIFIER;
 }
 
-static void add_segment(struct scanner *scanner, int kind, const char *start, const char *end,
-                        uint32_t line, uint32_t column)
+static void add_segment(struct scanner *scanner, int kind, const char *start,
+                        const char *end, uint32_t line, uint32_t column)
 {
     GROW(scanner->segments, scanner->n_segments, scanner->capacity);
     scanner->segments[scanner->n_segments++] =
@@ -88,16 +88,17 @@ static bool is_statement_start(struct scanner *scanner, const char *at)
 
 static bool is_known(struct scanner *scanner, const struct token *word)
 {
-    static const char *const operators[] = {"sizeof", "_Alignof", "__alignof__",
+    static const char *const operators[] = {"sizeof",        "_Alignof", "__alignof__",
                                             "__extension__", "_Generic", "__func__",
-                                            "true", "false"};
+                                            "true",          "false"};
     for (size_t i = 0; i < sizeof(operators) / sizeof(*operators); i++)
         if (token_is(word, operators[i]))
             return true;
     if (token_is_keyword(word))
         return false;
     const struct cell_names *names = scanner->names;
-    if (names && names->is_visible && names->is_visible(names->context, word->text, word->size))
+    if (names && names->is_visible &&
+        names->is_visible(names->context, word->text, word->size))
         return true;
     return words_get(scanner->words, word->text, word->size)->is_mentioned;
 }
@@ -175,8 +176,9 @@ static int kind_at(struct scanner *scanner, const char *at)
             return is_first ? SEGMENT_CELL_MAGIC : SEGMENT_LINE_MAGIC;
         if (!is_name_start(at + 1, end))
             return SEGMENT_C;
-        return is_magic_name(scanner, at + 1) && is_question(scanner, at) ? SEGMENT_HELP
-                                                                          : SEGMENT_LINE_MAGIC;
+        return is_magic_name(scanner, at + 1) && is_question(scanner, at)
+                   ? SEGMENT_HELP
+                   : SEGMENT_LINE_MAGIC;
     case '!':
         return is_shell(scanner, at) ? SEGMENT_SHELL : SEGMENT_C;
     case '?':
@@ -203,7 +205,8 @@ static bool may_be_magic(const struct scanner *scanner, const struct token *toke
 /* Ends the C before the magic and goes on behind its line, or at the end of the cell. */
 static void take_magic(struct scanner *scanner, const struct token *token, int kind)
 {
-    const char *end = kind == SEGMENT_CELL_MAGIC ? scanner->end : line_end(scanner, token->text);
+    const char *end =
+        kind == SEGMENT_CELL_MAGIC ? scanner->end : line_end(scanner, token->text);
     add_c(scanner, token->text - (token->column - 1));
     const char *trimmed = end;
     while (trimmed > token->text && trimmed[-1] == '\r')
@@ -244,8 +247,7 @@ static void scan(struct scanner *scanner)
         struct token token = lexer_next(&scanner->lexer);
         if (token.kind == TOKEN_END)
             return;
-        if (may_be_magic(scanner, &token) &&
-            is_statement_start(scanner, token.text)) {
+        if (may_be_magic(scanner, &token) && is_statement_start(scanner, token.text)) {
             int kind = kind_at(scanner, token.text);
             if (kind != SEGMENT_C) {
                 take_magic(scanner, &token, kind);

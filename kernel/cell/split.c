@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Finds where items end. Brackets are jumped over by their partner and statements are
- * followed with a stack of their own, so that no nesting is too deep and all is linear. */
+ * followed with a stack of their own, so that no nesting is too deep and all is linear.
+ */
 #include "kernel/cell/code.h"
 
 #include <string.h>
@@ -9,10 +10,10 @@
 struct splitter {
     struct code *code;
     struct cell *cell;
-    size_t at;           /* the next token */
+    size_t at; /* the next token */
     size_t next_directive;
-    size_t capacity;     /* of cell->items */
-    char *open;          /* statements that wait for an inner one: 'i'f, 'd'o; owned */
+    size_t capacity; /* of cell->items */
+    char *open;      /* statements that wait for an inner one: 'i'f, 'd'o; owned */
     size_t n_open, open_capacity;
 };
 
@@ -35,12 +36,14 @@ static bool has_class(const struct code_token *token, enum word_class class)
 
 static bool is_opener(const struct code_token *token)
 {
-    return code_token_is(token, '(') || code_token_is(token, '[') || code_token_is(token, '{');
+    return code_token_is(token, '(') || code_token_is(token, '[') ||
+           code_token_is(token, '{');
 }
 
 static bool is_closer(const struct code_token *token)
 {
-    return code_token_is(token, ')') || code_token_is(token, ']') || code_token_is(token, '}');
+    return code_token_is(token, ')') || code_token_is(token, ']') ||
+           code_token_is(token, '}');
 }
 
 static bool at_end(const struct splitter *splitter)
@@ -78,11 +81,13 @@ static void skip_attribute(struct splitter *splitter)
         skip_group(splitter);
 }
 
-static bool starts_type_name(const struct code_token *token, const struct code_token *next)
+static bool starts_type_name(const struct code_token *token,
+                             const struct code_token *next)
 {
     return token->word && token->word->is_type &&
            (next->kind == TOKEN_IDENTIFIER || next->kind == TOKEN_END ||
-            code_token_is(next, '*') || code_token_is(next, '(') || code_token_is(next, ';'));
+            code_token_is(next, '*') || code_token_is(next, '(') ||
+            code_token_is(next, ';'));
 }
 
 static bool starts_type(const struct splitter *splitter, size_t ahead)
@@ -159,8 +164,8 @@ static bool skip_head(struct splitter *splitter)
         skip_case(splitter);
         return true;
     }
-    bool may_be_label = word_is(token, "default") ||
-                        (token->word && token->word->class == WORD_PLAIN);
+    bool may_be_label =
+        word_is(token, "default") || (token->word && token->word->class == WORD_PLAIN);
     if (may_be_label && code_token_is(peek(splitter, 1), ':')) {
         splitter->at += 2;
         return true;
@@ -198,7 +203,8 @@ static bool close_statements(struct splitter *splitter)
 static bool is_macro_block(struct splitter *splitter)
 {
     const struct code_token *token = peek(splitter, 0), *next = peek(splitter, 1);
-    if (!token->word || !code_token_is(next, '(') || next->match >= splitter->code->n_tokens)
+    if (!token->word || !code_token_is(next, '(') ||
+        next->match >= splitter->code->n_tokens)
         return false;
     return code_token_is(&splitter->code->tokens[next->match + 1], '{') &&
            words_macro(splitter->code->words, token->word);
@@ -295,8 +301,8 @@ static void skip_tag(struct splitter *splitter)
 
 struct declaration {
     bool is_typedef;
-    bool has_value;  /* `=` was met */
-    size_t list;     /* index + 1 of the last `(` that may open a parameter list */
+    bool has_value; /* `=` was met */
+    size_t list;    /* index + 1 of the last `(` that may open a parameter list */
 };
 
 static bool is_behind_list(const struct splitter *splitter,
@@ -389,7 +395,8 @@ static enum item_kind skip_declaration(struct splitter *splitter)
             note_typedef_names(splitter, from);
         return kind;
     }
-    missing(splitter, declaration.list && !declaration.has_value ? "a body or ';'" : "';'");
+    missing(splitter,
+            declaration.list && !declaration.has_value ? "a body or ';'" : "';'");
     return ITEM_DECLARATION;
 }
 
@@ -461,14 +468,16 @@ static void add_item(struct splitter *splitter, const char *text, enum item_kind
 {
     struct cell *cell = splitter->cell;
     GROW(cell->items, cell->n_items, splitter->capacity);
-    cell->items[cell->n_items++] = (struct item){.kind = kind,
-                                                 .start = (size_t)(first->start - text),
-                                                 .size = (size_t)(last->end - first->start),
-                                                 .line = first->line,
-                                                 .column = first->column};
+    cell->items[cell->n_items++] =
+        (struct item){.kind = kind,
+                      .start = (size_t)(first->start - text),
+                      .size = (size_t)(last->end - first->start),
+                      .line = first->line,
+                      .column = first->column};
 }
 
-static void add_directives(struct splitter *splitter, const char *text, const char *before)
+static void add_directives(struct splitter *splitter, const char *text,
+                           const char *before)
 {
     const struct code *code = splitter->code;
     for (; splitter->next_directive < code->n_directives; splitter->next_directive++) {

@@ -29,7 +29,8 @@ static const struct {
     {WORD_TAG, " struct union enum "},
     {WORD_ATTRIBUTE, " __attribute__ __attribute typeof __typeof__ __typeof typeof_unqual"
                      " _Alignas alignas _Atomic _BitInt __declspec "},
-    {WORD_STATEMENT, " if else for while do switch case default return break continue goto "},
+    {WORD_STATEMENT,
+     " if else for while do switch case default return break continue goto "},
 };
 
 static bool list_has(const char *list, const char *text, size_t size)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The identifiers of one cell, each once: what part they play at the start of an item, and
- * the macro they stand for. The cell's own typedefs and #defines are added as it is read. */
+ * The identifiers of one cell, each once: what part they play at the start of an item,
+ * and the macro they stand for. The cell's own typedefs and #defines are added as it is
+ * read. */
 #ifndef ACHAR_CELL_WORDS_H
 #define ACHAR_CELL_WORDS_H
 
@@ -39,7 +40,8 @@ struct word {
 
 struct words;
 
-struct words *words_new(const struct cell_names *names) MUST_USE; /* names: borrowed or NULL */
+struct words *
+words_new(const struct cell_names *names) MUST_USE; /* names: borrowed or NULL */
 void words_free(struct words *words);
 DEFINE_FREEP(struct words, words_free)
 

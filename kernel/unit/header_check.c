@@ -27,12 +27,13 @@ static int report(CXTranslationUnit unit, struct error *err)
         CXDiagnostic diagnostic = clang_getDiagnostic(unit, i);
         CXString file, text = clang_getDiagnosticSpelling(diagnostic);
         unsigned line;
-        clang_getPresumedLocation(clang_getDiagnosticLocation(diagnostic), &file, &line, NULL);
+        clang_getPresumedLocation(clang_getDiagnosticLocation(diagnostic), &file, &line,
+                                  NULL);
         const char *name = clang_getCString(file);
         if (clang_getDiagnosticSeverity(diagnostic) >= CXDiagnostic_Error && name &&
             strncmp(name, "/usr/", 5) != 0)
-            result = error_set(err, -EINVAL, "header '%s' does not compile, line %u: %s", name,
-                               line, clang_getCString(text));
+            result = error_set(err, -EINVAL, "header '%s' does not compile, line %u: %s",
+                               name, line, clang_getCString(text));
         clang_disposeString(file);
         clang_disposeString(text);
         clang_disposeDiagnostic(diagnostic);
@@ -49,7 +50,8 @@ int header_check(const char *text, size_t size, struct error *err)
     CXIndex index = clang_createIndex(0, 0);
     CXTranslationUnit unit = NULL;
     clang_parseTranslationUnit2(index, file.Filename, arguments,
-                                sizeof(arguments) / sizeof(*arguments), &file, 1, 0, &unit);
+                                sizeof(arguments) / sizeof(*arguments), &file, 1, 0,
+                                &unit);
     int result = unit ? report(unit, err) : 0;
     if (unit)
         clang_disposeTranslationUnit(unit);

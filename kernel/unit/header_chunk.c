@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Parses macro-free declarations by their tokens. The grammar makes it possible without
- * knowing any type: a declaration has one base type, which is a keyword, a tag, typeof or,
- * when none of these came before, the first identifier; the next one is what it declares. */
+ * knowing any type: a declaration has one base type, which is a keyword, a tag, typeof
+ * or, when none of these came before, the first identifier; the next one is what it
+ * declares. */
 #include <string.h>
 
 #include "kernel/unit/header_index.h"
 #include "pickler/base/lex.h"
 
-#define GROUP_DEPTH_MAX 512 /* of nested brackets; deeper ones hold no names that count */
+#define GROUP_DEPTH_MAX 512 /* of nested brackets; deeper ones hold no names that count  \
+                             */
 
 struct parser {
     struct header_index *index;
@@ -64,9 +66,9 @@ static void declare(struct parser *parser, uint32_t number, bool is_type)
 /* Attributes mention other declarations only as arguments of these. */
 static bool is_telling_attribute(const struct token *token)
 {
-    static const char *const words[] = {"aligned",     "__aligned__",     "cleanup",
-                                        "__cleanup__", "__vector_size__", "vector_size",
-                                        "sizeof",      NULL};
+    static const char *const words[] = {
+        "aligned",         "__aligned__", "cleanup", "__cleanup__",
+        "__vector_size__", "vector_size", "sizeof",  NULL};
     for (size_t i = 0; words[i]; i++)
         if (token_is(token, words[i]))
             return true;
@@ -124,25 +126,27 @@ static enum group read_tag(struct parser *parser, bool may_declare)
 
 struct level {
     enum group group;
-    bool has_base;  /* the type of the member or parameter was there */
-    bool is_value;  /* behind `=` of an enumerator or `:` of a bit-field */
+    bool has_base; /* the type of the member or parameter was there */
+    bool is_value; /* behind `=` of an enumerator or `:` of a bit-field */
     bool expects_enumerator;
 };
 
 struct levels {
     struct level at[GROUP_DEPTH_MAX + 1]; /* the last one is all that is deeper: code */
     size_t depth;
-    enum group next;  /* of the next bracket */
-    bool is_member;   /* behind `.` or `->` */
-    bool declares;    /* tags and enumerators inside belong to the chunk */
+    enum group next; /* of the next bracket */
+    bool is_member;  /* behind `.` or `->` */
+    bool declares;   /* tags and enumerators inside belong to the chunk */
 };
 
 static struct level *top_of(struct levels *levels)
 {
-    return &levels->at[levels->depth <= GROUP_DEPTH_MAX ? levels->depth - 1 : GROUP_DEPTH_MAX];
+    return &levels->at[levels->depth <= GROUP_DEPTH_MAX ? levels->depth - 1
+                                                        : GROUP_DEPTH_MAX];
 }
 
-static enum group group_of_bracket(struct parser *parser, struct levels *levels, char bracket)
+static enum group group_of_bracket(struct parser *parser, struct levels *levels,
+                                   char bracket)
 {
     if (bracket == '[')
         return GROUP_CODE;
@@ -170,7 +174,8 @@ static void open_group(struct parser *parser, struct levels *levels)
 static void see_name(struct parser *parser, struct levels *levels)
 {
     struct level *level = top_of(levels);
-    bool is_name = level->has_base && level->group != GROUP_CODE && level->group != GROUP_ENUM;
+    bool is_name =
+        level->has_base && level->group != GROUP_CODE && level->group != GROUP_ENUM;
     if (level->expects_enumerator && levels->declares)
         declare(parser, parser->name, false);
     else if (!levels->is_member && (!is_name || level->is_value))
@@ -344,13 +349,15 @@ static void read_declaration(struct parser *parser)
 
 void header_chunks_read(struct header_index *index)
 {
-    struct parser parser = {.index = index,
-                            .lexer = lexer_init(buffer_string(&index->flat), index->flat.size)};
+    struct parser parser = {
+        .index = index,
+        .lexer = lexer_init(buffer_string(&index->flat), index->flat.size)};
     if (!index->flat.size)
         return;
     advance(&parser);
     while (parser.token.kind != TOKEN_END) {
-        struct header_chunk chunk = {.start = (size_t)(parser.token.text - index->flat.data),
+        struct header_chunk chunk = {.start =
+                                         (size_t)(parser.token.text - index->flat.data),
                                      .mentions = index->mentions.n};
         parser.chunk = (uint32_t)index->n_chunks;
         read_declaration(&parser);

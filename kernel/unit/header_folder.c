@@ -10,20 +10,20 @@ char *header_compiler_folder(void)
 {
     static const char *const patterns[] = {
         "/gcc/*/*/include", /* these ask less of the preprocessor */
-        "/../gcc/*/*/include",
-        "/../lib/gcc/*/*/include",
-        "/../../gcc/*/*/include",
-        "/clang/*/include",
-        "/../llvm-*/lib/clang/*/include",
+        "/../gcc/*/*/include", "/../lib/gcc/*/*/include",        "/../../gcc/*/*/include",
+        "/clang/*/include",    "/../llvm-*/lib/clang/*/include",
     };
     Dl_info library;
     if (!dladdr((void *)clang_createIndex, &library) || !library.dli_fname)
         return NULL;
     const char *slash = strrchr(library.dli_fname, '/');
-    CLEANUP(freep) char *folder =
-        slash ? must_strndup(library.dli_fname, (size_t)(slash - library.dli_fname)) : NULL;
+    CLEANUP(freep)
+    char *folder =
+        slash ? must_strndup(library.dli_fname, (size_t)(slash - library.dli_fname))
+              : NULL;
     char *found = NULL;
-    for (size_t i = 0; folder && !found && i < sizeof(patterns) / sizeof(*patterns); i++) {
+    for (size_t i = 0; folder && !found && i < sizeof(patterns) / sizeof(*patterns);
+         i++) {
         CLEANUP(freep) char *pattern = must_format("%s%s", folder, patterns[i]);
         glob_t paths = {0};
         if (glob(pattern, 0, NULL, &paths) == 0 && paths.gl_pathc)

@@ -184,8 +184,8 @@ static void mention_macro(struct header_index *index, struct header_macro *macro
         if (token.kind != TOKEN_IDENTIFIER)
             continue;
         uint32_t name = header_names_add(&index->names, token.text, token.size);
-        uint32_t *seen = is_tag ? &index->names.names[name].seen_tag
-                                : &index->names.names[name].seen;
+        uint32_t *seen =
+            is_tag ? &index->names.names[name].seen_tag : &index->names.names[name].seen;
         if (*seen == mark || index->names.names[name].word != HEADER_NAME)
             continue;
         *seen = mark;
@@ -209,7 +209,8 @@ static bool may_be_named_variadic(const struct entry *entry, size_t name_size)
     const char *close = memchr(entry->text, ')', entry->size);
     size_t size = strlen("__VA_ARGS__");
     return close && close[-1] != '(' &&
-           !((size_t)(close - entry->text) > size && memcmp(close - size, "__VA_ARGS__", size) == 0);
+           !((size_t)(close - entry->text) > size &&
+             memcmp(close - size, "__VA_ARGS__", size) == 0);
 }
 
 static bool is_named_variadic(struct replay *replay, const struct entry *entry,
@@ -232,10 +233,11 @@ static void add_macro(struct replay *replay, uint32_t name)
     bool variadic = is_named_variadic(replay, entry, index->names.names[name].size);
     GROW(index->macros, index->n_macros, index->macros_capacity);
     struct header_macro *macro = &index->macros[index->n_macros++];
-    *macro = (struct header_macro){.text = header_macro_text(entry->text, entry->size, variadic),
-                                   .name = name,
-                                   .include = entry->include,
-                                   .is_predefined = entry->is_predefined};
+    *macro = (struct header_macro){
+        .text = header_macro_text(entry->text, entry->size, variadic),
+        .name = name,
+        .include = entry->include,
+        .is_predefined = entry->is_predefined};
     index->names.names[name].macro = (uint32_t)index->n_macros;
     mention_macro(index, macro);
 }

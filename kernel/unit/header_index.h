@@ -19,9 +19,9 @@ struct mentions {
 };
 
 struct header_chunk {
-    size_t start, size;  /* in the index's flat text */
-    uint32_t include;    /* the number of the #include line it came by */
-    uint32_t pack;       /* alignment of #pragma pack, 0: none */
+    size_t start, size; /* in the index's flat text */
+    uint32_t include;   /* the number of the #include line it came by */
+    uint32_t pack;      /* alignment of #pragma pack, 0: none */
     size_t mentions, n_mentions;
 };
 

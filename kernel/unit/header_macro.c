@@ -26,8 +26,9 @@ static void add_parameters(struct buffer *out, const char *text, const char *clo
                            bool is_named_variadic)
 {
     size_t size = (size_t)(close - text), rest = strlen(REST);
-    bool is_variadic = size > rest && memcmp(close - rest, REST, rest) == 0 &&
-                       (close[-(ptrdiff_t)rest - 1] == '(' || close[-(ptrdiff_t)rest - 1] == ',');
+    bool is_variadic =
+        size > rest && memcmp(close - rest, REST, rest) == 0 &&
+        (close[-(ptrdiff_t)rest - 1] == '(' || close[-(ptrdiff_t)rest - 1] == ',');
     buffer_add(out, text, is_variadic ? size - rest : size);
     if (is_variadic || is_named_variadic)
         buffer_add_string(out, "...");
@@ -43,7 +44,7 @@ char *header_macro_text(const char *text, size_t size, bool is_named_variadic)
     }
     while (at < end) {
         size_t left = (size_t)(end - at);
-        size_t paste = (unsigned char)*at == 0xa6 ? 1
+        size_t paste = (unsigned char)*at == 0xa6               ? 1
                        : left >= 4 && memcmp(at, PASTE, 4) == 0 ? 4
                                                                 : 0;
         if (paste)
@@ -57,7 +58,8 @@ char *header_macro_text(const char *text, size_t size, bool is_named_variadic)
 
 /* Whether `NAME(` stands before the parameter whose dots are at `dots`, on its logical
  * line and behind "define". */
-static bool is_of_macro(const char *start, const char *dots, const char *name, size_t size)
+static bool is_of_macro(const char *start, const char *dots, const char *name,
+                        size_t size)
 {
     const char *open = memrchr(start, '(', (size_t)(dots - start));
     if (!open || (size_t)(open - start) < size + 7)
@@ -75,8 +77,8 @@ static bool is_name_byte(char c)
 static bool search(const char *text, size_t size, const char *name, size_t name_size)
 {
     const char *end = text + size;
-    for (const char *at = text;
-         (at = memmem(at, (size_t)(end - at), "...", 3)) != NULL; at += 3)
+    for (const char *at = text; (at = memmem(at, (size_t)(end - at), "...", 3)) != NULL;
+         at += 3)
         if (at > text && is_name_byte(at[-1]) &&
             (!name || is_of_macro(text, at, name, name_size)))
             return true;
@@ -87,7 +89,8 @@ bool header_file_has_named_variadic(const char *path, const char *name, size_t s
 {
     CLEANUP(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat status;
-    if (fd < 0 || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || status.st_size == 0)
+    if (fd < 0 || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) ||
+        status.st_size == 0)
         return false;
     size_t length = (size_t)status.st_size;
     char *text = mmap(NULL, length, PROT_READ, MAP_PRIVATE, fd, 0);

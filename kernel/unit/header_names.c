@@ -26,7 +26,8 @@ static const struct {
     {HEADER_TYPEOF, " typeof __typeof__ __typeof _Atomic _Static_assert "},
     {HEADER_QUALIFIER,
      " extern const static inline volatile register restrict __inline __inline__ __const"
-     " __restrict __extension__ __restrict__ __volatile__ _Noreturn _Thread_local __thread"
+     " __restrict __extension__ __restrict__ __volatile__ _Noreturn _Thread_local "
+     "__thread"
      " auto __const__ __volatile "},
     {HEADER_TYPEDEF, " typedef "},
 };
@@ -34,7 +35,8 @@ static const struct {
 static enum header_word word_of(const char *text, size_t size)
 {
     for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-        for (const char *at = words[i].list; (at = memmem(at, strlen(at), text, size)); at++)
+        for (const char *at = words[i].list; (at = memmem(at, strlen(at), text, size));
+             at++)
             if (at[-1] == ' ' && at[size] == ' ')
                 return words[i].word;
     return HEADER_KEYWORD;
@@ -56,7 +58,8 @@ static uint32_t *slot_of(const struct header_names *names, const char *text, siz
         if (!*slot)
             return slot;
         const struct header_name *name = &names->names[*slot - 1];
-        if (name->hash == hash && name->size == size && memcmp(name->text, text, size) == 0)
+        if (name->hash == hash && name->size == size &&
+            memcmp(name->text, text, size) == 0)
             return slot;
     }
 }
@@ -82,17 +85,17 @@ uint32_t header_names_add(struct header_names *names, const char *text, size_t s
         return *slot - 1;
     GROW(names->names, names->n, names->capacity);
     struct token token = {.kind = TOKEN_IDENTIFIER, .text = text, .size = size};
-    names->names[names->n] = (struct header_name){.text = must_strndup(text, size),
-                                                  .size = (uint32_t)size,
-                                                  .hash = hash,
-                                                  .word = token_is_keyword(&token)
-                                                              ? word_of(text, size)
-                                                              : HEADER_NAME};
+    names->names[names->n] = (struct header_name){
+        .text = must_strndup(text, size),
+        .size = (uint32_t)size,
+        .hash = hash,
+        .word = token_is_keyword(&token) ? word_of(text, size) : HEADER_NAME};
     *slot = (uint32_t)++names->n;
     return *slot - 1;
 }
 
-uint32_t header_names_find(const struct header_names *names, const char *text, size_t size)
+uint32_t header_names_find(const struct header_names *names, const char *text,
+                           size_t size)
 {
     if (!names->n_slots)
         return NO_NAME;

@@ -19,7 +19,7 @@ enum header_word {
     HEADER_TYPEOF,    /* parentheses follow */
     HEADER_QUALIFIER, /* goes with a base type, not being one */
     HEADER_TYPEDEF,
-    HEADER_KEYWORD,   /* int, unsigned, sizeof, ... */
+    HEADER_KEYWORD, /* int, unsigned, sizeof, ... */
 };
 
 struct chunk_list {
@@ -47,7 +47,8 @@ struct header_names {
 
 void header_names_clear(struct header_names *names);
 uint32_t header_names_add(struct header_names *names, const char *text, size_t size);
-uint32_t header_names_find(const struct header_names *names, const char *text, size_t size);
+uint32_t header_names_find(const struct header_names *names, const char *text,
+                           size_t size);
 void chunk_list_add(struct chunk_list *list, uint32_t chunk); /* no duplicates in a row */
 
 #endif

@@ -23,11 +23,13 @@ struct reach {
     struct header_index *index;
     struct header_marks *marks;
     const struct graph *graph;
-    struct name_ids hidden;  /* full names ("struct point") and their last words */
-    struct name_ids seen;    /* names that no header knows: 1 as itself, 2 as a tag, 3 both */
-    struct list mentions; /* of header text, still to be followed */
+    struct name_ids hidden; /* full names ("struct point") and their last words */
+    struct name_ids
+        seen; /* names that no header knows: 1 as itself, 2 as a tag, 3 both */
+    struct list mentions;       /* of header text, still to be followed */
     struct list chunks, macros; /* reached, from headers */
-    struct list definitions;    /* reached ids, from the session; all before `done` followed */
+    struct list
+        definitions; /* reached ids, from the session; all before `done` followed */
     size_t macros_done, definitions_done;
     unsigned char *has_definition; /* by id */
     bool pastes;
@@ -54,7 +56,8 @@ static void add_definition(struct reach *reach, const struct definition *definit
 
 static bool is_late_bound(const struct definition *definition)
 {
-    return definition->kind == DEFINITION_FUNCTION || definition->kind == DEFINITION_VARIABLE;
+    return definition->kind == DEFINITION_FUNCTION ||
+           definition->kind == DEFINITION_VARIABLE;
 }
 
 /* A reference of a definition: functions and variables follow their name. */
@@ -143,7 +146,8 @@ static bool see_word(struct reach *reach, uint32_t number, const char *text, siz
                      bool is_tag)
 {
     if (number != NO_NAME) {
-        uint32_t *mark = is_tag ? &reach->marks->tag_words[number] : &reach->marks->words[number];
+        uint32_t *mark =
+            is_tag ? &reach->marks->tag_words[number] : &reach->marks->words[number];
         bool is_new = *mark != reach->marks->generation;
         *mark = reach->marks->generation;
         return is_new;
@@ -158,8 +162,8 @@ static bool see_word(struct reach *reach, uint32_t number, const char *text, siz
     return true;
 }
 
-static void reach_header_word(struct reach *reach, uint32_t number, const struct found *found,
-                              bool is_tag)
+static void reach_header_word(struct reach *reach, uint32_t number,
+                              const struct found *found, bool is_tag)
 {
     const struct header_name *name = &reach->index->names.names[number];
     /* a session macro's body may mean the header's function of the same name */
@@ -196,7 +200,8 @@ static void mention_member(struct reach *reach, const char *text, size_t size)
 
 static bool is_tag_word(const struct token *token)
 {
-    return token_is(token, "struct") || token_is(token, "union") || token_is(token, "enum");
+    return token_is(token, "struct") || token_is(token, "union") ||
+           token_is(token, "enum");
 }
 
 static void mention_text(struct reach *reach, const char *text, size_t size)
@@ -207,7 +212,8 @@ static void mention_text(struct reach *reach, const char *text, size_t size)
         struct token token = lexer_next(&lexer);
         if (token.kind == TOKEN_END)
             return;
-        if (is_directive && (token_is(&token, "include") || token_is(&token, "include_next"))) {
+        if (is_directive &&
+            (token_is(&token, "include") || token_is(&token, "include_next"))) {
             lexer_skip_line(&lexer);
             is_directive = false;
             continue;
@@ -247,8 +253,8 @@ static void mention_definition(struct reach *reach, const struct definition *def
         if (follows_all)
             follow(reach, definition->refs[i]);
     }
-    if (definition->kind != DEFINITION_MACRO)
-        add_names(&refs, definition);
+    add_names(&refs, definition);
+    const struct found none = {0}, own = {.is_ordinary = true, .is_macro = true};
     struct lexer lexer = lexer_init(text, strlen(text));
     for (;;) {
         struct token token = lexer_next(&lexer);
@@ -258,11 +264,10 @@ static void mention_definition(struct reach *reach, const struct definition *def
             continue;
         uint32_t id = name_ids_get(&refs, token.text, token.size);
         uint32_t number = header_names_find(&reach->index->names, token.text, token.size);
-        struct found none = {0};
         if (id && id != definition->id)
             follow(reach, id);
-        else if (!id && number != NO_NAME)
-            reach_header_word(reach, number, &none, false);
+        else if (number != NO_NAME && (!id || definition->kind == DEFINITION_MACRO))
+            reach_header_word(reach, number, id ? &own : &none, false);
     }
     name_ids_clear(&refs);
 }
@@ -301,7 +306,8 @@ static void follow_mention(struct reach *reach, uint32_t mention)
 {
     bool is_tag = mention & 1;
     uint32_t number = mention / 2, generation = reach->marks->generation;
-    uint32_t *mark = is_tag ? &reach->marks->tags[number] : &reach->marks->ordinary[number];
+    uint32_t *mark =
+        is_tag ? &reach->marks->tags[number] : &reach->marks->ordinary[number];
     if (*mark == generation)
         return;
     *mark = generation;
@@ -333,11 +339,12 @@ static void follow_all(struct reach *reach)
 {
     for (;;) {
         if (reach->definitions_done < reach->definitions.n)
-            follow_definition(reach,
-                              graph_get(reach->graph,
-                                        reach->definitions.items[reach->definitions_done++]));
+            follow_definition(
+                reach, graph_get(reach->graph,
+                                 reach->definitions.items[reach->definitions_done++]));
         else if (reach->macros_done < reach->macros.n)
-            follow_macro(reach, &reach->index->macros[reach->macros.items[reach->macros_done++]]);
+            follow_macro(
+                reach, &reach->index->macros[reach->macros.items[reach->macros_done++]]);
         else if (reach->mentions.n)
             follow_mention(reach, reach->mentions.items[--reach->mentions.n]);
         else
@@ -357,16 +364,34 @@ static void list_sort(struct list *list)
         qsort(list->items, list->n, sizeof(*list->items), compare_numbers);
 }
 
+/* `typedef float _Float32;`: what libtcc is told, and what gcc knows by itself. */
+static bool is_keyword_of_gcc(const char *text, size_t size)
+{
+    return size < 64 && strncmp(text, "typedef ", 8) == 0 &&
+           memmem(text, size, " _Float", 7);
+}
+
+static void add_chunk(const struct header_chunk *chunk, const char *text,
+                      struct buffer *out)
+{
+    bool is_guarded = is_keyword_of_gcc(text, chunk->size);
+    if (is_guarded)
+        buffer_add_string(out, "#if !defined __GNUC__ || defined __clang__\n");
+    if (chunk->pack)
+        buffer_format(out, "#pragma pack(push, %u)\n", chunk->pack);
+    buffer_add(out, text, chunk->size);
+    buffer_add_char(out, '\n');
+    if (chunk->pack)
+        buffer_add_string(out, "#pragma pack(pop)\n");
+    if (is_guarded)
+        buffer_add_string(out, "#endif\n");
+}
+
 static void add_chunks(const struct reach *reach, struct buffer *out)
 {
     for (size_t i = 0; i < reach->chunks.n; i++) {
         const struct header_chunk *chunk = &reach->index->chunks[reach->chunks.items[i]];
-        if (chunk->pack)
-            buffer_format(out, "#pragma pack(push, %u)\n", chunk->pack);
-        buffer_add(out, reach->index->flat.data + chunk->start, chunk->size);
-        buffer_add_char(out, '\n');
-        if (chunk->pack)
-            buffer_add_string(out, "#pragma pack(pop)\n");
+        add_chunk(chunk, reach->index->flat.data + chunk->start, out);
     }
 }
 
@@ -467,7 +492,8 @@ static void hide(struct reach *reach, const char *const *hidden, size_t n)
 /* Notes the #undef lines since the last call. */
 static void note_undefined(struct headers *headers, const struct graph *graph)
 {
-    if (headers->undefined_graph != graph || graph_next_id(graph) < headers->undefined_up_to) {
+    if (headers->undefined_graph != graph ||
+        graph_next_id(graph) < headers->undefined_up_to) {
         name_ids_clear(&headers->undefined);
         headers->undefined_up_to = 0;
         headers->undefined_graph = graph;
@@ -479,8 +505,8 @@ static void note_undefined(struct headers *headers, const struct graph *graph)
         if (definition->kind == DEFINITION_MACRO && definition->source) {
             const char *text = definition->source + strspn(definition->source, "# \t");
             if (strncmp(text, "undef", 5) == 0 &&
-                name_ids_get(&headers->undefined, definition->name, strlen(definition->name)) <
-                    definition->id)
+                name_ids_get(&headers->undefined, definition->name,
+                             strlen(definition->name)) < definition->id)
                 name_ids_set(&headers->undefined, definition->name, definition->id);
         }
     }
@@ -501,7 +527,8 @@ static void next_generation(struct header_marks *marks, const struct header_inde
     marks->generation = 1;
 }
 
-static void use_include(const struct headers *headers, struct list *used, uint32_t include)
+static void use_include(const struct headers *headers, struct list *used,
+                        uint32_t include)
 {
     if (include && include <= headers->n_includes)
         list_add(used, headers->definitions[include - 1]);
@@ -511,9 +538,11 @@ static void take_used(struct reach *reach, uint32_t **ret, size_t *ret_n)
 {
     struct list *used = &reach->definitions;
     for (size_t i = 0; i < reach->chunks.n; i++)
-        use_include(reach->headers, used, reach->index->chunks[reach->chunks.items[i]].include);
+        use_include(reach->headers, used,
+                    reach->index->chunks[reach->chunks.items[i]].include);
     for (size_t i = 0; i < reach->macros.n; i++)
-        use_include(reach->headers, used, reach->index->macros[reach->macros.items[i]].include);
+        use_include(reach->headers, used,
+                    reach->index->macros[reach->macros.items[i]].include);
     list_sort(used);
     size_t n = 0;
     for (size_t i = 0; i < used->n; i++)

@@ -12,7 +12,7 @@
 /* A number here equal to `generation` means: reached by the prologue being made. */
 struct header_marks {
     uint32_t generation;
-    uint32_t *words;    /* by name, looked at as code: session, macros, chunks */
+    uint32_t *words; /* by name, looked at as code: session, macros, chunks */
     uint32_t *tag_words;
     uint32_t *ordinary; /* by name, its chunks */
     uint32_t *tags;

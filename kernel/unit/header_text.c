@@ -43,7 +43,8 @@ static bool wrapper_write(const struct wrapper *wrapper)
 
 static bool wrapper_make(struct wrapper *wrapper)
 {
-    const char *folders[] = {getenv("XDG_RUNTIME_DIR"), getenv("TMPDIR"), "/tmp", "/dev/shm"};
+    const char *folders[] = {getenv("XDG_RUNTIME_DIR"), getenv("TMPDIR"), "/tmp",
+                             "/dev/shm"};
     for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
         if (!folders[i] || strlen(folders[i]) > sizeof(wrapper->folder) - 32)
             continue;
@@ -82,14 +83,14 @@ static int report(const char *message, struct error *err)
     if (sscanf(text, "include file '%255[^']' not found", name) == 1) {
         if (is_own)
             return error_set(err, -ENOENT, "header '%s' was not found", name);
-        return error_set(err, -ENOENT, "header '%s', included by '%.*s', was not found", name,
-                         size, last);
+        return error_set(err, -ENOENT, "header '%s', included by '%.*s', was not found",
+                         name, size, last);
     }
     if (is_own)
         return error_set(err, -EINVAL, "the includes cannot be preprocessed: %s", text);
     long line = strtol(end + 1, NULL, 10);
-    return error_set(err, -EINVAL, "header '%.*s' cannot be preprocessed, line %ld: %s", size,
-                     last, line, text);
+    return error_set(err, -EINVAL, "header '%.*s' cannot be preprocessed, line %ld: %s",
+                     size, last, line, text);
 }
 
 static void set_flag(TCCState *state, const char *flag, const char *next)
@@ -164,8 +165,9 @@ int header_text(const char *text, const char *const *flags, size_t n_flags,
 {
     CLEANUP(wrapper_clear) struct wrapper wrapper = {""};
     if (!wrapper_make(&wrapper))
-        return error_set(err, -EACCES, "no temporary folder can be made in "
-                                       "$XDG_RUNTIME_DIR, $TMPDIR, '/tmp' or '/dev/shm'");
+        return error_set(err, -EACCES,
+                         "no temporary folder can be made in "
+                         "$XDG_RUNTIME_DIR, $TMPDIR, '/tmp' or '/dev/shm'");
     struct preprocessing what = {.text = text,
                                  .options = "-std=c11 -E -dD",
                                  .wrapper = wrapper.folder,
@@ -177,6 +179,7 @@ int header_text(const char *text, const char *const *flags, size_t n_flags,
 
 int header_expand(const char *text, struct buffer *ret, struct error *err)
 {
-    struct preprocessing what = {.text = text, .options = "-std=c11 -E -P", .wrapper = ""};
+    struct preprocessing what = {
+        .text = text, .options = "-std=c11 -E -P", .wrapper = ""};
     return preprocess(&what, ret, err);
 }

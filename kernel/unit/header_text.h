@@ -8,12 +8,12 @@
 #include "pickler/base/buffer.h"
 #include "pickler/base/error.h"
 
-
 #define HEADER_TEXT_MAX (64u << 20)
 
 /* The preprocessed `text` with line markers and, in between, every #define and #undef in
- * the order in which they were met. `flags` as given to a compiler; -I, -isystem, -D and -U
- * count. `last_folder`, which may be NULL, is searched behind all others. -ENOENT and the file's name when an included file is missing. */
+ * the order in which they were met. `flags` as given to a compiler; -I, -isystem, -D and
+ * -U count. `last_folder`, which may be NULL, is searched behind all others. -ENOENT and
+ * the file's name when an included file is missing. */
 int header_text(const char *text, const char *const *flags, size_t n_flags,
                 const char *last_folder, struct buffer *ret, struct error *err) MUST_USE;
 

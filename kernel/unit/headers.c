@@ -73,7 +73,8 @@ static void add_source(struct buffer *out, const struct include_line *includes, 
         if (includes[i].before)
             add_line(out, includes[i].before);
         if (has_marks)
-            buffer_format(out, "#undef " HEADER_MARK "\n#define " HEADER_MARK " %zu\n", i + 1);
+            buffer_format(out, "#undef " HEADER_MARK "\n#define " HEADER_MARK " %zu\n",
+                          i + 1);
         add_line(out, includes[i].text);
     }
 }
@@ -195,7 +196,8 @@ void headers_each(const struct headers *headers, const char *prefix,
     size_t size = strlen(prefix);
     const struct header_names *names = &headers->index.names;
     for (size_t i = 0; i < names->n; i++)
-        if (is_declared(&names->names[i]) && strncmp(names->names[i].text, prefix, size) == 0)
+        if (is_declared(&names->names[i]) &&
+            strncmp(names->names[i].text, prefix, size) == 0)
             each(context, names->names[i].text, names->names[i].macro != 0);
 }
 
@@ -218,7 +220,8 @@ const char *headers_declaration(const struct headers *headers, const char *name)
     const struct header_name *found = find(headers, word, strlen(word));
     if (!found)
         return NULL;
-    const struct header_chunk *chunk = blank ? NULL : best_chunk(headers, &found->ordinary);
+    const struct header_chunk *chunk =
+        blank ? NULL : best_chunk(headers, &found->ordinary);
     if (!chunk)
         chunk = best_chunk(headers, &found->tags);
     if (!chunk)

@@ -60,7 +60,8 @@ static uint32_t column_at(const struct lexer *lexer)
     return (uint32_t)(lexer->at - lexer->line_start) + 1;
 }
 
-static void set_unterminated(struct lexer *lexer, char what, uint32_t line, uint32_t column)
+static void set_unterminated(struct lexer *lexer, char what, uint32_t line,
+                             uint32_t column)
 {
     lexer->unterminated = what;
     lexer->unterminated_line = line;
@@ -164,8 +165,8 @@ static enum token_kind lex_number(struct lexer *lexer)
     lexer->at++;
     while (lexer->at < lexer->end) {
         char c = *lexer->at, before = lexer->at[-1];
-        bool is_sign = (c == '+' || c == '-') && (before == 'e' || before == 'E' ||
-                                                  before == 'p' || before == 'P');
+        bool is_sign = (c == '+' || c == '-') &&
+                       (before == 'e' || before == 'E' || before == 'p' || before == 'P');
         if (!is_identifier_byte((unsigned char)c) && c != '.' && !is_sign)
             break;
         lexer->at++;
@@ -257,21 +258,21 @@ bool token_is(const struct token *token, const char *text)
 
 /* Sorted by byte value. */
 static const char *const keywords[] = {
-    "_Alignas",      "_Alignof",       "_Atomic",       "_Bool",        "_Complex",
-    "_Generic",      "_Imaginary",     "_Noreturn",     "_Static_assert",
-    "_Thread_local", "__alignof",      "__alignof__",   "__asm",        "__asm__",
-    "__attribute",   "__attribute__",  "__auto_type",   "__complex__",  "__const",
-    "__const__",     "__extension__",  "__imag__",      "__inline",     "__inline__",
-    "__int128",      "__label__",      "__real__",      "__restrict",   "__restrict__",
-    "__signed",      "__signed__",     "__thread",      "__typeof",     "__typeof__",
-    "__volatile",    "__volatile__",   "asm",           "auto",         "break",
-    "case",          "char",           "const",         "continue",     "default",
-    "do",            "double",         "else",          "enum",         "extern",
-    "float",         "for",            "goto",          "if",           "inline",
-    "int",           "long",           "register",      "restrict",     "return",
-    "short",         "signed",         "sizeof",        "static",       "struct",
-    "switch",        "typedef",        "typeof",        "union",        "unsigned",
-    "void",          "volatile",       "while",
+    "_Alignas",      "_Alignof",    "_Atomic",     "_Bool",          "_Complex",
+    "_Generic",      "_Imaginary",  "_Noreturn",   "_Static_assert", "_Thread_local",
+    "__alignof",     "__alignof__", "__asm",       "__asm__",        "__attribute",
+    "__attribute__", "__auto_type", "__complex__", "__const",        "__const__",
+    "__extension__", "__imag__",    "__inline",    "__inline__",     "__int128",
+    "__label__",     "__real__",    "__restrict",  "__restrict__",   "__signed",
+    "__signed__",    "__thread",    "__typeof",    "__typeof__",     "__volatile",
+    "__volatile__",  "asm",         "auto",        "break",          "case",
+    "char",          "const",       "continue",    "default",        "do",
+    "double",        "else",        "enum",        "extern",         "float",
+    "for",           "goto",        "if",          "inline",         "int",
+    "long",          "register",    "restrict",    "return",         "short",
+    "signed",        "sizeof",      "static",      "struct",         "switch",
+    "typedef",       "typeof",      "union",       "unsigned",       "void",
+    "volatile",      "while",
 };
 
 static int compare_keyword(const void *key, const void *element)
@@ -285,6 +286,6 @@ static int compare_keyword(const void *key, const void *element)
 bool token_is_keyword(const struct token *token)
 {
     return token->kind == TOKEN_IDENTIFIER && token->size >= 2 && token->size <= 14 &&
-           bsearch(token, keywords, sizeof(keywords) / sizeof(*keywords), sizeof(*keywords),
-                   compare_keyword);
+           bsearch(token, keywords, sizeof(keywords) / sizeof(*keywords),
+                   sizeof(*keywords), compare_keyword);
 }

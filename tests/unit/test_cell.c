@@ -19,7 +19,8 @@ static const char *macro(void *context, const char *name, size_t size)
         "END }",
         "SQ(x) ((x)*(x))",
         "EXPORT",
-        "LIST(t) struct t##_list { t *at; }; static t t##_head(struct t##_list *l) { return *l->at; }",
+        "LIST(t) struct t##_list { t *at; }; static t t##_head(struct t##_list *l) { "
+        "return *l->at; }",
         "INT int",
         "stdin stdin",
         "NULL ((void*)0)",
@@ -45,8 +46,8 @@ static char *items_of(const char *text)
     struct buffer out = {0};
     cell_split(text, strlen(text), &names, &cell);
     for (size_t i = 0; i < cell.n_items; i++)
-        buffer_format(&out, "%c<%.*s>", kinds[cell.items[i].kind], (int)cell.items[i].size,
-                      text + cell.items[i].start);
+        buffer_format(&out, "%c<%.*s>", kinds[cell.items[i].kind],
+                      (int)cell.items[i].size, text + cell.items[i].start);
     if (cell.status != CELL_COMPLETE)
         buffer_format(&out, " %s %u.%u: %s",
                       cell.status == CELL_INVALID ? "invalid" : "incomplete",
@@ -85,14 +86,16 @@ static void test_kinds(void)
                 "D<typedef int (*cb)(int a, T b);>D<cb f;>S<a * b;>");
     check_items("typedef T F(int n); F * f; n * f;",
                 "D<typedef T F(int n);>D<F * f;>S<n * f;>");
-    check_items("typedef struct list list; struct list { list *next; }; list * l;",
-                "D<typedef struct list list;>D<struct list { list *next; };>D<list * l;>");
+    check_items(
+        "typedef struct list list; struct list { list *next; }; list * l;",
+        "D<typedef struct list list;>D<struct list { list *next; };>D<list * l;>");
     check_items("foo_t x; foo_t f(void) { }", "D<foo_t x;>F<foo_t f(void) { }>");
     check_items("__extension__ typedef long L; __extension__ ({ 1; })",
                 "D<__extension__ typedef long L;>V<__extension__ ({ 1; })>");
     check_items("_Static_assert(1, \"a\"); _Pragma(\"once\") x",
                 "D<_Static_assert(1, \"a\");>#<_Pragma(\"once\")>V<x>");
-    check_items("asm(\"nop\"); -x; (void)f(); !x", "S<asm(\"nop\");>S<-x;>S<(void)f();>V<!x>");
+    check_items("asm(\"nop\"); -x; (void)f(); !x",
+                "S<asm(\"nop\");>S<-x;>S<(void)f();>V<!x>");
     check_items("[[nodiscard]] int f(void);", "D<[[nodiscard]] int f(void);>");
 }
 
@@ -101,11 +104,15 @@ static void test_functions(void)
     check_items("int f(a, b) int a; char *b; { return a; } x",
                 "F<int f(a, b) int a; char *b; { return a; }>V<x>");
     check_items("f(a) T a; { } main() { }", "F<f(a) T a; { }>F<main() { }>");
-    check_items("int f(a) struct { int x; } *a; { }", "F<int f(a) struct { int x; } *a; { }>");
-    check_items("int f(a) int a;\nint g(void) { }", "D<int f(a) int a;>F<int g(void) { }>");
-    check_items("__attribute__((noinline)) static int f(void) __attribute__((cold)) { }",
-                "F<__attribute__((noinline)) static int f(void) __attribute__((cold)) { }>");
-    check_items("int f(int); int (*g(int a))(int) { }", "D<int f(int);>F<int (*g(int a))(int) { }>");
+    check_items("int f(a) struct { int x; } *a; { }",
+                "F<int f(a) struct { int x; } *a; { }>");
+    check_items("int f(a) int a;\nint g(void) { }",
+                "D<int f(a) int a;>F<int g(void) { }>");
+    check_items(
+        "__attribute__((noinline)) static int f(void) __attribute__((cold)) { }",
+        "F<__attribute__((noinline)) static int f(void) __attribute__((cold)) { }>");
+    check_items("int f(int); int (*g(int a))(int) { }",
+                "D<int f(int);>F<int (*g(int a))(int) { }>");
     check_items("struct __attribute__((packed)) s { int x; } f(void) { }",
                 "F<struct __attribute__((packed)) s { int x; } f(void) { }>");
     check_items("int f(void) {\n#if A\n return 1;\n#else\n return 2;\n#endif\n}\nx",
@@ -122,10 +129,12 @@ static void test_statements(void)
                 "S<if (a) if (b) c; else d; else e;>S<f;>");
     check_items("do x++; while (x < 3); do { } while (0); y",
                 "S<do x++; while (x < 3);>S<do { } while (0);>V<y>");
-    check_items("do if (a) b; else c; while (d); e", "S<do if (a) b; else c; while (d);>V<e>");
+    check_items("do if (a) b; else c; while (d); e",
+                "S<do if (a) b; else c; while (d);>V<e>");
     check_items("for (int i = 0; i < 3; i++) a[i] = 0; { int z; } ;",
                 "S<for (int i = 0; i < 3; i++) a[i] = 0;>S<{ int z; }>S<;>");
-    check_items("again: x++; if (x) goto again; y", "S<again: x++;>S<if (x) goto again;>V<y>");
+    check_items("again: x++; if (x) goto again; y",
+                "S<again: x++;>S<if (x) goto again;>V<y>");
     check_items("switch (x) { case 1: default: break; } case 1 ? 2 : 3: y;",
                 "S<switch (x) { case 1: default: break; }>S<case 1 ? 2 : 3: y;>");
     check_items("return 3; x = a ? b : c; (x)", "S<return 3;>S<x = a ? b : c;>V<(x)>");
@@ -138,7 +147,8 @@ static void test_macros(void)
     check_items("FOREACH(i, 3) x += i; FOREACH(i, 3) { } y",
                 "S<FOREACH(i, 3) x += i;>S<FOREACH(i, 3) { }>V<y>");
     check_items("BEGIN x++; END y", "S<BEGIN x++; END>V<y>");
-    check_items("EXPORT int f(void) { } EXPORT\nint x;", "F<EXPORT int f(void) { }>D<EXPORT~int x;>");
+    check_items("EXPORT int f(void) { } EXPORT\nint x;",
+                "F<EXPORT int f(void) { }>D<EXPORT~int x;>");
     check_items("x; EXPORT", "S<x;>S<EXPORT>");
     check_items("LIST(T) LIST(T); x", "D<LIST(T)>D<LIST(T)>S<;>V<x>");
     check_items("INT x = 3; INT f(void) { }", "D<INT x = 3;>F<INT f(void) { }>");
@@ -148,8 +158,10 @@ static void test_macros(void)
     check_items("VAR(int, x); VAR(T, y);", "D<VAR(int, x);>D<VAR(T, y);>");
     check_items("CHECK_(a); if (b) CHECK_(c); else d; e",
                 "S<CHECK_(a);>S<if (b) CHECK_(c); else d;>V<e>");
-    check_items("#define DEF(n) int n(void) { return 0; }\nDEF(a)\nDEF(b)\n#undef DEF\nDEF(c)",
-                "#<#define DEF(n) int n(void) { return 0; }>F<DEF(a)>F<DEF(b)>#<#undef DEF>V<DEF(c)>");
+    check_items(
+        "#define DEF(n) int n(void) { return 0; }\nDEF(a)\nDEF(b)\n#undef DEF\nDEF(c)",
+        "#<#define DEF(n) int n(void) { return 0; }>F<DEF(a)>F<DEF(b)>#<#undef "
+        "DEF>V<DEF(c)>");
     check_items("#define MY T\nMY * x;", "#<#define MY T>D<MY * x;>");
 }
 
@@ -166,18 +178,24 @@ static void test_directives(void)
 
 static void test_problems(void)
 {
-    check_items("int f() {\n if (x) {\n return 0;\n}", "F<int f() {~ if (x) {~ return 0;~}>"
-                                                       " incomplete 1.9: '{' is not closed");
+    check_items("int f() {\n if (x) {\n return 0;\n}",
+                "F<int f() {~ if (x) {~ return 0;~}>"
+                " incomplete 1.9: '{' is not closed");
     check_items("x = (3", "V<x = (3> incomplete 1.5: '(' is not closed");
-    check_items("if (x > 3 {\n y;\n}", "S<if (x > 3 {~ y;~}> incomplete 1.4: '(' is not closed");
-    check_items("int f() { if (x > 3 { } }",
-                "F<int f() { if (x > 3 { } }> invalid 1.14: '(' is not closed before '}'");
+    check_items("if (x > 3 {\n y;\n}",
+                "S<if (x > 3 {~ y;~}> incomplete 1.4: '(' is not closed");
+    check_items(
+        "int f() { if (x > 3 { } }",
+        "F<int f() { if (x > 3 { } }> invalid 1.14: '(' is not closed before '}'");
     check_items("x = 3));", "S<x = 3>S<)>S<)>S<;> invalid 1.6: ')' without '('");
     check_items("}", "S<}> invalid 1.1: '}' without '{'");
-    check_items("char *s = \"abc", "D<char *s = \"abc> invalid 1.11: the string is not closed");
-    check_items("x = 'a;\ny;", "S<x = 'a;~y;> invalid 1.5: the character constant is not closed");
+    check_items("char *s = \"abc",
+                "D<char *s = \"abc> invalid 1.11: the string is not closed");
+    check_items("x = 'a;\ny;",
+                "S<x = 'a;~y;> invalid 1.5: the character constant is not closed");
     check_items("x; /* y", "S<x;> incomplete 1.4: the comment is not closed");
-    check_items("#define A /* y", "#<#define A /* y> incomplete 1.11: the comment is not closed");
+    check_items("#define A /* y",
+                "#<#define A /* y> incomplete 1.11: the comment is not closed");
     check_items("if (x)", "S<if (x)> incomplete 1.7: a statement is missing");
     check_items("int x = 3", "D<int x = 3> incomplete 1.10: ';' is missing");
     check_items("else x;", "S<else x;> invalid 1.1: 'else' without 'if'");
@@ -195,8 +213,8 @@ static char *repeated(const char *before, const char *unit, size_t n, const char
     return buffer_take(&out);
 }
 
-static void check_large(const char *before, const char *unit, size_t n, const char *behind,
-                        enum cell_status status, size_t n_items)
+static void check_large(const char *before, const char *unit, size_t n,
+                        const char *behind, enum cell_status status, size_t n_items)
 {
     CLEANUP(freep) char *text = repeated(before, unit, n, behind);
     struct cell cell;
@@ -253,82 +271,82 @@ static const struct {
     const char *text;
     enum cell_status status;
 } complete_cases[] = {
-    {"int x = 3;",CELL_COMPLETE},
-    {"x",CELL_COMPLETE},
-    {"x + 1",CELL_COMPLETE},
-    {"printf(\"a\")",CELL_COMPLETE},
-    {"int x = 3",CELL_INCOMPLETE},
-    {"int f(int a) {",CELL_INCOMPLETE},
-    {"int f(int a) {\n return 1;\n}",CELL_COMPLETE},
-    {"int f(int a)",CELL_INCOMPLETE},
-    {"int f(int a);",CELL_COMPLETE},
-    {"if (x)",CELL_INCOMPLETE},
-    {"if (x) y++;",CELL_COMPLETE},
-    {"if (x) { y++; } else",CELL_INCOMPLETE},
-    {"if (x) { y++; } else {",CELL_INCOMPLETE},
-    {"if (x) y++; else if (z)",CELL_INCOMPLETE},
-    {"for (int i = 0; i < 3; i++)",CELL_INCOMPLETE},
-    {"for (int i = 0; i < 3; i++) {\n  a[i] = 0;\n}",CELL_COMPLETE},
-    {"while (1",CELL_INCOMPLETE},
-    {"do {\n x++;\n}",CELL_INCOMPLETE},
-    {"do x++; while (x < 3)",CELL_INCOMPLETE},
-    {"do x++; while (x < 3);",CELL_COMPLETE},
-    {"switch (x) {\ncase 1:",CELL_INCOMPLETE},
-    {"/* comment",CELL_INCOMPLETE},
-    {"/* comment */",CELL_COMPLETE},
-    {"// foo",CELL_COMPLETE},
-    {"// foo \\",CELL_INCOMPLETE},
-    {"char *s = \"abc",CELL_INVALID},
-    {"char *s = \"abc\\",CELL_INCOMPLETE},
-    {"#define A 1 \\",CELL_INCOMPLETE},
-    {"#define A 1",CELL_COMPLETE},
-    {"#if 1",CELL_INCOMPLETE},
-    {"#if 1\nint x;\n#endif",CELL_COMPLETE},
-    {"#ifdef A\nx;\n#else",CELL_INCOMPLETE},
-    {"struct S { int a; }",CELL_INCOMPLETE},
-    {"struct S { int a; };",CELL_COMPLETE},
-    {"struct S",CELL_INCOMPLETE},
-    {"typedef struct {",CELL_INCOMPLETE},
-    {"enum E { A, B",CELL_INCOMPLETE},
-    {"int a[] = { 1, 2,",CELL_INCOMPLETE},
-    {"x = (3",CELL_INCOMPLETE},
-    {"x = 3 +",CELL_INCOMPLETE},
-    {"x ?",CELL_INCOMPLETE},
-    {"f(1,",CELL_INCOMPLETE},
-    {"SQ(3",CELL_INCOMPLETE},
-    {"SQ(3)",CELL_COMPLETE},
-    {"FOREACH(i, 3)",CELL_INCOMPLETE},
-    {"FOREACH(i, 3) x += i;",CELL_COMPLETE},
-    {"FOREACH(i, 3) {",CELL_INCOMPLETE},
-    {"BEGIN x++;",CELL_INCOMPLETE},
-    {"}",CELL_INVALID},
-    {"x = 3));",CELL_INVALID},
-    {"lab:",CELL_INCOMPLETE},
-    {"return 1;",CELL_COMPLETE},
-    {"T *p",CELL_INCOMPLETE},
-    {"T",CELL_INVALID},
-    {"int",CELL_INCOMPLETE},
-    {"static",CELL_INCOMPLETE},
-    {"",CELL_COMPLETE},
-    {"int x;\n\n",CELL_COMPLETE},
-    {"x = \\",CELL_INCOMPLETE},
-    {"'a",CELL_INVALID},
-    {"struct S { int a; } s = { 1 }",CELL_INCOMPLETE},
-    {"int f(a) int a; { return a; }",CELL_COMPLETE},
-    {"int f(a) int a;",CELL_COMPLETE},
-    {"__attribute__((noinline)) int f(void)",CELL_INCOMPLETE},
-    {"void (*fp)(int) = 0;",CELL_COMPLETE},
-    {"({ int a = 1; a; })",CELL_COMPLETE},
-    {"x.",CELL_INCOMPLETE},
-    {"x ->",CELL_INCOMPLETE},
-    {"x++",CELL_COMPLETE},
-    {"!x",CELL_COMPLETE},
-    {"*",CELL_INCOMPLETE},
-    {"sizeof",CELL_INCOMPLETE},
-    {"else x;",CELL_INVALID},
-    {"(int)",CELL_INCOMPLETE},
-    {"_Generic(x, int: 1, default: 2)",CELL_COMPLETE},
-    {"asm(\"nop\")",CELL_COMPLETE},
+    {"int x = 3;", CELL_COMPLETE},
+    {"x", CELL_COMPLETE},
+    {"x + 1", CELL_COMPLETE},
+    {"printf(\"a\")", CELL_COMPLETE},
+    {"int x = 3", CELL_INCOMPLETE},
+    {"int f(int a) {", CELL_INCOMPLETE},
+    {"int f(int a) {\n return 1;\n}", CELL_COMPLETE},
+    {"int f(int a)", CELL_INCOMPLETE},
+    {"int f(int a);", CELL_COMPLETE},
+    {"if (x)", CELL_INCOMPLETE},
+    {"if (x) y++;", CELL_COMPLETE},
+    {"if (x) { y++; } else", CELL_INCOMPLETE},
+    {"if (x) { y++; } else {", CELL_INCOMPLETE},
+    {"if (x) y++; else if (z)", CELL_INCOMPLETE},
+    {"for (int i = 0; i < 3; i++)", CELL_INCOMPLETE},
+    {"for (int i = 0; i < 3; i++) {\n  a[i] = 0;\n}", CELL_COMPLETE},
+    {"while (1", CELL_INCOMPLETE},
+    {"do {\n x++;\n}", CELL_INCOMPLETE},
+    {"do x++; while (x < 3)", CELL_INCOMPLETE},
+    {"do x++; while (x < 3);", CELL_COMPLETE},
+    {"switch (x) {\ncase 1:", CELL_INCOMPLETE},
+    {"/* comment", CELL_INCOMPLETE},
+    {"/* comment */", CELL_COMPLETE},
+    {"// foo", CELL_COMPLETE},
+    {"// foo \\", CELL_INCOMPLETE},
+    {"char *s = \"abc", CELL_INVALID},
+    {"char *s = \"abc\\", CELL_INCOMPLETE},
+    {"#define A 1 \\", CELL_INCOMPLETE},
+    {"#define A 1", CELL_COMPLETE},
+    {"#if 1", CELL_INCOMPLETE},
+    {"#if 1\nint x;\n#endif", CELL_COMPLETE},
+    {"#ifdef A\nx;\n#else", CELL_INCOMPLETE},
+    {"struct S { int a; }", CELL_INCOMPLETE},
+    {"struct S { int a; };", CELL_COMPLETE},
+    {"struct S", CELL_INCOMPLETE},
+    {"typedef struct {", CELL_INCOMPLETE},
+    {"enum E { A, B", CELL_INCOMPLETE},
+    {"int a[] = { 1, 2,", CELL_INCOMPLETE},
+    {"x = (3", CELL_INCOMPLETE},
+    {"x = 3 +", CELL_INCOMPLETE},
+    {"x ?", CELL_INCOMPLETE},
+    {"f(1,", CELL_INCOMPLETE},
+    {"SQ(3", CELL_INCOMPLETE},
+    {"SQ(3)", CELL_COMPLETE},
+    {"FOREACH(i, 3)", CELL_INCOMPLETE},
+    {"FOREACH(i, 3) x += i;", CELL_COMPLETE},
+    {"FOREACH(i, 3) {", CELL_INCOMPLETE},
+    {"BEGIN x++;", CELL_INCOMPLETE},
+    {"}", CELL_INVALID},
+    {"x = 3));", CELL_INVALID},
+    {"lab:", CELL_INCOMPLETE},
+    {"return 1;", CELL_COMPLETE},
+    {"T *p", CELL_INCOMPLETE},
+    {"T", CELL_INVALID},
+    {"int", CELL_INCOMPLETE},
+    {"static", CELL_INCOMPLETE},
+    {"", CELL_COMPLETE},
+    {"int x;\n\n", CELL_COMPLETE},
+    {"x = \\", CELL_INCOMPLETE},
+    {"'a", CELL_INVALID},
+    {"struct S { int a; } s = { 1 }", CELL_INCOMPLETE},
+    {"int f(a) int a; { return a; }", CELL_COMPLETE},
+    {"int f(a) int a;", CELL_COMPLETE},
+    {"__attribute__((noinline)) int f(void)", CELL_INCOMPLETE},
+    {"void (*fp)(int) = 0;", CELL_COMPLETE},
+    {"({ int a = 1; a; })", CELL_COMPLETE},
+    {"x.", CELL_INCOMPLETE},
+    {"x ->", CELL_INCOMPLETE},
+    {"x++", CELL_COMPLETE},
+    {"!x", CELL_COMPLETE},
+    {"*", CELL_INCOMPLETE},
+    {"sizeof", CELL_INCOMPLETE},
+    {"else x;", CELL_INVALID},
+    {"(int)", CELL_INCOMPLETE},
+    {"_Generic(x, int: 1, default: 2)", CELL_COMPLETE},
+    {"asm(\"nop\")", CELL_COMPLETE},
     {"%who", CELL_COMPLETE},
     {"%", CELL_COMPLETE},
     {"  %time f(", CELL_COMPLETE},

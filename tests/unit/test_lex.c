@@ -39,13 +39,15 @@ static void test_kinds(void)
 {
     check_tokens("", "");
     check_tokens("int x = 3;", "I:int@1.1 I:x@1.5 P:=@1.7 N:3@1.9 P:;@1.10");
-    check_tokens("a->b...c<<=d>>1", "I:a@1.1 P:->@1.2 I:b@1.4 P:...@1.5 I:c@1.8 P:<<=@1.9 "
-                                    "I:d@1.12 P:>>@1.13 N:1@1.15");
+    check_tokens("a->b...c<<=d>>1",
+                 "I:a@1.1 P:->@1.2 I:b@1.4 P:...@1.5 I:c@1.8 P:<<=@1.9 "
+                 "I:d@1.12 P:>>@1.13 N:1@1.15");
     check_tokens("a+++b", "I:a@1.1 P:++@1.2 P:+@1.4 I:b@1.5");
     check_tokens("1e+5 0x1p-3 .5 1.", "N:1e+5@1.1 N:0x1p-3@1.6 N:.5@1.13 N:1.@1.16");
     check_tokens("L\"a\" u8\"b\" U'c' x\"d\"",
                  "S:L\"a\"@1.1 S:u8\"b\"@1.6 C:U'c'@1.12 I:x@1.17 S:\"d\"@1.18");
-    check_tokens("$a \xc3\xa9t\xc3\xa9 b$c", "I:$a@1.1 I:\xc3\xa9t\xc3\xa9@1.4 I:b$c@1.10");
+    check_tokens("$a \xc3\xa9t\xc3\xa9 b$c",
+                 "I:$a@1.1 I:\xc3\xa9t\xc3\xa9@1.4 I:b$c@1.10");
     check_tokens("@ ` \\ x", "O:@@1.1 O:`@1.3 O:\\@1.5 I:x@1.7");
     check_tokens("\"a\\\"b\" '\\''", "S:\"a\\\"b\"@1.1 C:'\\''@1.8");
 }
@@ -96,11 +98,11 @@ static bool is_keyword(const char *text)
 
 static void test_keywords(void)
 {
-    static const char *const yes[] = {"if",      "while",         "_Alignas", "__attribute__",
-                                      "typeof",  "__extension__", "int",      "_Thread_local",
-                                      "sizeof"};
-    static const char *const no[] = {"i",    "iff",  "x",   "bool", "whil", "_Alignas1",
-                                     "main", "NULL", "\"if\""};
+    static const char *const yes[] = {
+        "if",  "while",         "_Alignas", "__attribute__", "typeof", "__extension__",
+        "int", "_Thread_local", "sizeof"};
+    static const char *const no[] = {"i",         "iff",  "x",    "bool",  "whil",
+                                     "_Alignas1", "main", "NULL", "\"if\""};
     for (size_t i = 0; i < sizeof(yes) / sizeof(*yes); i++)
         CHECK(is_keyword(yes[i]));
     for (size_t i = 0; i < sizeof(no) / sizeof(*no); i++)

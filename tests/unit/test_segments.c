@@ -29,7 +29,8 @@ static char *segments_of(const char *text)
     cell_segments(text, strlen(text), &names, magics, 3, &segments, &n);
     for (size_t i = 0; i < n; i++)
         buffer_format(&out, "%c%u.%u<%.*s>", kinds[segments[i].kind], segments[i].line,
-                      segments[i].column, (int)segments[i].size, text + segments[i].start);
+                      segments[i].column, (int)segments[i].size,
+                      text + segments[i].start);
     free(segments);
     for (size_t i = 0; i < out.size; i++)
         if (out.data[i] == '\n')
@@ -60,8 +61,9 @@ static void test_magics(void)
     check_segments(" \n\n", "");
     check_segments("%who", "%1.1<%who>");
     check_segments("  %who functions  \n", "%1.3<%who functions  >");
-    check_segments("int a;\n%who\nint b;\n%time f()", "C1.1<int a;~>%2.1<%who>C3.1<int b;~>"
-                                                     "%4.1<%time f()>");
+    check_segments("int a;\n%who\nint b;\n%time f()",
+                   "C1.1<int a;~>%2.1<%who>C3.1<int b;~>"
+                   "%4.1<%time f()>");
     check_segments("%who\r\nx;\r\n", "%1.1<%who>C2.1<x;\r~>");
     check_segments("int f(void) { }\n%who", "C1.1<int f(void) { }~>%2.1<%who>");
     check_segments("struct s { int a; };\n%who", "C1.1<struct s { int a; };~>%2.1<%who>");
@@ -78,9 +80,11 @@ static void test_magics(void)
 
 static void test_shell(void)
 {
-    check_segments("!ls -l 'it (\n!echo \"\nx;", "!1.1<!ls -l 'it (>!2.1<!echo \">C3.1<x;>");
+    check_segments("!ls -l 'it (\n!echo \"\nx;",
+                   "!1.1<!ls -l 'it (>!2.1<!echo \">C3.1<x;>");
     check_segments("! ls", "!1.1<! ls>");
-    check_segments("!./a.out\n!/bin/ls\n!$HOME/x", "!1.1<!./a.out>!2.1<!/bin/ls>!3.1<!$HOME/x>");
+    check_segments("!./a.out\n!/bin/ls\n!$HOME/x",
+                   "!1.1<!./a.out>!2.1<!/bin/ls>!3.1<!$HOME/x>");
     check_segments("!if true; then ls; fi", "!1.1<!if true; then ls; fi>");
     check_segments("int y;\n!ls", "C1.1<int y;~>!2.1<!ls>");
 }
