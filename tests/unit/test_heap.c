@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The tracking allocator in this very process: blocks by any address inside, exact sizes,
+ * zeros, freed blocks, the C library's own blocks, growth, alignment, many at random. */
+#include "kernel/worker/heap.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "tests/unit/check.h"
+
+static bool is_in(const void *address, const void *start, size_t size, bool is_freed)
+{
+    struct heap_block block = {0};
+    return heap_find(address, &block) && block.start == start && block.size == size &&
+           block.is_freed == is_freed;
+}
+
+/* The compiler must not reason about what these tests do on purpose. */
+static void *hidden(void *pointer)
+{
+    __asm__ volatile("" : "+r"(pointer));
+    return pointer;
+}
+
+static size_t huge(size_t size)
+{
+    __asm__ volatile("" : "+r"(size));
+    return size;
+}
+
+static bool is_zero(const char *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i])
+            return false;
+    return true;
+}
+
+static void test_interior(void)
+{
+    char *a = hidden(malloc(100)), *big = malloc(50 << 20), *none = malloc(0);
+    struct heap_block block;
+    int local;
+    CHECK(is_in(a, a, 100, false));
+    CHECK(is_in(a + 57, a, 100, false));
+    CHECK(is_in(a + 100, a, 100, false)); /* one past the end */
+    CHECK(!heap_find(a + 101, &block));
+    CHECK(!heap_find(a - 1, &block));
+    CHECK(is_in(big + (49 << 20), big, 50 << 20, false));
+    CHECK(is_in(none, none, 0, false));
+    CHECK(!heap_find(&local, &block));
+    CHECK(!heap_find(NULL, &block));
+    CHECK(!heap_find((void *)UINTPTR_MAX, &block));
+    CHECK(is_zero(a, 100));
+    memset(a, 1, 100);
+    char *freed = hidden(a);
+    free(a);
+    CHECK(is_in(freed + 5, freed, 100, true));
+    char *b = malloc(100);
+    CHECK(is_zero(b, 100));
+    CHECK(is_in(b, b, 100, false));
+    free(b);
+    free(big);
+    free(none);
+}
+
+static void test_library_blocks(void)
+{
+    char *copy = strdup("hello"), *line = NULL, *text = NULL;
+    size_t size = 0;
+    FILE *file = fopen("/proc/self/maps", "r");
+    CHECK(file && getline(&line, &size, file) > 0);
+    CHECK(asprintf(&text, "%d", 12345) == 5);
+    CHECK(is_in(copy + 2, copy, 6, false));
+    CHECK(is_in(line + 10, line, size, false));
+    CHECK(is_in(text + 1, text, 6, false) || is_in(text + 1, text, 100, false));
+    fclose(file);
+    free(copy);
+    free(line);
+    free(text);
+}
+
+static void test_growth(void)
+{
+    char *p = malloc(10);
+    memset(p, 7, 10);
+    for (size_t size = 11; size < 3 << 20; size = size * 3 / 2) {
+        size_t old = malloc_usable_size(p);
+        p = realloc(p, size);
+        if (!CHECK(p && is_in(p + size / 2, p, size, false)) ||
+            !CHECK(p[0] == 7 && is_zero(p + old, size - old)))
+            break;
+        memset(p, 7, size);
+    }
+    p = realloc(p, 5);
+    CHECK(is_in(p, p, 5, false) && p[4] == 7);
+    p = realloc(p, 40);
+    CHECK(is_zero(p + 5, 35)); /* what was cut off is gone */
+    errno = 0;
+    char *kept = hidden(p);
+    CHECK(!realloc(p, huge(SIZE_MAX / 2)) && errno == ENOMEM);
+    p = hidden(kept);
+    CHECK(is_in(p, p, 40, false) && p[4] == 7);
+    CHECK(!reallocarray(p, huge(SIZE_MAX / 2), 4));
+    CHECK(!calloc(huge(SIZE_MAX / 2), 4));
+    free(hidden(kept));
+}
+
+static void test_alignment(void)
+{
+    for (size_t alignment = 16; alignment <= 1 << 16; alignment *= 2) {
+        char *a = aligned_alloc(alignment, 100), *b = NULL;
+        CHECK(posix_memalign((void **)&b, alignment, 33) == 0);
+        CHECK((uintptr_t)a % alignment == 0 && (uintptr_t)b % alignment == 0);
+        CHECK(is_in(a + 99, a, 100, false) && is_in(b, b, 33, false));
+        CHECK(is_zero(a, 100));
+        memset(a, 9, 100);
+        a = realloc(a, 5000);
+        CHECK(a[99] == 9 && is_zero(a + 100, 4900) && is_in(a, a, 5000, false));
+        free(a);
+        free(b);
+    }
+    void *p = NULL;
+    CHECK_INT(posix_memalign(&p, 3, 8), EINVAL);
+    CHECK(!aligned_alloc(24, 8));
+}
+
+static void test_types(void)
+{
+    struct heap_block block = {0};
+    char *p = heap_allocate(64, 12);
+    CHECK(heap_find(p + 8, &block));
+    CHECK_INT(block.type, 12);
+    free(p);
+    p = malloc(8);
+    CHECK(heap_find(p, &block));
+    CHECK(block.site >= (void *)test_types && (char *)block.site < (char *)test_types + 4096);
+    free(p);
+}
+
+static void test_many(void)
+{
+    enum { N = 4000 };
+    static char *blocks[N];
+    static size_t sizes[N];
+    unsigned seed = 1;
+    size_t wrong = 0;
+    for (int round = 0; round < 20 * N; round++) {
+        size_t i = (size_t)rand_r(&seed) % N;
+        free(blocks[i]);
+        sizes[i] = (size_t)rand_r(&seed) % (round % 50 ? 300 : 200000);
+        blocks[i] = malloc(sizes[i]);
+        memset(blocks[i], 0xff, sizes[i]);
+        size_t k = (size_t)rand_r(&seed) % N;
+        if (blocks[k])
+            wrong += !is_in(blocks[k] + rand_r(&seed) % (sizes[k] + 1), blocks[k], sizes[k],
+                            false);
+    }
+    CHECK_INT(wrong, 0);
+    for (size_t i = 0; i < N; i++)
+        free(blocks[i]);
+}
+
+static void *allocate_much(void *seed)
+{
+    unsigned state = (unsigned)(uintptr_t)seed;
+    size_t wrong = 0;
+    for (int i = 0; i < 20000; i++) {
+        size_t size = (size_t)rand_r(&state) % 500;
+        char *p = malloc(size);
+        wrong += !is_in(p + size / 2, p, size, false);
+        free(p);
+    }
+    return (void *)wrong;
+}
+
+static void test_threads(void)
+{
+    pthread_t threads[4];
+    for (size_t i = 0; i < 4; i++)
+        CHECK_INT(pthread_create(&threads[i], NULL, allocate_much, (void *)(i + 1)), 0);
+    for (size_t i = 0; i < 4; i++) {
+        void *wrong;
+        pthread_join(threads[i], &wrong);
+        CHECK_INT((uintptr_t)wrong, 0);
+    }
+}
+
+int main(void)
+{
+#ifndef ACHAR_ASAN /* the sanitizer's own allocator is not ours to test */
+    test_interior();
+    test_library_blocks();
+    test_growth();
+    test_alignment();
+    test_types();
+    test_many();
+    test_threads();
+#endif
+    return check_status();
+}
