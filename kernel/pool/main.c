@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "kernel/peer/process.h"
+#include "kernel/pool/compile.h"
 #include "kernel/pool/pool.h"
 
 static unsigned count_processors(void)
@@ -31,20 +32,22 @@ static int usage(void)
 int main(int argc, char **argv)
 {
     unsigned long n_workers = count_processors();
+    bool is_compiler = argc == 2 && strcmp(argv[1], "--compile") == 0;
     if (argc == 3 && strcmp(argv[1], "--workers") == 0) {
         char *end;
         errno = 0;
         n_workers = strtoul(argv[2], &end, 10);
         if (errno || *end || end == argv[2] || !n_workers || n_workers > POOL_WORKERS_MAX)
             return usage();
-    } else if (argc != 1) {
+    } else if (argc != 1 && !is_compiler) {
         return usage();
     }
     if (fcntl(PROCESS_CHANNEL_FD, F_SETFD, FD_CLOEXEC) < 0)
         return usage();
     signal(SIGPIPE, SIG_IGN);
     struct channel *channel = channel_new(PROCESS_CHANNEL_FD, PROCESS_CHANNEL_FD);
-    int status = pool_serve(channel, (unsigned)n_workers);
+    int status = is_compiler ? compile_serve(channel)
+                             : pool_serve(channel, (unsigned)n_workers);
     channel_free(channel);
     return status;
 }

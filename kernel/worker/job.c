@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "kernel/worker/job.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "kernel/display/value.h"
+#include "kernel/worker/heap.h"
+#include "kernel/worker/replace.h"
+#include "pickler/payload/layouts.h"
+
+static void refuse(struct outcome *ret, const struct error *err)
+{
+    outcome_set(ret, OUTCOME_REFUSED, err->code == -ENOMEM ? "OutOfMemory" : "BadPayload",
+                "%s", err->text);
+}
+
+static bool is_defined(const struct definition *definition)
+{
+    return definition->source && (definition->kind == DEFINITION_VARIABLE ||
+                                  definition->kind == DEFINITION_FUNCTION);
+}
+
+/* Every definition defines its own public symbol. */
+static struct name_binding *make_bindings(const struct payload *payload, size_t *ret_n)
+{
+    struct name_binding *bindings =
+        must_alloc((payload->n_definitions + 1) * sizeof(*bindings));
+    *ret_n = 0;
+    for (size_t i = 0; i < payload->n_definitions; i++) {
+        const struct definition *definition = payload->definitions[i];
+        if (is_defined(definition))
+            bindings[(*ret_n)++] = (struct name_binding){
+                .kind = definition->kind == DEFINITION_FUNCTION ? NAME_FUNCTION
+                                                                : NAME_VARIABLE,
+                .name = definition->name,
+                .symbol = definition->name,
+                .type = definition->type,
+            };
+    }
+    return bindings;
+}
+
+static int make_text(const struct job *job, struct buffer *ret, struct error *err)
+{
+    return payload_unit(job->payload, &job->engine->types, ret, err);
+}
+
+/* Compiles and binds; false with the outcome in `ret`. */
+static bool load_code(struct job *job, const void *object, size_t object_size,
+                      struct outcome *ret)
+{
+    struct error err = {0};
+    CLEANUP(buffer_clear) struct buffer text = {0};
+    size_t n;
+    if (!object_size && job->payload->needs_cc) {
+        outcome_set(ret, OUTCOME_COMPILE, "CompileError",
+                    "the payload has code that libtcc must not compile");
+        return false;
+    }
+    if (!object_size && make_text(job, &text, &err) < 0) {
+        refuse(ret, &err);
+        return false;
+    }
+    CLEANUP(freep) struct name_binding *bindings = make_bindings(job->payload, &n);
+    job->unit = engine_load(job->engine, buffer_string(&text), object, object_size, bindings,
+                            n, ret);
+    if (!job->unit)
+        return false;
+    for (size_t i = 0; i < job->payload->n_definitions; i++) {
+        const struct definition *definition = job->payload->definitions[i];
+        engine_add_sites(job->unit, definition->cell, definition->sites,
+                         definition->n_sites);
+    }
+    return true;
+}
+
+static int read_layouts(struct job *job, struct error *err)
+{
+    int r = 0;
+    const struct types *types = &job->engine->types;
+    for (uint32_t id = 1; r == 0 && id < types->n; id++) {
+        const struct type *type = types_get(types, id);
+        if (type_is_record(type) && !type->is_incomplete)
+            r = engine_read_layouts(job->engine, job->unit, &id, NULL, 1, err);
+    }
+    return r;
+}
+
+/* The value graph of one variable; nothing when it cannot travel. */
+static void dump_one(const struct job *job, const struct value_root *root,
+                     struct buffer *ret)
+{
+    struct value_dump dump = {0};
+    if (value_dump(&job->engine->world, root, 1, &dump, NULL) == 0 && !dump.n_blockers) {
+        *ret = dump.bytes;
+        dump.bytes = (struct buffer){0};
+    }
+    value_dump_clear(&dump);
+}
+
+static void remember_variables(struct job *job)
+{
+    const struct value_world *world = &job->engine->world;
+    CLEANUP(freep) const char **names = NULL;
+    size_t n;
+    payload_variables(job->payload, &names, &n);
+    job->variables = must_alloc((n + 1) * sizeof(*job->variables));
+    for (size_t i = 0; i < n; i++) {
+        struct value_variable place;
+        if (!world->variable(world->context, names[i], &place))
+            continue;
+        struct job_variable *variable = &job->variables[job->n_variables++];
+        variable->name = names[i];
+        variable->root = (struct value_root){
+            .name = names[i], .address = place.start, .type = place.type, .count = 1};
+        dump_one(job, &variable->root, &variable->before);
+    }
+}
+
+static bool open_payload(struct job *job, const void *data, size_t size,
+                         struct outcome *ret)
+{
+    struct error err = {0};
+    CLEANUP(payload_freep) struct payload *payload = NULL;
+    int r = payload_unpack(data, size, &payload, &err);
+    if (r == 0) {
+        types_clear(&job->engine->types);
+        r = payload_layouts(payload, &job->engine->types, &err);
+    }
+    if (r < 0) {
+        refuse(ret, &err);
+        return false;
+    }
+    for (size_t i = 0; i < payload->n_libraries && ret->kind == OUTCOME_OK; i++)
+        engine_open_library(job->engine, payload->libraries[i], ret);
+    if (ret->kind != OUTCOME_OK)
+        return false;
+    job->payload = TAKE(payload);
+    return true;
+}
+
+void job_load(void *context, const void *payload, size_t size, const void *object,
+              size_t object_size, struct outcome *ret)
+{
+    struct job *job = context;
+    struct error err = {0};
+    if (!job->payload && !open_payload(job, payload, size, ret))
+        return;
+    if (!load_code(job, object, object_size, ret))
+        return;
+    int r = read_layouts(job, &err);
+    if (r == 0 && job->payload->values_size)
+        r = value_load(&job->engine->world, job->payload->values, job->payload->values_size,
+                       NULL, &err);
+    if (r < 0)
+        refuse(ret, &err);
+    else if (job->payload->returns_state)
+        remember_variables(job);
+}
+
+/* Memory for `count` elements of a task, zero-filled. */
+static void *allocate(const struct job *job, uint32_t type, uint64_t count,
+                      struct outcome *ret)
+{
+    uint64_t size = types_size(&job->engine->types, type), total;
+    void *memory = NULL;
+    if (!size)
+        outcome_set(ret, OUTCOME_REFUSED, "BadPayload", "the size of type '%s' is not known",
+                    types_get(&job->engine->types, type)->spelling);
+    else if (count > JOB_ELEMENTS_MAX || __builtin_mul_overflow(size, count, &total) ||
+             !(memory = heap_allocate(total ? total : 1, type)))
+        outcome_set(ret, OUTCOME_REFUSED, "OutOfMemory",
+                    "there is no memory for %llu elements of %llu bytes",
+                    (unsigned long long)count, (unsigned long long)size);
+    return memory;
+}
+
+static bool set_object(const struct job *job, const char *symbol, const void *value,
+                       size_t size, struct outcome *ret)
+{
+    char *address = image_address(job->unit->image, symbol);
+    if (address)
+        memcpy(address, value, size);
+    else
+        outcome_set(ret, OUTCOME_REFUSED, "BadPayload", "the payload does not define '%s'",
+                    symbol);
+    return address != NULL;
+}
+
+/* How many elements an argument has, and that it is one. */
+static bool count_elements(const void *argument, size_t size, uint64_t *ret_count,
+                           struct outcome *ret)
+{
+    struct error err = {0};
+    struct value_root_info *roots = NULL;
+    size_t n = 0;
+    if (value_roots(argument, size, &roots, &n, &err) == 0 && n != 1)
+        error_set(&err, -EBADMSG, "the task's argument has %zu roots, not one", n);
+    if (!err.code)
+        *ret_count = roots[0].count;
+    else
+        refuse(ret, &err);
+    value_roots_free(roots, n);
+    return !err.code;
+}
+
+/* Sets achar_in, achar_count and achar_out; *ret_out is the last one as a root. */
+static bool prepare_map(const struct job *job, const void *argument, size_t size,
+                        struct value_root *ret_out, struct outcome *ret)
+{
+    struct error err = {0};
+    uint64_t count = 0;
+    if (!count_elements(argument, size, &count, ret))
+        return false;
+    struct value_root in = {.name = "achar_in", .type = job->payload->in_type, .count = count};
+    struct value_root out = {
+        .name = "achar_out", .type = job->payload->value_type, .count = count};
+    in.address = allocate(job, in.type, count, ret);
+    out.address = in.address ? allocate(job, out.type, count, ret) : NULL;
+    if (!out.address)
+        return false;
+    if (value_load(&job->engine->world, argument, size, &in, &err) < 0) {
+        refuse(ret, &err);
+        return false;
+    }
+    unsigned long n = (unsigned long)count;
+    *ret_out = out;
+    return set_object(job, "achar_in", &in.address, sizeof(in.address), ret) &&
+           set_object(job, "achar_out", &out.address, sizeof(out.address), ret) &&
+           set_object(job, "achar_count", &n, sizeof(n), ret);
+}
+
+/* The roots that differ from what was loaded. */
+static size_t find_changed(const struct job *job, struct value_root *roots)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < job->n_variables; i++) {
+        const struct job_variable *variable = &job->variables[i];
+        CLEANUP(buffer_clear) struct buffer now = {0};
+        dump_one(job, &variable->root, &now);
+        if (!now.size || now.size != variable->before.size ||
+            memcmp(now.data, variable->before.data, now.size) != 0)
+            roots[n++] = variable->root;
+    }
+    return n;
+}
+
+static void set_blockers(const struct value_dump *dump, struct outcome *ret)
+{
+    CLEANUP(buffer_clear) struct buffer text = {0};
+    buffer_add_string(&text, "the result cannot travel:");
+    for (size_t i = 0; i < dump->n_blockers; i++) {
+        const struct value_blocker *blocker = &dump->blockers[i];
+        buffer_format(&text, "\n  %s %s", blocker->path, blocker->reason);
+        if (blocker->hint)
+            buffer_format(&text, "; %s", blocker->hint);
+    }
+    outcome_set(ret, OUTCOME_REFUSED, "PickleError", "%s", buffer_string(&text));
+}
+
+static void dump_roots(const struct job *job, const struct value_root *roots, size_t n,
+                       struct outcome *ret, struct buffer *result)
+{
+    struct error err = {0};
+    struct value_dump dump = {0};
+    if (value_dump(&job->engine->world, roots, n, &dump, &err) < 0) {
+        outcome_set(ret, OUTCOME_REFUSED, "PickleError", "%s", err.text);
+    } else if (dump.n_blockers) {
+        set_blockers(&dump, ret);
+    } else {
+        *result = dump.bytes;
+        dump.bytes = (struct buffer){0};
+    }
+    value_dump_clear(&dump);
+}
+
+/* What the expression was worth: as text, and as the result of a task that returns no
+ * state. */
+static bool find_value(const struct job *job, struct value_root *ret_root,
+                       struct outcome *ret)
+{
+    const struct payload *payload = job->payload;
+    char *address = payload->entry == PAYLOAD_CALL && payload->value_type
+                        ? image_address(job->unit->image, "achar_value")
+                        : NULL;
+    if (!address)
+        return false;
+    struct buffer text = {0};
+    if (display_value(&job->engine->world, &job->engine->types, payload->value_type, address,
+                      NULL, &text) == 0)
+        ret->value_text = buffer_take(&text);
+    buffer_clear(&text);
+    *ret_root = (struct value_root){
+        .name = "achar_value", .address = address, .type = payload->value_type, .count = 1};
+    return true;
+}
+
+static void collect(const struct job *job, const struct value_root *out,
+                    struct outcome *ret, struct buffer *result)
+{
+    struct value_root value;
+    bool has_value = find_value(job, &value, ret);
+    if (job->payload->returns_state) {
+        CLEANUP(freep) struct value_root *roots =
+            must_alloc((job->n_variables + 1) * sizeof(*roots));
+        size_t n = find_changed(job, roots);
+        if (n)
+            dump_roots(job, roots, n, ret, result);
+    } else if (out->address) {
+        dump_roots(job, out, 1, ret, result);
+    } else if (has_value) {
+        dump_roots(job, &value, 1, ret, result);
+    }
+}
+
+/* What the task has given to atexit(). Its own outcome comes first. */
+static void run_exit_handlers(struct outcome *ret)
+{
+    struct guard_call call = {.function = replace_run_exit_handlers};
+    struct guard_report report;
+    guard_run(&call, &report);
+    if (report.kind != OUTCOME_OK && ret->kind == OUTCOME_OK) {
+        outcome_clear(ret);
+        guard_outcome(&report, ret);
+    }
+}
+
+void job_run(void *context, const void *argument, size_t size, struct outcome *ret,
+             struct buffer *result)
+{
+    const struct job *job = context;
+    struct value_root out = {0};
+    struct error err = {0};
+    if (job->payload->entry == PAYLOAD_NONE) {
+        outcome_set(ret, OUTCOME_REFUSED, "BadPayload", "the payload has nothing to run");
+        return;
+    }
+    if (job->payload->entry == PAYLOAD_MAP) {
+        if (!prepare_map(job, argument, size, &out, ret))
+            return;
+    } else if (size && value_load(&job->engine->world, argument, size, NULL, &err) < 0) {
+        refuse(ret, &err);
+        return;
+    }
+    engine_call(job->engine, job->unit, "achar_entry", ret);
+    if (ret->kind == OUTCOME_OK)
+        collect(job, &out, ret, result);
+    run_exit_handlers(ret);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdio.h>
+
+#include "kernel/peer/protocol.h"
+#include "kernel/worker/dying.h"
+#include "kernel/worker/job.h"
+#include "kernel/worker/zygote.h"
+
+static void begin(void *context, int task_fd)
+{
+    (void)context;
+    guard_adopt();
+    dying_set(task_fd, TASK_DONE, 0, 0, "", 1); /* the tail: a result of no bytes */
+}
+
+int zygote_main(void)
+{
+    static struct engine engine; /* must not move */
+    struct error err = {0};
+    if (engine_init(&engine, dying_report, &err) < 0) {
+        fprintf(stderr, "achar-worker: %s\n", err.text);
+        return 1;
+    }
+    struct job job = {.engine = &engine};
+    struct zygote_work work = {
+        .context = &job, .load = job_load, .begin = begin, .run = job_run};
+    return zygote_serve(&work);
+}

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Payloads on a real pool: compiled, loaded, run, and what comes back. Arguments: the paths
+ * of achar-pool and achar-worker. */
+#include "pickler/value/value.h"
+#include "tests/executors/pool_test.h"
+
+enum { INT_TYPE = 1, POINTER_TYPE, POINT_TYPE }; /* ids in every payload here */
+
+static void add_types(struct types *types)
+{
+    types_init(types);
+    struct type integer = {.kind = TYPE_INT, .spelling = must_strdup("int")};
+    types_add(types, &integer);
+    struct type pointer = {
+        .kind = TYPE_POINTER, .spelling = must_strdup("int *"), .target = INT_TYPE};
+    types_add(types, &pointer);
+}
+
+static void add_point(struct types *types)
+{
+    struct type point = {
+        .kind = TYPE_STRUCT, .spelling = must_strdup("struct point"), .n_fields = 2};
+    point.fields = must_alloc(2 * sizeof(*point.fields));
+    for (int i = 0; i < 2; i++)
+        point.fields[i] = (struct type_field){
+            .name = must_strdup(i ? "y" : "x"), .type = INT_TYPE, .bits = i ? 5 : -1};
+    types_add(types, &point);
+}
+
+static struct payload *make(enum payload_entry entry, const char *entry_text)
+{
+    struct payload *payload = must_alloc(sizeof(*payload));
+    add_types(&payload->types);
+    payload->entry = entry;
+    payload->entry_text = must_strdup(entry_text);
+    payload->value_type = INT_TYPE;
+    payload->in_type = entry == PAYLOAD_MAP ? INT_TYPE : 0;
+    payload->cell = 9;
+    return payload;
+}
+
+/* In cell n for the n-th definition. */
+static void define(struct payload *payload, enum definition_kind kind, const char *name,
+                   uint32_t type, const char *source, const char *declaration)
+{
+    struct definition *definition = must_alloc(sizeof(*definition));
+    payload->definitions = must_realloc(payload->definitions, payload->n_definitions + 1,
+                                        sizeof(*payload->definitions));
+    payload->definitions[payload->n_definitions++] = definition;
+    definition->id = (uint32_t)payload->n_definitions;
+    definition->kind = kind;
+    definition->name = must_strdup(name);
+    definition->source = must_strdup(source);
+    definition->declaration = must_strdup(declaration);
+    definition->cell = definition->id;
+    definition->line = definition->column = 1;
+    definition->type = type;
+    for (uint32_t id = 1; id < definition->id; id++)
+        definition_add_ref(definition, id);
+}
+
+static bool no_variable(void *context, const void *address, struct value_variable *ret)
+{
+    (void)context, (void)address, (void)ret;
+    return false;
+}
+
+static bool no_block(void *context, const void *address, struct value_block *ret)
+{
+    (void)context, (void)address, (void)ret;
+    return false;
+}
+
+static bool no_stack(void *context, const void *address)
+{
+    (void)context, (void)address;
+    return false;
+}
+
+static const char *no_function(void *context, const void *address, bool *ret_is_library)
+{
+    (void)context, (void)address, (void)ret_is_library;
+    return NULL;
+}
+
+static bool one_variable(void *context, const char *name, struct value_variable *ret)
+{
+    (void)context, (void)name, (void)ret;
+    return false;
+}
+
+static struct value_world simple_world(struct types *types)
+{
+    return (struct value_world){.types = types,
+                                .find_block = no_block,
+                                .find_variable = no_variable,
+                                .find_function = no_function,
+                                .is_stack = no_stack,
+                                .variable = one_variable};
+}
+
+static struct buffer dump_ints(const char *root, const int *values, size_t n)
+{
+    struct types types;
+    add_types(&types);
+    struct value_world world = simple_world(&types);
+    struct value_dump dump = {0};
+    struct error err = {0};
+    struct value_root from = {root, (void *)values, INT_TYPE, n};
+    CHECK_OK(value_dump(&world, &from, 1, &dump, &err), err);
+    CHECK_INT(dump.n_blockers, 0);
+    struct buffer bytes = dump.bytes;
+    dump.bytes = (struct buffer){0};
+    value_dump_clear(&dump);
+    types_clear(&types);
+    return bytes;
+}
+
+static void load_ints(const struct buffer *bytes, const char *root, int *values, size_t n)
+{
+    struct types types;
+    add_types(&types);
+    struct value_world world = simple_world(&types);
+    struct error err = {0};
+    struct value_root at = {root, values, INT_TYPE, n};
+    CHECK_OK(value_load(&world, bytes->data, bytes->size, &at, &err), err);
+    types_clear(&types);
+}
+
+/* "name name ..." */
+static void check_roots(const struct buffer *values, const char *expected)
+{
+    struct value_root_info *roots = NULL;
+    struct error err = {0};
+    struct buffer names = {0};
+    size_t n = 0;
+    if (values->size)
+        CHECK_OK(value_roots(values->data, values->size, &roots, &n, &err), err);
+    for (size_t i = 0; i < n; i++)
+        buffer_format(&names, "%s%s", i ? " " : "", roots[i].name);
+    CHECK_STRING(buffer_string(&names), expected);
+    buffer_clear(&names);
+    value_roots_free(roots, n);
+}
+
+/* Takes the payload. */
+static struct outcome send_payload(struct pool_client *client, struct payload *payload,
+                                   uint8_t ret_hash[32])
+{
+    struct error err = {0};
+    struct buffer bytes = {0};
+    CHECK_OK(payload_pack(payload, &bytes, &err), err);
+    struct outcome outcome = send_bytes(client, bytes.data, bytes.size, ret_hash);
+    buffer_clear(&bytes);
+    payload_free(payload);
+    return outcome;
+}
+
+static void check_loads(struct pool_client *client, struct payload *payload,
+                        uint8_t ret_hash[32])
+{
+    struct outcome outcome = send_payload(client, payload, ret_hash);
+    if (!CHECK_INT(outcome.kind, OUTCOME_OK))
+        fprintf(stderr, "  %s: %s\n", outcome.name, outcome.message);
+    outcome_clear(&outcome);
+}
+
+static struct payload *counting(const char *entry_text)
+{
+    struct payload *payload = make(PAYLOAD_CALL, entry_text);
+    define(payload, DEFINITION_INCLUDE, "<stdio.h>", 0, "#include <stdio.h>", NULL);
+    define(payload, DEFINITION_VARIABLE, "counter", INT_TYPE, "int counter = 5;",
+           "extern int counter;");
+    define(payload, DEFINITION_VARIABLE, "other", INT_TYPE, "int other = 1;",
+           "extern int other;");
+    define(payload, DEFINITION_FUNCTION, "count", 0,
+           "int count(int x) { printf(\"x=%d\\n\", x); return ++counter + x; }",
+           "int count(int x);");
+    return payload;
+}
+
+static void test_call(struct pool_client *client)
+{
+    uint8_t hash[32];
+    struct payload *payload =
+        counting("int achar_value; void achar_entry(void) { achar_value = count(10); }");
+    struct buffer values = dump_ints("counter", (int[]){41}, 1);
+    payload->values_size = values.size;
+    payload->values = buffer_take(&values);
+    check_loads(client, payload, hash);
+    for (int i = 0; i < 3; i++) { /* 41 + 1 + 10, each time */
+        struct done done = run_bytes(client, hash, "", 0);
+        CHECK_INT(done.outcome.kind, OUTCOME_OK);
+        CHECK_STRING(done.outcome.value_text, "52");
+        CHECK_STRING(buffer_string(&done.out), "x=10\n");
+        check_roots(&done.result, "achar_value");
+        int value = 0;
+        load_ints(&done.result, "achar_value", &value, 1);
+        CHECK_INT(value, 52);
+        done_clear(&done);
+    }
+}
+
+static void test_state(struct pool_client *client)
+{
+    uint8_t hash[32];
+    struct payload *payload = counting("void achar_entry(void) { count(1); }");
+    payload->returns_state = true;
+    payload->value_type = 0;
+    check_loads(client, payload, hash);
+    struct done done = run_bytes(client, hash, "", 0);
+    check_roots(&done.result, "counter");
+    int value = 0;
+    load_ints(&done.result, "counter", &value, 1);
+    CHECK_INT(value, 6);
+    CHECK_STRING(done.outcome.value_text, NULL);
+    done_clear(&done);
+    payload = counting("void achar_entry(void) { puts(\"nothing\"); }");
+    payload->returns_state = true;
+    payload->value_type = 0;
+    check_loads(client, payload, hash);
+    done = run_bytes(client, hash, "", 0);
+    CHECK_INT(done.result.size, 0);
+    CHECK_STRING(buffer_string(&done.out), "nothing\n");
+    done_clear(&done);
+}
+
+static struct payload *mapping(void)
+{
+    struct payload *payload = make(
+        PAYLOAD_MAP, "int *achar_in; unsigned long achar_count; int *achar_out;\n"
+                     "void achar_entry(void) { for (unsigned long i = 0; i < achar_count; i++)"
+                     " achar_out[i] = square(achar_in[i]); }");
+    define(payload, DEFINITION_FUNCTION, "square", 0, "int square(int x) { return x * x; }",
+           "int square(int x);");
+    return payload;
+}
+
+static void test_map(struct pool_client *client)
+{
+    uint8_t hash[32];
+    int in[1000], out[1000] = {0};
+    check_loads(client, mapping(), hash);
+    for (int i = 0; i < 1000; i++)
+        in[i] = i;
+    struct buffer argument = dump_ints("achar_in", in, 1000);
+    struct done done = run_bytes(client, hash, argument.data, argument.size);
+    CHECK_INT(done.outcome.kind, OUTCOME_OK);
+    check_roots(&done.result, "achar_out");
+    load_ints(&done.result, "achar_out", out, 1000);
+    int n_right = 0;
+    for (int i = 0; i < 1000; i++)
+        n_right += out[i] == i * i;
+    CHECK_INT(n_right, 1000);
+    done_clear(&done);
+    argument.data[argument.size / 2] ^= 0x55;
+    done = run_bytes(client, hash, argument.data, argument.size / 2);
+    CHECK_INT(done.outcome.kind, OUTCOME_REFUSED);
+    done_clear(&done);
+    buffer_clear(&argument);
+}
+
+/* Each task dies in its own way; the payload goes on. */
+static void test_faults(struct pool_client *client)
+{
+    static const struct {
+        const char *body;
+        enum outcome_kind kind;
+        const char *name;
+        int status;
+    } cases[] = {
+        {"*(int *)0 = 1;", OUTCOME_FAULT, "SIGSEGV", SIGSEGV},
+        {"exit(3);", OUTCOME_EXIT, NULL, 3},
+        {"abort();", OUTCOME_FAULT, "SIGABRT", SIGABRT},
+        {"volatile int zero = 0; zero = 1 / zero;", OUTCOME_FAULT, "SIGFPE", SIGFPE},
+        {"char *p = malloc(1); free(p); free(p);", OUTCOME_FAULT, NULL, SIGABRT},
+        {"raise(SIGKILL);", OUTCOME_DIED, "SIGKILL", SIGKILL},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        uint8_t hash[32];
+        struct payload *payload = make(PAYLOAD_CALL, "void achar_entry(void) { fail(); }");
+        CLEANUP(freep) char *source =
+            must_format("void fail(void) {\n    puts(\"before\");\n    %s\n}", cases[i].body);
+        payload->value_type = 0;
+        define(payload, DEFINITION_INCLUDE, "<stdlib.h>", 0,
+               "#include <stdlib.h>\n#include <stdio.h>\n#include <signal.h>", NULL);
+        define(payload, DEFINITION_FUNCTION, "fail", 0, source, "void fail(void);");
+        check_loads(client, payload, hash);
+        struct done done = run_bytes(client, hash, "", 0);
+        bool ok = CHECK_INT(done.outcome.kind, cases[i].kind);
+        if (cases[i].name)
+            ok &= CHECK_STRING(done.outcome.name, cases[i].name);
+        ok &= CHECK_INT(done.outcome.status, cases[i].status);
+        ok &= CHECK_STRING(buffer_string(&done.out), "before\n");
+        if (done.outcome.kind == OUTCOME_FAULT) {
+            bool found = false;
+            for (size_t f = 0; f < done.outcome.n_frames; f++)
+                found |= strcmp(done.outcome.frames[f].function, "fail") == 0 &&
+                         done.outcome.frames[f].cell == 2 && done.outcome.frames[f].line == 3;
+            ok &= CHECK(found);
+        }
+        if (!ok)
+            fprintf(stderr, "  in: %s (%s)\n", cases[i].body, done.outcome.message);
+        done_clear(&done);
+    }
+}
+
+static void test_cancel(struct pool_client *client)
+{
+    uint8_t hash[32];
+    struct error err = {0};
+    struct payload *payload =
+        make(PAYLOAD_CALL, "#include <stdio.h>\nvoid achar_entry(void) { puts(\"on\"); "
+                           "for (;;); }");
+    payload->value_type = 0;
+    check_loads(client, payload, hash);
+    struct done done = {.id = submit_bytes(client, hash, "", 0)};
+    CHECK(!wait_one(client, &done, 1));
+    CHECK_OK(pool_client_cancel(client, done.id, &err), err);
+    while (!wait_one(client, &done, 1))
+        ;
+    CHECK_INT(done.outcome.kind, OUTCOME_INTERRUPTED);
+    CHECK(done.outcome.n_frames > 0); /* it was stopped by SIGINT, not killed */
+    done_clear(&done);
+}
+
+static void check_refused(struct pool_client *client, struct payload *payload,
+                          enum outcome_kind kind, const char *text)
+{
+    uint8_t hash[32];
+    struct outcome outcome = send_payload(client, payload, hash);
+    CHECK_INT(outcome.kind, kind);
+    if (!CHECK(outcome.message && strstr(outcome.message, text)))
+        fprintf(stderr, "  '%s' has no '%s'\n", outcome.message, text);
+    outcome_clear(&outcome);
+}
+
+static void test_payloads(struct pool_client *client)
+{
+    uint8_t hash[32];
+    check_refused(client, make(PAYLOAD_CALL, "int achar_value = ;"), OUTCOME_COMPILE,
+                  "expected expression");
+    check_refused(client,
+                  make(PAYLOAD_CALL, "int missing(void); int achar_value;\n"
+                                     "void achar_entry(void) { achar_value = missing(); }"),
+                  OUTCOME_LINK, "missing");
+    struct payload *payload = make(PAYLOAD_CALL, "void achar_entry(void) {}");
+    payload->libraries = must_alloc(sizeof(char *));
+    payload->libraries[payload->n_libraries++] = must_strdup("libdoesnotexist.so.7");
+    check_refused(client, payload, OUTCOME_LINK, "libdoesnotexist.so.7");
+    struct outcome outcome = send_bytes(client, "not a payload", 13, hash);
+    CHECK_INT(outcome.kind, OUTCOME_REFUSED);
+    outcome_clear(&outcome);
+    /* What libtcc rejects goes to cc, asked for or not. */
+    for (int i = 0; i < 2; i++) {
+        payload = make(PAYLOAD_CALL, "int achar_value; void achar_entry(void) {"
+                                     " double _Complex z = 3 + 4i; __int128 n = 38;"
+                                     " achar_value = (int)__real__ z + (int)n; }");
+        payload->needs_cc = i == 1;
+        check_loads(client, payload, hash);
+        struct done done = run_bytes(client, hash, "", 0);
+        CHECK_STRING(done.outcome.value_text, "41");
+        done_clear(&done);
+    }
+}
+
+/* A struct with a bit-field as value, and a pointer that leads nowhere. */
+static void test_values(struct pool_client *client)
+{
+    uint8_t hash[32];
+    struct payload *payload =
+        make(PAYLOAD_CALL,
+             "struct point achar_value; void achar_entry(void) { achar_value.x = 7; "
+             "achar_value.y = -3; }");
+    define(payload, DEFINITION_TYPE, "struct point", 0, "struct point { int x, y : 5; };",
+           NULL);
+    add_point(&payload->types);
+    payload->value_type = POINT_TYPE;
+    check_loads(client, payload, hash);
+    struct done done = run_bytes(client, hash, "", 0);
+    CHECK_STRING(done.outcome.value_text, "{.x = 7, .y = -3}");
+    check_roots(&done.result, "achar_value");
+    done_clear(&done);
+    payload = make(PAYLOAD_CALL, "int *achar_value;\nstatic void set(int n) { int here = n; "
+                                 "achar_value = &here; }\nvoid achar_entry(void) { set(1); }");
+    payload->value_type = POINTER_TYPE;
+    check_loads(client, payload, hash);
+    done = run_bytes(client, hash, "", 0);
+    CHECK_INT(done.outcome.kind, OUTCOME_REFUSED);
+    CHECK(done.outcome.message && strstr(done.outcome.message, "achar_value"));
+    done_clear(&done);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3) {
+        fprintf(stderr, "usage: %s ACHAR_POOL ACHAR_WORKER\n", argv[0]);
+        return 2;
+    }
+    char *folder = make_folder(argv[1], argv[2]);
+    struct pool_client *client = start("2");
+    test_call(client);
+    test_state(client);
+    test_map(client);
+    test_faults(client);
+    test_cancel(client);
+    test_payloads(client);
+    test_values(client);
+    pool_client_free(client);
+    check_nothing_left("payloads");
+    remove_folder(folder);
+    return check_status();
+}
