@@ -13,15 +13,26 @@ static int complain(const char *text)
     return 1;
 }
 
+/* `jupyter run` and `jupyter console` hand their own arguments on to the kernel; they mean
+ * nothing here. */
+static const char *find_file(int argc, char **argv)
+{
+    for (int i = 1; i + 1 < argc; i++)
+        if (strcmp(argv[i], "-f") == 0 || strcmp(argv[i], "--file") == 0)
+            return argv[i + 1];
+    return NULL;
+}
+
 static int run(int argc, char **argv)
 {
     CLEANUP(connection_clear) struct connection connection = {0};
     struct error err = {0};
-    if (argc != 3 || (strcmp(argv[1], "-f") != 0 && strcmp(argv[1], "--file") != 0)) {
-        complain("one connection file is needed: -f CONNECTION_FILE");
+    const char *file = find_file(argc, argv);
+    if (!file) {
+        complain("a connection file is needed: -f CONNECTION_FILE");
         return COMMAND_USAGE;
     }
-    if (connection_read(argv[2], &connection, &err) < 0 ||
+    if (connection_read(file, &connection, &err) < 0 ||
         kernel_run(&connection, &err) < 0)
         return complain(err.text);
     return 0;

@@ -28,7 +28,7 @@ class TestKernel(jupyter_kernel_test.KernelTests):
         {"code": '"pickle"', "result": '"pickle"'},
         {"code": "(char)97", "result": "'a'"},
     ]
-    code_history_pattern = "6 ?[*]*"
+    code_history_pattern = "6 [*]*"
     supported_history_operations = ("tail", "range", "search")
     completion_samples = [
         {"text": "int typed = siz", "matches": {"sizeof"}},
