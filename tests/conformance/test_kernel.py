@@ -26,7 +26,7 @@ class TestKernel(jupyter_kernel_test.KernelTests):
         {"code": "1.5 / 2", "result": "0.75"},
         {"code": "'a'", "result": "97"},
         {"code": '"pickle"', "result": '"pickle"'},
-        {"code": "(char)97", "result": "'a'"},
+        {"code": "(char)97", "result": "'a' (97)"},
     ]
     code_history_pattern = "6 [*]*"
     supported_history_operations = ("tail", "range", "search")
