@@ -183,6 +183,18 @@ static bool mentions_function(const struct composer *composer, const char *text)
     return false;
 }
 
+/* Reaching the end of main() returns 0 (C11 5.1.2.2.3), but not under another name. */
+static void end_main(const struct entity *entity, char **body)
+{
+    char *end = strrchr(*body, '}');
+    CXType result = clang_getResultType(clang_getCursorType(entity->cursor));
+    if (!end || strcmp(entity->definition->name, "main") != 0 || result.kind != CXType_Int)
+        return;
+    char *text = must_format("%.*sreturn 0; %s", (int)(end - *body), *body, end);
+    free(*body);
+    *body = text;
+}
+
 static void define_function(struct composer *composer, const struct entity *entity)
 {
     struct draft *draft = composer->draft;
@@ -197,6 +209,7 @@ static void define_function(struct composer *composer, const struct entity *enti
     line_of(&composer->out, &draft->pieces[entity->piece],
             entity->printed ? 0 : entity->declaration->specifiers.start);
     CLEANUP(freep) char *body = entity_defined_as(entity, entity->symbol);
+    end_main(entity, &body);
     if (!entity->declarator) { /* the print of what a macro made */
         buffer_format(&composer->out, "#define %s %s\n", definition->name, entity->symbol);
         add_line(composer, body);
