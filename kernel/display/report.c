@@ -189,18 +189,41 @@ static void add_frame(const struct report_context *context,
     add_source_line(context, frame, ret);
 }
 
+static bool is_same_place(const struct outcome_frame *a, const struct outcome_frame *b)
+{
+    return a->cell == b->cell && a->line == b->line && a->function && b->function &&
+           !strcmp(a->function, b->function);
+}
+
+/* Recursion repeats a place: it is shown once, with how often it follows. */
+static size_t count_repeats(const struct outcome *outcome, size_t i)
+{
+    size_t n = 0;
+    while (i + n + 1 < outcome->n_frames &&
+           is_same_place(&outcome->frames[i], &outcome->frames[i + n + 1]))
+        n++;
+    return n;
+}
+
 static void add_frames(const struct outcome *outcome,
                        const struct report_context *context, struct report *ret)
 {
-    size_t n = outcome->n_frames;
-    size_t left_out = n > 2 * FRAMES_SHOWN ? n - 2 * FRAMES_SHOWN : 0;
-    for (size_t i = 0; i < n; i++) {
-        if (left_out && i == FRAMES_SHOWN) {
-            CLEANUP(freep) char *line = must_format("  ... %zu more frames", left_out);
+    size_t n_shown = 0;
+    for (size_t i = 0; i < outcome->n_frames; i++) {
+        size_t repeats = count_repeats(outcome, i);
+        if (n_shown++ == FRAMES_SHOWN && i + FRAMES_SHOWN < outcome->n_frames) {
+            size_t next = outcome->n_frames - FRAMES_SHOWN;
+            CLEANUP(freep) char *line = must_format("  ... %zu more frames", next - i);
             report_add(ret, line);
-            i += left_out;
+            i = next;
+            repeats = count_repeats(outcome, i);
         }
         add_frame(context, &outcome->frames[i], ret);
+        if (repeats < 2)
+            continue;
+        CLEANUP(freep) char *line = must_format("  ... the same %zu times more", repeats);
+        report_add(ret, line);
+        i += repeats;
     }
 }
 

@@ -147,7 +147,7 @@ static void set_interrupted(void)
     guard.report.status = SIGINT;
     snprintf(guard.report.name, sizeof(guard.report.name), "Interrupted");
     snprintf(guard.report.message, sizeof(guard.report.message),
-             "interrupted; what the cell has done so far is kept");
+             "interrupted");
 }
 
 /* The library function that was interrupted has returned, but to here. */

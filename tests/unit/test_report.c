@@ -177,6 +177,21 @@ static void test_other_ends(void)
     }
 }
 
+static void test_repeated_frames(void)
+{
+    struct outcome_frame frames[] = {{(char *)"f", 1, 1}, {(char *)"f", 1, 1},
+                                     {(char *)"f", 1, 1}, {(char *)"(cell)", 1, 2}};
+    struct outcome outcome = {.kind = OUTCOME_FAULT,
+                              .name = (char *)"SIGSEGV",
+                              .message = (char *)"stack overflow",
+                              .frames = frames,
+                              .n_frames = 4};
+    CLEANUP(report_clear) struct report report = {0};
+    report_outcome(&outcome, NULL, &report);
+    CHECK_INT(report.n_lines, 1 + 2 + 1 + 1);
+    CHECK_STRING(report.lines[2], "  ... the same 2 times more");
+}
+
 static void test_many_frames(void)
 {
     struct outcome outcome = {.kind = OUTCOME_FAULT,
@@ -185,7 +200,7 @@ static void test_many_frames(void)
                               .n_frames = 5000};
     outcome.frames = must_alloc(5000 * sizeof(*outcome.frames));
     for (size_t i = 0; i < 5000; i++)
-        outcome.frames[i] = (struct outcome_frame){(char *)"f", 1, 1};
+        outcome.frames[i] = (struct outcome_frame){(char *)(i % 2 ? "f" : "g"), 1, 1};
     CLEANUP(report_clear) struct report report = {0};
     report_outcome(&outcome, NULL, &report);
     CHECK_INT(report.n_lines, 1 + 60 + 1 + 1);
@@ -200,6 +215,7 @@ int main(void)
     test_long_line();
     test_fault();
     test_other_ends();
+    test_repeated_frames();
     test_many_frames();
     return check_status();
 }
