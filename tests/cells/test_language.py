@@ -10,7 +10,7 @@ import pytest
      "12"),
     ("int n = 3;\nn++;\nint m = n * 2;\nm--;\nm", "7"),
     ("for (int i = 0; i < 3; i++)\n    ;\n#include <limits.h>\nCHAR_BIT", "8"),
-    ("#include <math.h>\ndouble r = sqrt(16);\nr", "4"),
+    ("#include <math.h>\ndouble r = sqrt(16);\nr", "4.0"),
     ("int k = 2;\nint squares[3] = {k, k * k, k * k * k};\nsquares[2]", "8"),
     ("typedef struct pair { int a, b; } pair_t;\npair_t p = {3, 4};\np.a * p.b", "12"),
     ("#define SQUARE(x) ((x) * (x))\nSQUARE(2 + 3)", "25"),
