@@ -7,6 +7,7 @@
 #include "kernel/peer/protocol.h"
 #include "kernel/unit/prologue.h"
 #include "kernel/unit/sheet.h"
+#include "kernel/unit/suggest.h"
 
 #define FLAGS_MAX 1000
 #define ATTEMPTS_MAX 8 /* parses of one cell: each one learns something from the last */
@@ -19,13 +20,6 @@ struct analysis *analysis_new(void)
     analysis->headers = headers_new();
     analysis->index = clang_createIndex(0, 0);
     return analysis;
-}
-
-static void forget_unit(struct analysis *analysis)
-{
-    if (analysis->unit)
-        clang_disposeTranslationUnit(analysis->unit);
-    analysis->unit = NULL;
 }
 
 static void forget_flags(struct analysis *analysis)
@@ -41,7 +35,7 @@ void analysis_free(struct analysis *analysis)
 {
     if (!analysis)
         return;
-    forget_unit(analysis);
+    analysis_forget_units(analysis);
     forget_flags(analysis);
     clang_disposeIndex(analysis->index);
     headers_free(analysis->headers);
@@ -53,7 +47,7 @@ void analysis_free(struct analysis *analysis)
 void analysis_set_flags(struct analysis *analysis, const char *const *flags, size_t n)
 {
     forget_flags(analysis);
-    forget_unit(analysis);
+    analysis_forget_units(analysis);
     if (n > FLAGS_MAX)
         n = FLAGS_MAX;
     analysis->flags = must_alloc((n + 1) * sizeof(*analysis->flags));
@@ -214,7 +208,8 @@ static int attempt(struct draft *draft, struct error *err)
     }
     if (r < 0)
         return error_set(err, r, "%s", why.text);
-    r = analysis_parse(draft->analysis, buffer_string(&draft->sheet), draft->sheet.size, err);
+    r = analysis_parse(draft->analysis, buffer_string(&draft->sheet), draft->sheet.size,
+                       draft->is_full, err);
     if (r < 0)
         return r;
     diagnose(draft);
@@ -246,12 +241,17 @@ static bool hide_redefined(struct draft *draft)
     return is_new;
 }
 
-/* An error in what stands before the cell is not the cell's: the real headers decide. */
+/* An error in what stands before the cell is not the cell's, nor is a name unknown that a
+ * header declares: the real headers decide. */
 static bool is_prologue_broken(const struct draft *draft)
 {
-    for (size_t i = 0; i < draft->n_diagnostics; i++) {
+    for (size_t i = 0; i < draft->n_diagnostics && !draft->is_full; i++) {
         const struct diagnostic *at = &draft->diagnostics[i];
-        if (at->severity == SEVERITY_ERROR && at->cell != draft->cell && !draft->is_full)
+        if (at->severity != SEVERITY_ERROR)
+            continue;
+        CLEANUP(freep) char *name = unknown_name(at->message);
+        if (at->cell != draft->cell ||
+            (name && headers_is_visible(draft->analysis->headers, name, strlen(name))))
             return true;
     }
     return false;
@@ -356,6 +356,8 @@ static int fill(struct draft *draft, struct error *err)
         return 0;
     dependents_report(draft);
     refer(draft);
+    if (draft->has_errors)
+        return 0;
     scan(draft);
     compose(draft);
     return 0;

@@ -171,8 +171,8 @@ static void complete_by_clang(struct analysis *analysis, const char *source, siz
     cut_loosely(&draft, &cell);
     entities_from_directives(&draft);
     if (is_indexed && sheet_build(&draft, &ignored) == 0 &&
-        (analysis->unit ||
-         analysis_parse(analysis, buffer_string(&draft.sheet), draft.sheet.size, &ignored) == 0)) {
+        (analysis->unit || analysis_parse(analysis, buffer_string(&draft.sheet),
+                                          draft.sheet.size, draft.is_full, &ignored) == 0)) {
         size_t offset = sheet_offset(&draft, &cell, cursor);
         if (offset != SIZE_MAX)
             ask_clang(&draft, offset, collector);

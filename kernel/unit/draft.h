@@ -17,7 +17,7 @@
 
 #define CELL_SIZE_MAX (8u << 20)    /* bytes of one cell */
 #define CELL_DIAGNOSTICS_MAX 40     /* reported for one cell */
-#define EXPRESSION_DEPTH_MAX 4000   /* levels of a tree that compilers must survive */
+#define NESTING_MAX 1500           /* levels of a tree: every compiler must survive them */
 
 struct analysis {
     struct graph *graph;
@@ -26,7 +26,10 @@ struct analysis {
     char **flags; /* -I, -D, ... of the session */
     size_t n_flags;
     CXIndex index;
-    CXTranslationUnit unit; /* long-lived, parsed again for every sheet */
+    /* Long-lived, parsed again for every sheet: without predefined macros and include
+     * folders, which costs half, and with them. */
+    CXTranslationUnit units[2];
+    CXTranslationUnit unit; /* borrowed: the one that was parsed last */
 };
 
 /* One item of the cell, or the source of an earlier definition that is compiled again. */
@@ -157,8 +160,9 @@ void dependents_report(struct draft *draft);
 void dependents_hide_stale(struct draft *draft);
 
 /* parse.c */
-int analysis_parse(struct analysis *analysis, const char *text, size_t size,
+int analysis_parse(struct analysis *analysis, const char *text, size_t size, bool is_full,
                    struct error *err) MUST_USE;
+void analysis_forget_units(struct analysis *analysis);
 const char *analysis_sheet_file(void);
 size_t location_offset(CXSourceLocation location); /* SIZE_MAX: not in the sheet */
 size_t cursor_offset(CXCursor cursor); /* of its name; SIZE_MAX when it is not in the sheet */

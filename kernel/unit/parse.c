@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The one long-lived translation unit: every sheet is a new text of the same unsaved file,
+ * The long-lived translation units: every sheet is a new text of the same unsaved file,
  * which costs half of a fresh parse. */
 #include <errno.h>
 #include <string.h>
@@ -27,40 +27,93 @@ static const char *const fixed_flags[] = {
     "-Wno-deprecated-non-prototype",
 };
 #define N_FIXED_FLAGS (sizeof(fixed_flags) / sizeof(*fixed_flags))
+static const char *const bare_flags[] = {"-undef", "-nostdinc"};
+#define N_BARE_FLAGS 2
 
 static unsigned options(void)
 {
     return CXTranslationUnit_DetailedPreprocessingRecord | CXTranslationUnit_KeepGoing;
 }
 
-static int first_parse(struct analysis *analysis, struct CXUnsavedFile *file,
+static int first_parse(struct analysis *analysis, bool is_bare, struct CXUnsavedFile *file,
                        struct error *err)
 {
-    size_t n = N_FIXED_FLAGS + analysis->n_flags;
-    CLEANUP(freep) const char **flags = must_realloc(NULL, n, sizeof(*flags));
+    size_t n = N_FIXED_FLAGS + analysis->n_flags, n_bare = is_bare ? N_BARE_FLAGS : 0;
+    CLEANUP(freep) const char **flags = must_realloc(NULL, n + n_bare, sizeof(*flags));
     memcpy(flags, fixed_flags, sizeof(fixed_flags));
     for (size_t i = 0; i < analysis->n_flags; i++)
         flags[N_FIXED_FLAGS + i] = analysis->flags[i];
+    memcpy(flags + n, bare_flags, n_bare * sizeof(*flags));
+    CXTranslationUnit unit = NULL;
     enum CXErrorCode code =
-        clang_parseTranslationUnit2(analysis->index, SHEET_FILE, flags, (int)n, file, 1,
-                                    options(), &analysis->unit);
-    if (code == CXError_Success && analysis->unit)
-        return 0;
-    analysis->unit = NULL;
-    return error_set(err, -EIO, "libclang cannot parse the cell (code %d)", (int)code);
+        clang_parseTranslationUnit2(analysis->index, SHEET_FILE, flags, (int)(n + n_bare),
+                                    file, 1, options(), &unit);
+    if (code != CXError_Success || !unit)
+        return error_set(err, -EIO, "libclang cannot parse the cell (code %d)", (int)code);
+    analysis->unit = analysis->units[is_bare] = unit;
+    return 0;
 }
 
-int analysis_parse(struct analysis *analysis, const char *text, size_t size,
+static bool starts_with(const struct token *token, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    return token->size >= n && !memcmp(token->text, prefix, n);
+}
+
+/* What a compiler defines by itself looks like __this__, or is one of a few words. */
+static bool may_be_predefined(const struct token *token)
+{
+    static const char *const harmless[] = {
+        "__typeof__", "__attribute__", "__extension__", "__func__",     "__inline__",
+        "__asm__",    "__volatile__",  "__restrict__",  "__restrict",   "__const",
+        "__inline",   "__LINE__",      "__FILE__",      "__FUNCTION__", "__PRETTY_FUNCTION__"};
+    if (token_is(token, "linux") || token_is(token, "unix") || starts_with(token, "_LP64"))
+        return true;
+    if (!starts_with(token, "__") || starts_with(token, "__builtin_"))
+        return false;
+    for (size_t i = 0; i < sizeof(harmless) / sizeof(*harmless); i++)
+        if (token_is(token, harmless[i]))
+            return false;
+    return (token->text[2] >= 'A' && token->text[2] <= 'Z') ||
+           !memcmp(token->text + token->size - 2, "__", 2) || starts_with(token, "__x86") ||
+           starts_with(token, "__i386") || starts_with(token, "__has");
+}
+
+static bool needs_environment(const char *text, size_t size)
+{
+    struct lexer lexer = lexer_init(text, size);
+    for (;;) {
+        struct token token = lexer_next(&lexer);
+        if (token.kind == TOKEN_END)
+            return false;
+        if (token.kind == TOKEN_IDENTIFIER && may_be_predefined(&token))
+            return true;
+    }
+}
+
+int analysis_parse(struct analysis *analysis, const char *text, size_t size, bool is_full,
                    struct error *err)
 {
     struct CXUnsavedFile file = {SHEET_FILE, text, size};
-    if (analysis->unit) {
-        if (clang_reparseTranslationUnit(analysis->unit, 1, &file, 0) == 0)
-            return 0;
-        clang_disposeTranslationUnit(analysis->unit);
-        analysis->unit = NULL;
+    bool is_bare = !is_full && !needs_environment(text, size);
+    analysis->unit = analysis->units[is_bare];
+    if (!analysis->unit)
+        return first_parse(analysis, is_bare, &file, err);
+    if (clang_reparseTranslationUnit(analysis->unit, 1, &file, 0) == 0)
+        return 0;
+    clang_disposeTranslationUnit(analysis->unit);
+    analysis->unit = analysis->units[is_bare] = NULL;
+    return first_parse(analysis, is_bare, &file, err);
+}
+
+void analysis_forget_units(struct analysis *analysis)
+{
+    for (size_t i = 0; i < 2; i++) {
+        if (analysis->units[i])
+            clang_disposeTranslationUnit(analysis->units[i]);
+        analysis->units[i] = NULL;
     }
-    return first_parse(analysis, &file, err);
+    analysis->unit = NULL;
 }
 
 const char *analysis_sheet_file(void)

@@ -19,6 +19,8 @@ struct reference {
     const struct definition *origin; /* the version that is compiled again; NULL */
     CXCursor *stack; /* cursors from the definition down to the current one */
     size_t depth, capacity;
+    size_t nesting; /* levels that cost a compiler stack: chains such as a + b + ... do not */
+    bool is_too_deep;
 };
 
 /* ---- tokens --------------------------------------------------------------------------- */
@@ -197,25 +199,46 @@ static void found_reference(struct reference *reference, CXCursor cursor)
     definition_add_ref(reference->definition, draft_resolve(draft, name));
 }
 
+static bool is_chain(CXCursor cursor, enum CXCursorKind kind)
+{
+    return kind == CXCursor_BinaryOperator &&
+           clang_getCursorBinaryOperatorKind(cursor) != CXBinaryOperator_Assign;
+}
+
 static enum CXChildVisitResult walk(CXCursor cursor, CXCursor parent, CXClientData data)
 {
     struct reference *reference = data;
     enum CXCursorKind kind = clang_getCursorKind(cursor);
+    if (reference->nesting > NESTING_MAX) {
+        reference->is_too_deep = true;
+        return CXChildVisit_Break;
+    }
     if (kind == CXCursor_DeclRefExpr)
         found_reference(reference, cursor);
     else if (kind == CXCursor_CallExpr)
         found_call(reference, cursor);
     GROW(reference->stack, reference->depth, reference->capacity);
     reference->stack[reference->depth++] = cursor;
+    size_t level = is_chain(cursor, kind) ? 0 : 1;
+    reference->nesting += level;
     clang_visitChildren(cursor, walk, reference);
+    reference->nesting -= level;
     reference->depth--;
-    return CXChildVisit_Continue;
+    return reference->is_too_deep ? CXChildVisit_Break : CXChildVisit_Continue;
 }
 
 static void walk_cursor(struct reference *reference, CXCursor cursor)
 {
-    if (!clang_Cursor_isNull(cursor))
-        clang_visitChildren(cursor, walk, reference);
+    if (clang_Cursor_isNull(cursor))
+        return;
+    clang_visitChildren(cursor, walk, reference);
+    if (!reference->is_too_deep || reference->draft->has_errors)
+        return;
+    unsigned line = 0, column = 0;
+    clang_getPresumedLocation(clang_getCursorLocation(cursor), NULL, &line, &column);
+    diagnostic_add(reference->draft, SEVERITY_ERROR, reference->draft->cell, line, column,
+                   "an expression or statement here nests more than %d levels deep",
+                   NESTING_MAX);
 }
 
 /* ---- headers and pragmas ---------------------------------------------------------------- */

@@ -143,8 +143,7 @@ static const char *const unknown_names[] = {
     "use of undeclared identifier '", "call to undeclared function '",
     "call to undeclared library function '", "unknown type name '"};
 
-/* Owned name that the message says is unknown; NULL. */
-static char *unknown_name(const char *message)
+char *unknown_name(const char *message)
 {
     for (size_t i = 0; i < sizeof(unknown_names) / sizeof(*unknown_names); i++) {
         size_t n = strlen(unknown_names[i]);

@@ -10,4 +10,7 @@
  * nearest known name with a fix-it, to the message. */
 void suggest(struct draft *draft, struct diagnostic *diagnostic);
 
+/* Owned name that the message says is unknown; NULL. */
+char *unknown_name(const char *message) MUST_USE;
+
 #endif
