@@ -28,7 +28,9 @@ void outcome_set(struct outcome *ret, enum outcome_kind kind, const char *name,
         abort();
     va_end(arguments);
     outcome_clear(ret);
-    *ret = (struct outcome){.kind = kind, .name = must_strdup(name), .message = message,
+    *ret = (struct outcome){.kind = kind,
+                            .name = must_strdup(name),
+                            .message = message,
                             .is_state_kept = true};
 }
 
@@ -43,13 +45,15 @@ static bool is_cell_code(const void *return_address)
 static void bad_free(const void *address, const struct heap_block *block)
 {
     if (!block)
-        guard_fault(SIGABRT, "BadFree", "free of address %p, which is not an allocated block",
-                    address);
+        guard_fault(SIGABRT, "BadFree",
+                    "free of address %p, which is not an allocated block", address);
     if (block->is_freed && block->start == address)
-        guard_fault(SIGABRT, "DoubleFree", "the block of %zu bytes at %p was freed before",
-                    block->size, address);
-    guard_fault(SIGABRT, "BadFree", "free of address %p, %zu bytes into a %sblock of %zu bytes",
-                address, (size_t)((const char *)address - block->start),
+        guard_fault(SIGABRT, "DoubleFree",
+                    "the block of %zu bytes at %p was freed before", block->size,
+                    address);
+    guard_fault(SIGABRT, "BadFree",
+                "free of address %p, %zu bytes into a %sblock of %zu bytes", address,
+                (size_t)((const char *)address - block->start),
                 block->is_freed ? "freed " : "", block->size);
 }
 
@@ -96,8 +100,8 @@ int engine_add_types(struct engine *engine, size_t from, const void *data, size_
                          types->n);
     size_t n = unpack_count(&in);
     if (in.failed || n > types->n - from)
-        return error_set(err, -EBADMSG, "some of the types from %zu on are known, some not",
-                         from);
+        return error_set(err, -EBADMSG,
+                         "some of the types from %zu on are known, some not", from);
     return 0;
 }
 
@@ -120,8 +124,9 @@ static void set_load_error(struct outcome *ret, bool is_tcc, const struct error 
                     "LinkError", "%s", err->text);
 }
 
-static struct unit *load(struct engine *engine, const void *object, size_t size, bool is_tcc,
-                         const struct name_binding *bindings, size_t n, struct outcome *ret)
+static struct unit *load(struct engine *engine, const void *object, size_t size,
+                         bool is_tcc, const struct name_binding *bindings, size_t n,
+                         struct outcome *ret)
 {
     struct error err = {0};
     struct unit *unit = NULL;
@@ -149,12 +154,12 @@ static struct unit *compile_and_load(struct engine *engine, const char *text,
 }
 
 struct unit *engine_load(struct engine *engine, const char *text, const void *object,
-                         size_t object_size, const struct name_binding *bindings, size_t n,
-                         struct outcome *ret)
+                         size_t object_size, const struct name_binding *bindings,
+                         size_t n, struct outcome *ret)
 {
-    struct unit *unit =
-        object_size ? load(engine, object, object_size, false, bindings, n, ret)
-                    : compile_and_load(engine, text, bindings, n, ret);
+    struct unit *unit = object_size
+                            ? load(engine, object, object_size, false, bindings, n, ret)
+                            : compile_and_load(engine, text, bindings, n, ret);
     if (!unit)
         return NULL;
     for (size_t i = 0; i < unit->image->n_initialisers; i++) {
@@ -177,8 +182,9 @@ static void *find_symbol(void *context, const char *name)
     return image_address(unit->image, name);
 }
 
-int engine_read_layouts(struct engine *engine, const struct unit *unit, const uint32_t *ids,
-                        const uint32_t *symbols, size_t n, struct error *err)
+int engine_read_layouts(struct engine *engine, const struct unit *unit,
+                        const uint32_t *ids, const uint32_t *symbols, size_t n,
+                        struct error *err)
 {
     for (size_t i = 0; i < n; i++) {
         int r = layout_read(&engine->types, ids[i], symbols ? symbols[i] : ids[i],
@@ -189,8 +195,8 @@ int engine_read_layouts(struct engine *engine, const struct unit *unit, const ui
     return 0;
 }
 
-void engine_add_sites(struct unit *unit, uint32_t cell, const struct allocation_site *sites,
-                      size_t n)
+void engine_add_sites(struct unit *unit, uint32_t cell,
+                      const struct allocation_site *sites, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         unit_add_site(unit, cell, sites[i].line, sites[i].type);
@@ -223,7 +229,8 @@ void engine_call_main(struct engine *engine, const struct unit *unit, const char
                       int argc, char **argv, struct outcome *ret)
 {
     struct guard_call how = {
-        .main = (int (*)(int, char **, char **))(void *)image_address(unit->image, symbol),
+        .main =
+            (int (*)(int, char **, char **))(void *)image_address(unit->image, symbol),
         .argc = argc,
         .argv = argv,
     };

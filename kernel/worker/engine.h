@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * All that a process needs to load code of cells and to know its state: types, names, the
- * world of its values, guarded calls. One a process; session worker and job worker alike. */
+ * world of its values, guarded calls. One a process; session worker and job worker alike.
+ */
 #ifndef ACHAR_WORKER_ENGINE_H
 #define ACHAR_WORKER_ENGINE_H
 
@@ -19,13 +20,14 @@ struct engine {
     struct value_world world; /* over all this */
 };
 
-/* Also sets up the process: signals, locale, stdout. `dying` as in guard_init(). The engine
- * must not move. */
+/* Also sets up the process: signals, locale, stdout. `dying` as in guard_init(). The
+ * engine must not move. */
 int engine_init(struct engine *engine, void (*dying)(const struct guard_report *report),
                 struct error *err) MUST_USE;
 void engine_clear(struct engine *engine);
 
-/* Entries [from, ...) of the table as types_pack() wrote them; what is known is skipped. */
+/* Entries [from, ...) of the table as types_pack() wrote them; what is known is skipped.
+ */
 int engine_add_types(struct engine *engine, size_t from, const void *data, size_t size,
                      struct error *err) MUST_USE;
 
@@ -33,23 +35,25 @@ int engine_add_types(struct engine *engine, size_t from, const void *data, size_
 void engine_open_library(struct engine *engine, const char *file, struct outcome *ret);
 
 /* Compiles `text` with libtcc when there is no object, loads and binds it, runs its
- * constructors. Returns the unit (borrowed), or NULL with the outcome in `ret`: COMPILE (cc
- * may do better), LINK, or a fault of a constructor. Nothing is left behind by the first two. */
+ * constructors. Returns the unit (borrowed), or NULL with the outcome in `ret`: COMPILE
+ * (cc may do better), LINK, or a fault of a constructor. Nothing is left behind by the
+ * first two. */
 struct unit *engine_load(struct engine *engine, const char *text, const void *object,
-                         size_t object_size, const struct name_binding *bindings, size_t n,
-                         struct outcome *ret);
+                         size_t object_size, const struct name_binding *bindings,
+                         size_t n, struct outcome *ret);
 
 /* Reads the layouts of n record types from the unit's layout functions; `symbols` are the
  * ids in their names, NULL: the type ids themselves. */
-int engine_read_layouts(struct engine *engine, const struct unit *unit, const uint32_t *ids,
-                        const uint32_t *symbols, size_t n, struct error *err) MUST_USE;
+int engine_read_layouts(struct engine *engine, const struct unit *unit,
+                        const uint32_t *ids, const uint32_t *symbols, size_t n,
+                        struct error *err) MUST_USE;
 
 /* Allocation sites of a definition that the unit holds. */
-void engine_add_sites(struct unit *unit, uint32_t cell, const struct allocation_site *sites,
-                      size_t n);
+void engine_add_sites(struct unit *unit, uint32_t cell,
+                      const struct allocation_site *sites, size_t n);
 
-/* Calls a unit's function (void (*)(void)); frames of it are shown as "(cell)". `ret` is the
- * outcome, OUTCOME_OK when it came back. */
+/* Calls a unit's function (void (*)(void)); frames of it are shown as "(cell)". `ret` is
+ * the outcome, OUTCOME_OK when it came back. */
 void engine_call(struct engine *engine, const struct unit *unit, const char *symbol,
                  struct outcome *ret);
 /* The same for main. */

@@ -52,10 +52,12 @@ static void describe_access(const siginfo_t *info, const ucontext_t *context,
     if (address < NULL_PAGE)
         snprintf(rest, left, is_call ? " (null function pointer)" : " (null pointer)");
     else if (heap_find(info->si_addr, &block) && block.is_freed)
-        snprintf(rest, left, ", in freed memory: a block of %zu bytes was there", block.size);
+        snprintf(rest, left, ", in freed memory: a block of %zu bytes was there",
+                 block.size);
     else if (info->si_code == SEGV_ACCERR && !is_call)
-        snprintf(rest, left, error & ERROR_WRITE ? ", which is read-only"
-                                                 : ", which may not be read");
+        snprintf(rest, left,
+                 error & ERROR_WRITE ? ", which is read-only"
+                                     : ", which may not be read");
     else if (is_call)
         snprintf(rest, left, ", where there is no code");
 }
@@ -81,8 +83,8 @@ static int64_t divisor(const ucontext_t *context)
     return is_wide ? value : (int32_t)value;
 }
 
-static void describe_arithmetic(const siginfo_t *info, const ucontext_t *context, char *text,
-                                size_t size)
+static void describe_arithmetic(const siginfo_t *info, const ucontext_t *context,
+                                char *text, size_t size)
 {
     if (info->si_code == FPE_INTDIV)
         snprintf(text, size, "%s",
@@ -109,7 +111,8 @@ void fault_describe(int signal, const siginfo_t *info, const ucontext_t *context
         describe_access(info, context, stack, text, size);
         return;
     case SIGBUS:
-        snprintf(text, size, "address 0x%zx is beyond the end of its file, or not aligned",
+        snprintf(text, size,
+                 "address 0x%zx is beyond the end of its file, or not aligned",
                  (size_t)info->si_addr);
         return;
     case SIGFPE:

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <ucontext.h>
 
-struct fault_stack { /* of the thread that runs cells */
+struct fault_stack {  /* of the thread that runs cells */
     char *low, *high; /* it may not grow below `low` */
 };
 

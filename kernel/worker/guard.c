@@ -32,7 +32,7 @@ static struct {
     timer_t timer;
     sigjmp_buf leave, walk;
     const void *base;
-    void **diverted;   /* the place of a return address that leads to us, NULL: none */
+    void **diverted;      /* the place of a return address that leads to us, NULL: none */
     void *return_address; /* what was there */
     volatile sig_atomic_t is_running, is_walking, is_faulting, is_interrupted;
     struct guard_report report; /* of what ended the cell */
@@ -263,7 +263,8 @@ void guard_adopt(void)
     find_stack();
 }
 
-void guard_init(const struct names *names, void (*dying)(const struct guard_report *report))
+void guard_init(const struct names *names,
+                void (*dying)(const struct guard_report *report))
 {
     guard.names = names;
     guard.dying = dying;
@@ -277,8 +278,8 @@ void guard_init(const struct names *names, void (*dying)(const struct guard_repo
     set_handlers();
 }
 
-/* A cell that was stopped inside printf() may have left the lock of a stream behind: it is
- * recursive and ours, so it is released as often as it was taken. */
+/* A cell that was stopped inside printf() may have left the lock of a stream behind: it
+ * is recursive and ours, so it is released as often as it was taken. */
 static void release_stream(FILE *stream)
 {
     struct lock { /* _IO_lock_t of glibc */

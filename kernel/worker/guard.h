@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Calls of cell code that survive what that code does: faults, exit(), interrupts. The cell
- * is left by a long jump only where that is safe (trace.h). Else an interrupt waits until
- * the library function returns to the cell: its return address is changed to lead to us; where
- * even that cannot be, it is tried again every 200 us. A fault ends the process after telling
- * the front.
+ * Calls of cell code that survive what that code does: faults, exit(), interrupts. The
+ * cell is left by a long jump only where that is safe (trace.h). Else an interrupt waits
+ * until the library function returns to the cell: its return address is changed to lead
+ * to us; where even that cannot be, it is tried again every 200 us. A fault ends the
+ * process after telling the front.
  *
  * One process runs cells on one thread, so the state is the process's, as signal handlers
  * need it. */
@@ -18,7 +18,7 @@ struct guard_report {
     enum outcome_kind kind; /* OK, FAULT, EXIT or INTERRUPTED */
     int status;             /* exit status, or the signal's number */
     bool is_state_kept;
-    char name[32];          /* "SIGSEGV" */
+    char name[32]; /* "SIGSEGV" */
     char message[512];
     struct trace trace;
 };
@@ -30,8 +30,10 @@ struct guard_call {
     char **argv;
 };
 
-/* `dying` is called from a signal handler (it may not allocate) before the process ends. */
-void guard_init(const struct names *names, void (*dying)(const struct guard_report *report));
+/* `dying` is called from a signal handler (it may not allocate) before the process ends.
+ */
+void guard_init(const struct names *names,
+                void (*dying)(const struct guard_report *report));
 /* After fork(): this process and thread are the ones that run cells now. */
 void guard_adopt(void);
 
@@ -45,8 +47,8 @@ void guard_clear_interrupt(void);
 /* Owned outcome of a report. */
 void guard_outcome(const struct guard_report *report, struct outcome *ret);
 
-/* For what stands in for library functions: the cell that called ends with a fault, or with
- * an exit status. `name` NULL: the signal's. */
+/* For what stands in for library functions: the cell that called ends with a fault, or
+ * with an exit status. `name` NULL: the signal's. */
 _Noreturn void guard_fault(int signal, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 _Noreturn void guard_exit(int status);

@@ -72,8 +72,8 @@ static struct piece *piece_of(uintptr_t address, bool is_made)
     if (piece == MAP_FAILED)
         return NULL;
     struct piece *expected = NULL;
-    if (!__atomic_compare_exchange_n(&pieces[i], &expected, piece, false, __ATOMIC_ACQ_REL,
-                                     __ATOMIC_ACQUIRE)) {
+    if (!__atomic_compare_exchange_n(&pieces[i], &expected, piece, false,
+                                     __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
         munmap(piece, sizeof(*piece));
         return expected;
     }
@@ -107,8 +107,8 @@ static void *adopt(char *raw, size_t offset, size_t size, void *site, uint32_t t
         errno = ENOMEM;
         return NULL;
     }
-    *header_of(block) = (struct header){.size = size, .site = site, .type = type,
-                                        .offset = (uint32_t)offset};
+    *header_of(block) = (struct header){
+        .size = size, .site = site, .type = type, .offset = (uint32_t)offset};
     uint64_t bit = bit_of(address);
     size_t group = word_of(address) / GROUP_WORDS;
     if (!(piece->used[group / 64] & (uint64_t)1 << group % 64))
@@ -125,11 +125,12 @@ static void forget(void *block, bool is_remembered)
     uintptr_t address = (uintptr_t)block;
     struct piece *piece = piece_of(address, false);
     const struct header *header = header_of(block);
-    __atomic_fetch_and(&piece->live[word_of(address)], ~bit_of(address), __ATOMIC_RELAXED);
+    __atomic_fetch_and(&piece->live[word_of(address)], ~bit_of(address),
+                       __ATOMIC_RELAXED);
     if (!is_remembered)
         return;
-    freed_blocks[(address >> GRAIN_BITS) % FREED_MAX] = (struct heap_block){
-        block, header->size, header->site, header->type, true};
+    freed_blocks[(address >> GRAIN_BITS) % FREED_MAX] =
+        (struct heap_block){block, header->size, header->site, header->type, true};
     __atomic_fetch_or(&piece->freed[word_of(address)], bit_of(address), __ATOMIC_RELAXED);
 }
 
@@ -295,7 +296,8 @@ EXPORT void *valloc(size_t size)
 EXPORT void *pvalloc(size_t size)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    return allocate((size + page - 1) & ~(page - 1), page, __builtin_return_address(0), 0);
+    return allocate((size + page - 1) & ~(page - 1), page, __builtin_return_address(0),
+                    0);
 }
 
 EXPORT size_t malloc_usable_size(void *block)
@@ -305,7 +307,8 @@ EXPORT size_t malloc_usable_size(void *block)
 
 #define NO_GRAIN SIZE_MAX
 
-/* The last set bit from word `word` (its bits in `mask`) down to the start of its group. */
+/* The last set bit from word `word` (its bits in `mask`) down to the start of its group.
+ */
 static size_t scan_group(const uint64_t *words, size_t word, uint64_t mask)
 {
     for (;; word--, mask = ~(uint64_t)0) {

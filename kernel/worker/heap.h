@@ -4,7 +4,8 @@
  * executable over the C library's own, so that every block of every library is known too.
  * Any address tells its block, with the exact size that was asked for, where it was
  * allocated and, while the place is not reused, that it was freed. Blocks start out as
- * zeros and are followed by a byte of their own, so that one-past-the-end belongs to them.
+ * zeros and are followed by a byte of their own, so that one-past-the-end belongs to
+ * them.
  *
  * Builds with AddressSanitizer keep its allocator (heap_asan.c): blocks are found, but
  * allocation sites are not known, so that the static type of a pointer decides. */
@@ -29,9 +30,9 @@ bool heap_find(const void *address, struct heap_block *ret);
 /* malloc() that remembers a type; NULL when there is no memory. */
 void *heap_allocate(size_t size, uint32_t type);
 
-/* What free() and realloc() do with an address that is not a block, when the caller is code
- * of cells: `is_code` tells that, `report` does not return. Without them such calls go to
- * the C library, which ends the process. */
+/* What free() and realloc() do with an address that is not a block, when the caller is
+ * code of cells: `is_code` tells that, `report` does not return. Without them such calls
+ * go to the C library, which ends the process. */
 void heap_watch(bool (*is_code)(const void *return_address),
                 void (*report)(const void *address, const struct heap_block *block));
 

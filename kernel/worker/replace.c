@@ -53,7 +53,9 @@ static _Noreturn void replace_assert(const char *expression, const char *file,
                                      unsigned line, const char *function)
 {
     const char *suffix = function ? strstr(function, "__achar") : NULL;
-    int length = !function ? 0 : suffix ? (int)(suffix - function) : (int)strlen(function);
+    int length = !function ? 0
+                 : suffix  ? (int)(suffix - function)
+                           : (int)strlen(function);
     fflush(stdout);
     fprintf(stderr, "%s:%u: %.*s%sassertion '%s' failed\n", file, line, length, function,
             length ? ": " : "", expression);
@@ -70,7 +72,8 @@ static int replace_atexit(void (*handler)(void))
 
 void replace_undefined(const char *name)
 {
-    guard_fault(SIGILL, "UndefinedFunction", "function '%s' is declared but not defined", name);
+    guard_fault(SIGILL, "UndefinedFunction", "function '%s' is declared but not defined",
+                name);
 }
 
 void *replace_find(const char *name)

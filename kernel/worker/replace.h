@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Library functions that cells get from us: those that would end the process (exit, abort,
- * a failed assert, ...) end the cell. */
+ * Library functions that cells get from us: those that would end the process (exit,
+ * abort, a failed assert, ...) end the cell. */
 #ifndef ACHAR_WORKER_REPLACE_H
 #define ACHAR_WORKER_REPLACE_H
 

@@ -17,10 +17,11 @@ static enum name_kind kind_of(enum binding_kind kind)
     return NAME_DECLARED;
 }
 
-static struct unit *load(struct engine *engine, const struct plan *plan, const void *object,
-                         size_t object_size, struct outcome *ret)
+static struct unit *load(struct engine *engine, const struct plan *plan,
+                         const void *object, size_t object_size, struct outcome *ret)
 {
-    CLEANUP(freep) struct name_binding *bindings =
+    CLEANUP(freep)
+    struct name_binding *bindings =
         must_alloc((plan->n_bindings + 1) * sizeof(*bindings));
     for (size_t i = 0; i < plan->n_bindings; i++) {
         const struct binding *binding = &plan->bindings[i];
@@ -41,8 +42,8 @@ static struct unit *load(struct engine *engine, const struct plan *plan, const v
     return unit;
 }
 
-static void call_all(struct engine *engine, const struct plan *plan, const struct unit *unit,
-                     struct outcome *ret)
+static void call_all(struct engine *engine, const struct plan *plan,
+                     const struct unit *unit, struct outcome *ret)
 {
     static char *arguments[] = {(char *)"cell", NULL};
     for (size_t i = 0; i < plan->n_runs && ret->kind == OUTCOME_OK; i++)
@@ -65,12 +66,13 @@ static bool leaves_nothing(const struct outcome *outcome)
 }
 
 int run_plan(struct engine *engine, const struct plan *plan, const void *object,
-             size_t object_size, unsigned run_flags, struct outcome *ret, char **ret_value,
-             struct error *err)
+             size_t object_size, unsigned run_flags, struct outcome *ret,
+             char **ret_value, struct error *err)
 {
     size_t n_types = engine->types.n;
     *ret_value = NULL;
-    int r = engine_add_types(engine, plan->types_from, plan->types, plan->types_size, err);
+    int r =
+        engine_add_types(engine, plan->types_from, plan->types, plan->types_size, err);
     if (r < 0 || !plan->text)
         return r;
     struct unit *unit = load(engine, plan, object, object_size, ret);
@@ -80,8 +82,8 @@ int run_plan(struct engine *engine, const struct plan *plan, const void *object,
         return 0;
     call_all(engine, plan, unit, ret);
     engine_flush();
-    bool is_done = ret->kind == OUTCOME_OK || (ret->kind == OUTCOME_EXIT && !ret->status &&
-                                               plan->main_symbol);
+    bool is_done = ret->kind == OUTCOME_OK ||
+                   (ret->kind == OUTCOME_EXIT && !ret->status && plan->main_symbol);
     if (!is_done || !plan->value_symbol)
         return 0;
     *ret_value = image_address(unit->image, plan->value_symbol);

@@ -8,10 +8,11 @@
 #include "kernel/worker/engine.h"
 
 /* Loads the plan's unit (compiled by libtcc when there is no object), and unless
- * RUN_LOAD_ONLY runs it. `*ret_value` is the address of the value's object, NULL when there
- * is none. Fails only when the plan's types cannot be read; all else is an outcome. */
+ * RUN_LOAD_ONLY runs it. `*ret_value` is the address of the value's object, NULL when
+ * there is none. Fails only when the plan's types cannot be read; all else is an outcome.
+ */
 int run_plan(struct engine *engine, const struct plan *plan, const void *object,
-             size_t object_size, unsigned run_flags, struct outcome *ret, char **ret_value,
-             struct error *err) MUST_USE;
+             size_t object_size, unsigned run_flags, struct outcome *ret,
+             char **ret_value, struct error *err) MUST_USE;
 
 #endif

@@ -10,7 +10,8 @@
 
 #define VARIABLES_MAX 100000 /* of one dump */
 
-/* Adds the answer after the outcome, which it may change; NULL `in`: it failed already. */
+/* Adds the answer after the outcome, which it may change; NULL `in`: it failed already.
+ */
 typedef int (*handler)(struct engine *engine, struct unpack *in, struct outcome *outcome,
                        struct buffer *rest, struct error *err);
 
@@ -33,7 +34,8 @@ static int run_request(struct engine *engine, struct unpack *in, bool has_flags,
     int r = plan_unpack(&packed, ret_plan, err);
     if (r < 0)
         return r;
-    return run_plan(engine, *ret_plan, object, object_size, flags, outcome, ret_value, err);
+    return run_plan(engine, *ret_plan, object, object_size, flags, outcome, ret_value,
+                    err);
 }
 
 static int handle_run(struct engine *engine, struct unpack *in, struct outcome *outcome,
@@ -58,8 +60,8 @@ static size_t bytes_left(const struct engine *engine, const char *address)
     return 0;
 }
 
-static int handle_address(struct engine *engine, struct unpack *in, struct outcome *outcome,
-                          struct buffer *rest, struct error *err)
+static int handle_address(struct engine *engine, struct unpack *in,
+                          struct outcome *outcome, struct buffer *rest, struct error *err)
 {
     CLEANUP(plan_freep) struct plan *plan = NULL;
     char *value = NULL;
@@ -194,8 +196,8 @@ static int read_place(struct engine *engine, struct unpack *in, struct value_roo
     return 0;
 }
 
-static int handle_dump_at(struct engine *engine, struct unpack *in, struct outcome *outcome,
-                          struct buffer *rest, struct error *err)
+static int handle_dump_at(struct engine *engine, struct unpack *in,
+                          struct outcome *outcome, struct buffer *rest, struct error *err)
 {
     CLEANUP(freep) char *name = unpack_string(in);
     struct value_root root = {.name = name ? name : ""};
@@ -225,8 +227,8 @@ static int handle_load(struct engine *engine, struct unpack *in, struct outcome 
     return 0;
 }
 
-static int handle_load_at(struct engine *engine, struct unpack *in, struct outcome *outcome,
-                          struct buffer *rest, struct error *err)
+static int handle_load_at(struct engine *engine, struct unpack *in,
+                          struct outcome *outcome, struct buffer *rest, struct error *err)
 {
     struct value_root root = {.name = ""};
     size_t size;
@@ -269,7 +271,8 @@ int serve_request(struct engine *engine, const struct frame *request, struct buf
 {
     handler handle = find_handler(request->kind);
     if (!handle)
-        return error_set(err, -EBADMSG, "a session worker does not know requests of kind %u",
+        return error_set(err, -EBADMSG,
+                         "a session worker does not know requests of kind %u",
                          request->kind);
     CLEANUP(outcome_clear) struct outcome outcome = {0};
     CLEANUP(buffer_clear) struct buffer rest = {0};

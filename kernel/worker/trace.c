@@ -12,37 +12,51 @@
 
 extern void __register_frame(void *description);
 
-/* Call back into cells, or hold nothing: leaving them at any time loses at most memory. */
+/* Call back into cells, or hold nothing: leaving them at any time loses at most memory.
+ */
 static const char *const leavable[] = {
-    "qsort", "qsort_r", "bsearch", "lfind", "lsearch", "twalk",
-    "strlen", "strnlen", "strcpy", "strncpy", "stpcpy", "stpncpy", "strcat", "strncat",
-    "strcmp", "strncmp", "strcasecmp", "strncasecmp", "strcoll", "strchr", "strchrnul",
-    "strrchr", "strstr", "strcasestr", "strpbrk", "strspn", "strcspn", "strtok", "strtok_r",
-    "strsep", "memcpy", "mempcpy", "memmove", "memset", "memcmp", "memchr", "memrchr",
-    "rawmemchr", "memmem", "memccpy", "bcopy", "bzero", "bcmp", "atoi", "atol", "atoll",
-    "atof", "strtol", "strtoll", "strtoul", "strtoull", "strtod", "strtof", "strtold",
-    "wcslen", "wcscpy", "wcsncpy", "wcscat", "wcscmp", "wcsncmp", "wcschr", "wcsrchr",
-    "wcsstr", "wmemcpy", "wmemmove", "wmemset", "wmemcmp", "wmemchr", "mbstowcs",
-    "wcstombs", "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh",
-    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "pow", "sqrt", "cbrt", "hypot",
-    "fmod", "floor", "ceil", "round", "trunc", "erf", "tgamma", "lgamma", "raise"};
+    "qsort",   "qsort_r",   "bsearch",   "lfind",    "lsearch",    "twalk",
+    "strlen",  "strnlen",   "strcpy",    "strncpy",  "stpcpy",     "stpncpy",
+    "strcat",  "strncat",   "strcmp",    "strncmp",  "strcasecmp", "strncasecmp",
+    "strcoll", "strchr",    "strchrnul", "strrchr",  "strstr",     "strcasestr",
+    "strpbrk", "strspn",    "strcspn",   "strtok",   "strtok_r",   "strsep",
+    "memcpy",  "mempcpy",   "memmove",   "memset",   "memcmp",     "memchr",
+    "memrchr", "rawmemchr", "memmem",    "memccpy",  "bcopy",      "bzero",
+    "bcmp",    "atoi",      "atol",      "atoll",    "atof",       "strtol",
+    "strtoll", "strtoul",   "strtoull",  "strtod",   "strtof",     "strtold",
+    "wcslen",  "wcscpy",    "wcsncpy",   "wcscat",   "wcscmp",     "wcsncmp",
+    "wcschr",  "wcsrchr",   "wcsstr",    "wmemcpy",  "wmemmove",   "wmemset",
+    "wmemcmp", "wmemchr",   "mbstowcs",  "wcstombs", "sin",        "cos",
+    "tan",     "asin",      "acos",      "atan",     "atan2",      "sinh",
+    "cosh",    "tanh",      "exp",       "exp2",     "expm1",      "log",
+    "log2",    "log10",     "log1p",     "pow",      "sqrt",       "cbrt",
+    "hypot",   "fmod",      "floor",     "ceil",     "round",      "trunc",
+    "erf",     "tgamma",    "lgamma",    "raise"};
 
 /* Wait in the kernel and hold no lock of the C library meanwhile. */
 static const char *const blocking[] = {
-    "read", "write", "pread", "pwrite", "readv", "writev", "nanosleep", "clock_nanosleep",
-    "usleep", "sleep", "thrd_sleep", "poll", "ppoll", "select", "pselect", "wait", "wait3",
-    "wait4", "waitpid", "waitid", "pause", "sigsuspend", "sigwait", "sigwaitinfo",
-    "sigtimedwait", "epoll_wait", "epoll_pwait", "recv", "recvfrom", "recvmsg", "send",
-    "sendto", "sendmsg", "accept", "accept4", "connect", "flock", "syscall"};
+    "read",         "write",      "pread",       "pwrite",
+    "readv",        "writev",     "nanosleep",   "clock_nanosleep",
+    "usleep",       "sleep",      "thrd_sleep",  "poll",
+    "ppoll",        "select",     "pselect",     "wait",
+    "wait3",        "wait4",      "waitpid",     "waitid",
+    "pause",        "sigsuspend", "sigwait",     "sigwaitinfo",
+    "sigtimedwait", "epoll_wait", "epoll_pwait", "recv",
+    "recvfrom",     "recvmsg",    "send",        "sendto",
+    "sendmsg",      "accept",     "accept4",     "connect",
+    "flock",        "syscall"};
 
-/* Read what the cell handed over and write into a stream's buffer, whole at every step; the
- * locks of stdout and stderr are released after the jump. */
+/* Read what the cell handed over and write into a stream's buffer, whole at every step;
+ * the locks of stdout and stderr are released after the jump. */
 static const char *const formatting[] = {
-    "printf", "vprintf", "fprintf", "vfprintf", "sprintf", "vsprintf", "snprintf",
-    "vsnprintf", "dprintf", "vdprintf", "puts", "fputs", "putchar", "putc", "fputc",
-    "fwrite", "sscanf", "vsscanf", "strftime", "perror", "wprintf", "fwprintf", "swprintf",
-    "fputws", "__isoc99_sscanf", "__printf_chk", "__fprintf_chk", "__sprintf_chk",
-    "__snprintf_chk", "__vprintf_chk", "__vfprintf_chk", "__vsnprintf_chk"};
+    "printf",          "vprintf",       "fprintf",        "vfprintf",
+    "sprintf",         "vsprintf",      "snprintf",       "vsnprintf",
+    "dprintf",         "vdprintf",      "puts",           "fputs",
+    "putchar",         "putc",          "fputc",          "fwrite",
+    "sscanf",          "vsscanf",       "strftime",       "perror",
+    "wprintf",         "fwprintf",      "swprintf",       "fputws",
+    "__isoc99_sscanf", "__printf_chk",  "__fprintf_chk",  "__sprintf_chk",
+    "__snprintf_chk",  "__vprintf_chk", "__vfprintf_chk", "__vsnprintf_chk"};
 
 #define IS_LISTED(list, name) is_listed(list, sizeof(list) / sizeof(*list), name)
 
@@ -54,12 +68,13 @@ static bool is_listed(const char *const *list, size_t n, const char *name)
     return false;
 }
 
-/* A CIE and an FDE (DWARF 4, section 6.4.1) for [start, start + size): every function saves
- * rbp and keeps rbp - 16 = CFA. */
+/* A CIE and an FDE (DWARF 4, section 6.4.1) for [start, start + size): every function
+ * saves rbp and keeps rbp - 16 = CFA. */
 static void describe(unsigned char *out, uint64_t start, uint64_t size)
 {
-    static const unsigned char cie[24] = {20, 0,    0,    0, 0,    0,    0, 0, 1, 0, 1, 0x78,
-                                          16, 0x0c, 6,    16, 0x86, 2,   0x90, 1, 0, 0, 0, 0};
+    static const unsigned char cie[24] = {20,   0, 0,    0,    0,  0,    0, 0,
+                                          1,    0, 1,    0x78, 16, 0x0c, 6, 16,
+                                          0x86, 2, 0x90, 1,    0,  0,    0, 0};
     uint32_t length = 24, back = 28;
     memcpy(out, cie, sizeof(cie));
     memcpy(out + 24, &length, 4);
@@ -92,7 +107,8 @@ struct walk {
     bool has_started, is_complete;
     bool is_moved; /* the first address is a return address already */
     size_t n_frames;
-    bool in_library; /* a run of library frames, of which the outermost is not yet known */
+    bool
+        in_library; /* a run of library frames, of which the outermost is not yet known */
     bool is_innermost;
     const void *outer_ip; /* of the run's outermost frame so far */
 };
@@ -118,7 +134,8 @@ static void add_cell_frame(struct walk *walk, const char *ip, bool is_return)
     if (!unit)
         return; /* a trampoline */
     struct trace_frame *frame = add_frame(walk);
-    if (!names_code(walk->names, ip - is_return, frame->function, sizeof(frame->function)))
+    if (!names_code(walk->names, ip - is_return, frame->function,
+                    sizeof(frame->function)))
         snprintf(frame->function, sizeof(frame->function), "?");
     const struct line_entry *entry = lines_find(&unit->lines, ip - is_return);
     if (entry) {
@@ -200,7 +217,8 @@ static void unroll(struct trace *trace)
 
 void trace_set_safe(struct trace *trace, bool is_safe)
 {
-    trace->is_safe_to_interrupt = trace->is_safe_to_leave = trace->is_safe_behind = is_safe;
+    trace->is_safe_to_interrupt = trace->is_safe_to_leave = trace->is_safe_behind =
+        is_safe;
 }
 
 static void finish(struct walk *walk)
@@ -219,9 +237,9 @@ static const char *word_at(greg_t address)
     return value;
 }
 
-/* A function that has not pushed rbp yet (or popped it again) is not described by the FDE:
- * it is recorded and the context moved to its caller. The same for a call of an address
- * where there is no code. */
+/* A function that has not pushed rbp yet (or popped it again) is not described by the
+ * FDE: it is recorded and the context moved to its caller. The same for a call of an
+ * address where there is no code. */
 static void step_out(struct walk *walk, ucontext_t *context)
 {
     greg_t *registers = context->uc_mcontext.gregs;
@@ -238,7 +256,8 @@ static void step_out(struct walk *walk, ucontext_t *context)
     }
     if (unit) {
         const struct image_symbol *symbol = image_symbol_at(unit->image, ip);
-        const unsigned char *start = symbol ? (const unsigned char *)symbol->address : NULL;
+        const unsigned char *start =
+            symbol ? (const unsigned char *)symbol->address : NULL;
         if (*ip == 0xc3 || (start == ip && *ip == 0x55))
             skipped = 0; /* ret, or before push %rbp */
         else if (start && ip == start + 1 && *start == 0x55)

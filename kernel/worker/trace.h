@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The stack of a cell that was stopped by a signal, innermost frame first, and whether it
- * may be left by a long jump. All loaded code keeps frame pointers, so one synthetic unwind
- * description of the arena (CFA = rbp + 16) lets the unwinder cross from library code into
- * cells and back. Everything here may run in a signal handler: nothing is allocated. */
+ * may be left by a long jump. All loaded code keeps frame pointers, so one synthetic
+ * unwind description of the arena (CFA = rbp + 16) lets the unwinder cross from library
+ * code into cells and back. Everything here may run in a signal handler: nothing is
+ * allocated. */
 #ifndef ACHAR_WORKER_TRACE_H
 #define ACHAR_WORKER_TRACE_H
 
@@ -25,12 +26,13 @@ struct trace {
     struct trace_frame frames[TRACE_FRAMES_MAX];
     size_t n;
     size_t n_left_out;
-    /* Every frame down to the start of the cell is code of cells, or a library function that
-     * can be left at any time; the second also when the innermost one is a blocking system
-     * call or formats output (what a fault interrupts is in the middle of nothing else). */
+    /* Every frame down to the start of the cell is code of cells, or a library function
+     * that can be left at any time; the second also when the innermost one is a blocking
+     * system call or formats output (what a fault interrupts is in the middle of nothing
+     * else). */
     bool is_safe_to_interrupt, is_safe_to_leave;
-    /* Where the innermost frames are a library's: the place of the address that it returns to.
-     * is_safe_behind: what it returns to can be left. */
+    /* Where the innermost frames are a library's: the place of the address that it
+     * returns to. is_safe_behind: what it returns to can be left. */
     void **return_slot;
     bool is_safe_behind;
 };
@@ -39,7 +41,8 @@ struct trace {
 void trace_init(const struct arena *arena);
 
 /* From a signal's context down to the frame whose stack pointer is `base`. The context is
- * changed where the interrupted function has no frame yet; trace_restore() undoes that. */
+ * changed where the interrupted function has no frame yet; trace_restore() undoes that.
+ */
 struct trace_saved {
     greg_t ip, sp;
 };

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * achar-worker: the process that holds a session's code and state. It answers one request
- * after the other on the channel that its parent left on PROCESS_CHANNEL_FD, and ends with
- * it. With --zygote it serves a pool instead. */
+ * after the other on the channel that its parent left on PROCESS_CHANNEL_FD, and ends
+ * with it. With --zygote it serves a pool instead. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 

@@ -21,8 +21,10 @@ static bool find_block(void *context, const void *address, struct value_block *r
 
 static void set_variable(struct value_variable *ret, const struct name *name)
 {
-    *ret = (struct value_variable){
-        .name = name->text, .start = name->storage, .size = name->size, .type = name->type};
+    *ret = (struct value_variable){.name = name->text,
+                                   .start = name->storage,
+                                   .size = name->size,
+                                   .type = name->type};
 }
 
 static bool find_variable(void *context, const void *address, struct value_variable *ret)

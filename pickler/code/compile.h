@@ -9,8 +9,9 @@
 #include "pickler/base/buffer.h"
 #include "pickler/base/error.h"
 
-#define COMPILE_MESSAGES_MAX ((size_t)64 << 10) /* bytes kept of a compiler's messages   \
-                                                 */
+#define COMPILE_MESSAGES_MAX                                                             \
+    ((size_t)64 << 10) /* bytes kept of a compiler's messages                            \
+                        */
 
 struct compiled {
     bool is_ok;

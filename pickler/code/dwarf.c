@@ -214,8 +214,8 @@ static void run(struct program *program)
         }
         opcode -= program->opcode_base;
         advance(&state, opcode / program->line_range * program->minimum);
-        state.line += (uint64_t)(int64_t)(program->line_base +
-                                          (int)(opcode % program->line_range));
+        state.line +=
+            (uint64_t)(int64_t)(program->line_base + (int)(opcode % program->line_range));
         emit(program, &state);
     }
 }

@@ -239,7 +239,8 @@ char *image_address(const struct image *image, const char *name)
     return symbol ? symbol->address : NULL;
 }
 
-const struct image_section *image_section_at(const struct image *image, const void *address)
+const struct image_section *image_section_at(const struct image *image,
+                                             const void *address)
 {
     for (size_t i = 0; i < image->n_sections; i++) {
         const struct image_section *section = &image->sections[i];

@@ -56,7 +56,8 @@ DEFINE_FREEP(struct image, image_free)
 char *image_address(const struct image *image, const char *name);
 const struct image_symbol *image_symbol(const struct image *image, const char *name);
 /* The data section that an address lies in; NULL. */
-const struct image_section *image_section_at(const struct image *image, const void *address);
+const struct image_section *image_section_at(const struct image *image,
+                                             const void *address);
 /* From now on the symbol is shown as `shown` (a string that stays) and no longer found by
  * its name. */
 void image_rename(struct image *image, const char *name, const char *shown);

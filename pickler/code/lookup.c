@@ -110,7 +110,8 @@ const struct name *names_variable(const struct names *names, const void *address
     if (at == name->storage + name->size)
         return name;
     /* an empty variable at the same place must not hide the end of the one before */
-    if (low > 1 && at == names->variables[low - 2]->storage + names->variables[low - 2]->size)
+    if (low > 1 &&
+        at == names->variables[low - 2]->storage + names->variables[low - 2]->size)
         return names->variables[low - 2];
     return NULL;
 }
@@ -168,7 +169,7 @@ bool names_code(const struct names *names, const void *address, char *text, size
         return false;
     const char *suffix = strstr(symbol->name, "__achar");
     size_t length = suffix && suffix > symbol->name ? (size_t)(suffix - symbol->name)
-                                                     : strlen(symbol->name);
+                                                    : strlen(symbol->name);
     if (length >= size)
         length = size - 1;
     memcpy(text, symbol->name, length);

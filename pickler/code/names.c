@@ -83,7 +83,6 @@ static size_t hash(const char *text)
     return (size_t)(value ^ value >> 32);
 }
 
-
 const struct name *names_find(const struct names *names, const char *text)
 {
     if (!names->index_size)
@@ -125,7 +124,8 @@ static char *slot_of(const struct names *names, const char *trampoline)
     return names->slots + i * sizeof(void *);
 }
 
-/* A trampoline that no name uses yet; it is part of the table when n_trampolines says so. */
+/* A trampoline that no name uses yet; it is part of the table when n_trampolines says so.
+ */
 static char *take_trampoline(struct load *load)
 {
     struct names *names = load->names;
@@ -275,9 +275,9 @@ static int prepare_storage(struct load *load, struct change *change, struct erro
     change->storage = arena_take(load->names->arena, ARENA_DATA, change->size + 1,
                                  alignment_of(change->address));
     change->is_taken = change->storage != NULL;
-    return change->storage ? 0
-                           : error_set(err, -ENOMEM, "no room for the variable '%s'",
-                                       binding->name);
+    return change->storage
+               ? 0
+               : error_set(err, -ENOMEM, "no room for the variable '%s'", binding->name);
 }
 
 static int prepare_symbol(struct load *load, struct change *change, struct error *err)
@@ -420,8 +420,8 @@ static void commit(struct load *load)
     }
 }
 
-static void insert_unit(struct unit ***list, size_t n, size_t *capacity, struct unit *unit,
-                        enum arena_part part)
+static void insert_unit(struct unit ***list, size_t n, size_t *capacity,
+                        struct unit *unit, enum arena_part part)
 {
     GROW(*list, n, *capacity);
     size_t at = n;
@@ -438,8 +438,10 @@ static struct unit *keep(struct names *names, struct image *image)
     unit->image = image;
     lines_read(&unit->lines, image);
     image_seal(image);
-    insert_unit(&names->by_code, names->n_units, &names->by_code_capacity, unit, ARENA_CODE);
-    insert_unit(&names->by_data, names->n_units, &names->by_data_capacity, unit, ARENA_DATA);
+    insert_unit(&names->by_code, names->n_units, &names->by_code_capacity, unit,
+                ARENA_CODE);
+    insert_unit(&names->by_data, names->n_units, &names->by_data_capacity, unit,
+                ARENA_DATA);
     names->n_units++;
     return unit;
 }

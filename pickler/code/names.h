@@ -17,8 +17,8 @@ enum name_kind {
     NAME_DECLARED, /* a function without a body: calling it calls `undefined` */
 };
 
-/* How a unit's symbol becomes a name. When `symbol` is the name itself (code of a payload,
- * which refers to its own functions directly) a function gets no trampoline. */
+/* How a unit's symbol becomes a name. When `symbol` is the name itself (code of a
+ * payload, which refers to its own functions directly) a function gets no trampoline. */
 struct name_binding {
     enum name_kind kind;
     const char *name, *symbol; /* symbol NULL for NAME_DECLARED */
@@ -81,8 +81,8 @@ int names_init(struct names *names, struct arena *arena, const struct names_hook
 void names_clear(struct names *names);
 
 /* Loads an object and binds its symbols; initialisers are the caller's to run. Errors as
- * image_open() and image_relocate(), and -EINVAL for a symbol that the unit lacks. The unit
- * is borrowed. */
+ * image_open() and image_relocate(), and -EINVAL for a symbol that the unit lacks. The
+ * unit is borrowed. */
 int names_load(struct names *names, const void *object, size_t size,
                const struct name_binding *bindings, size_t n, struct unit **ret,
                struct error *err) MUST_USE;

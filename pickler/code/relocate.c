@@ -183,6 +183,13 @@ static int write_signed(const struct binder *binder, char *place, int64_t value,
     return 0;
 }
 
+/* target + addend - place, for any values. */
+static int64_t between(const char *place, const char *target, int64_t addend)
+{
+    return (int64_t)((uint64_t)(uintptr_t)target + (uint64_t)addend -
+                     (uint64_t)(uintptr_t)place);
+}
+
 /* PC32 and PLT32. A function that is too far away is reached through a stub; so are calls
  * in any case, since backtraces name library functions by their stub. */
 static int write_relative(struct binder *binder, char *place, const Elf64_Rela *r)
@@ -194,7 +201,7 @@ static int write_relative(struct binder *binder, char *place, const Elf64_Rela *
                    ELF64_ST_TYPE(at->st_info) == STT_FUNC;
     if (is_call && at->st_shndx == SHN_UNDEF && !arena_has(binder->image->arena, target))
         target = stub_of(binder, symbol);
-    return write_signed(binder, place, target + r->r_addend - place, symbol);
+    return write_signed(binder, place, between(place, target, r->r_addend), symbol);
 }
 
 static int write_32(const struct binder *binder, char *place, uint64_t value,
@@ -236,8 +243,8 @@ static int apply(struct binder *binder, char *place, const Elf64_Rela *r)
     case R_X86_64_GOTPCREL:
     case R_X86_64_GOTPCRELX:
     case R_X86_64_REX_GOTPCRELX:
-        return write_signed(binder, place, slot_of(binder, symbol) + r->r_addend - place,
-                            symbol);
+        return write_signed(binder, place,
+                            between(place, slot_of(binder, symbol), r->r_addend), symbol);
     case R_X86_64_GOTPCREL64:
         return write_64(place, (uint64_t)(uintptr_t)slot_of(binder, symbol) +
                                    (uint64_t)r->r_addend - here);

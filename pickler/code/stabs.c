@@ -53,13 +53,14 @@ void lines_read_stabs(struct lines *lines, const struct image *image)
     size_t hint = 0;
     for (size_t i = 0; i < reader.n; i++) {
         const struct stab *at = &reader.records[i];
-        const char *text = at->text < reader.strings_size ? reader.strings + at->text : "";
+        const char *text =
+            at->text < reader.strings_size ? reader.strings + at->text : "";
         switch (at->type) {
         case STAB_FUNCTION:
             if (*text)
-                function = lines_address(image, reader.relocations, reader.n_relocations,
-                                         i * sizeof(*at) + offsetof(struct stab, value),
-                                         &hint);
+                function =
+                    lines_address(image, reader.relocations, reader.n_relocations,
+                                  i * sizeof(*at) + offsetof(struct stab, value), &hint);
             break;
         case STAB_SOURCE:
         case STAB_INCLUDED:

@@ -138,7 +138,8 @@ static void test_types(void)
     free(p);
     p = malloc(8);
     CHECK(heap_find(p, &block));
-    CHECK(block.site >= (void *)test_types && (char *)block.site < (char *)test_types + 4096);
+    CHECK(block.site >= (void *)test_types &&
+          (char *)block.site < (char *)test_types + 4096);
     free(p);
 }
 
@@ -157,8 +158,8 @@ static void test_many(void)
         memset(blocks[i], 0xff, sizes[i]);
         size_t k = (size_t)rand_r(&seed) % N;
         if (blocks[k])
-            wrong += !is_in(blocks[k] + rand_r(&seed) % (sizes[k] + 1), blocks[k], sizes[k],
-                            false);
+            wrong += !is_in(blocks[k] + rand_r(&seed) % (sizes[k] + 1), blocks[k],
+                            sizes[k], false);
     }
     CHECK_INT(wrong, 0);
     for (size_t i = 0; i < N; i++)
@@ -192,7 +193,6 @@ static void test_threads(void)
 
 int main(void)
 {
-#ifndef ACHAR_ASAN /* the sanitizer's own allocator is not ours to test */
     test_interior();
     test_library_blocks();
     test_growth();
@@ -200,6 +200,5 @@ int main(void)
     test_types();
     test_many();
     test_threads();
-#endif
     return check_status();
 }

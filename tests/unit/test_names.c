@@ -55,7 +55,8 @@ static struct unit *load(const char *text, const struct name_binding *bindings, 
     return load_object(&compiled, bindings, n, err);
 }
 
-static struct unit *must_load(const char *text, const struct name_binding *bindings, size_t n)
+static struct unit *must_load(const char *text, const struct name_binding *bindings,
+                              size_t n)
 {
     struct error err = {0};
     struct unit *unit = load(text, bindings, n, &err);
@@ -78,7 +79,8 @@ static void test_variables(void)
                                                 {NAME_VARIABLE, "q", "q__achar2", 4},
                                                 {NAME_VARIABLE, "big", "big__achar3", 5}};
     must_load("int x__achar1 = 5; extern int x; int *q__achar2 = &x;\n"
-              "double big__achar3[100000000];", first, N(first));
+              "double big__achar3[100000000];",
+              first, N(first));
     const struct name *x = names_find(&names, "x"), *q = names_find(&names, "q");
     int *storage = (int *)(void *)x->storage;
     CHECK_INT(*storage, 5);
@@ -109,7 +111,8 @@ static void test_functions(void)
     struct unit *unit = must_load("int f(void); int g(void); int (*p)(void) = f;\n"
                                   "int f__achar10(void) { return 10; }\n"
                                   "int call(void) { return f() + p() + (p == f); }\n"
-                                  "int call_g(void) { return g(); }", one, N(one));
+                                  "int call_g(void) { return g(); }",
+                                  one, N(one));
     CHECK_INT(call(unit, "call"), 21);
     if (setjmp(undefined_called) == 0)
         call(unit, "call_g");
@@ -118,7 +121,8 @@ static void test_functions(void)
     static const struct name_binding two[] = {{NAME_FUNCTION, "f", "f__achar11", 0},
                                               {NAME_FUNCTION, "g", "g__achar12", 0}};
     must_load("int f(void); int f__achar11(void) { return 20; }\n"
-              "int g__achar12(void) { return f(); }", two, N(two));
+              "int g__achar12(void) { return f(); }",
+              two, N(two));
     CHECK_INT(call(unit, "call"), 41);
     CHECK_INT(call(unit, "call_g"), 20);
 
@@ -126,7 +130,8 @@ static void test_functions(void)
     static const struct name_binding self[] = {{NAME_FUNCTION, "fib", "fib__achar13", 0}};
     unit = must_load("int fib(int); int fib__achar13(int n)\n"
                      "{ return n < 2 ? n : fib(n - 1) + fib(n - 2); }\n"
-                     "int call(void) { return fib(10); }", self, 1);
+                     "int call(void) { return fib(10); }",
+                     self, 1);
     CHECK_INT(call(unit, "call"), 55);
     unit = must_load("#include <stdlib.h>\nint call(void) { return abs(-1); }", NULL, 0);
     CHECK_INT(call(unit, "call"), 999);
@@ -134,13 +139,15 @@ static void test_functions(void)
 
 static void test_all_or_nothing(void)
 {
-    static const struct name_binding bindings[] = {{NAME_VARIABLE, "fresh", "fresh__achar1", 3},
-                                                   {NAME_FUNCTION, "f", "f__achar14", 0}};
+    static const struct name_binding bindings[] = {
+        {NAME_VARIABLE, "fresh", "fresh__achar1", 3},
+        {NAME_FUNCTION, "f", "f__achar14", 0}};
     struct error err;
     size_t used = arena.parts[ARENA_DATA].used, n = names.n;
     int *f_body = (int *)(void *)names_find(&names, "f")->body;
     CHECK(!load("int nowhere(void); int fresh__achar1 = 1;\n"
-                "int f__achar14(void) { return nowhere(); }", bindings, 2, &err));
+                "int f__achar14(void) { return nowhere(); }",
+                bindings, 2, &err));
     CHECK_STRING(err.text, "undefined symbol 'nowhere'");
     CHECK(!load("int f__achar14(void) { return 1; }", bindings, 2, &err));
     CHECK_STRING(err.text, "the unit does not define 'fresh__achar1'");
@@ -154,11 +161,12 @@ static void test_way_back(void)
 {
     static const struct name_binding bindings[] = {{NAME_FUNCTION, "h", "h__achar20", 0},
                                                    {NAME_VARIABLE, "s", "s__achar21", 3}};
-    struct unit *unit = must_load("#line 7 \"In[4]\"\n#include <string.h>\n"
-                                  "char *s__achar21 = \"literal\";\n"
-                                  "int h__achar20(void) {\n  return strlen(\"other\");\n}\n"
-                                  "static int k; int *k_at(void) { return &k; }",
-                                  bindings, N(bindings));
+    struct unit *unit =
+        must_load("#line 7 \"In[4]\"\n#include <string.h>\n"
+                  "char *s__achar21 = \"literal\";\n"
+                  "int h__achar20(void) {\n  return strlen(\"other\");\n}\n"
+                  "static int k; int *k_at(void) { return &k; }",
+                  bindings, N(bindings));
     bool is_library = true;
     const struct name *h = names_find(&names, "h");
     CHECK_STRING(names_function(&names, h->trampoline, &is_library), "h");
@@ -190,10 +198,11 @@ static void test_way_back(void)
 
 static void test_way_back_cc(const char *compiler)
 {
-    static const char text[] = "#line 1 \"In[9]\"\nunsigned long strlen(const char *);\n"
-                               "const char *volatile t = \"abc\";\n"
-                               "__attribute__((noinline)) int deep__achar30(int *p) {\n"
-                               "  int a = *p;\n  t = \"xyz\";\n  return a / *p + strlen(t);\n}\n";
+    static const char text[] =
+        "#line 1 \"In[9]\"\nunsigned long strlen(const char *);\n"
+        "const char *volatile t = \"abc\";\n"
+        "__attribute__((noinline)) int deep__achar30(int *p) {\n"
+        "  int a = *p;\n  t = \"xyz\";\n  return a / *p + strlen(t);\n}\n";
     setenv("ACHAR_CC", compiler, 1);
     CLEANUP(freep) char *found = cc_find(), *messages = NULL;
     if (!found) {
@@ -204,7 +213,8 @@ static void test_way_back_cc(const char *compiler)
     struct cc_options options = {.wake_fd = -1};
     struct error err = {0};
     compiled.is_ok = cc_compile(text, &options, &compiled.object, &messages, &err) == 0;
-    static const struct name_binding bindings[] = {{NAME_FUNCTION, "deep", "deep__achar30", 0}};
+    static const struct name_binding bindings[] = {
+        {NAME_FUNCTION, "deep", "deep__achar30", 0}};
     struct unit *unit = load_object(&compiled, bindings, 1, &err);
     if (!CHECK(unit != NULL)) {
         fprintf(stderr, "  %s\n", err.text);

@@ -35,7 +35,8 @@ static inline void worker_drain(struct worker *worker)
     struct {
         int fd;
         struct buffer *to;
-    } pipes[2] = {{worker->process.out, &worker->out}, {worker->process.err, &worker->err}};
+    } pipes[2] = {{worker->process.out, &worker->out},
+                  {worker->process.err, &worker->err}};
     for (int i = 0; i < 2; i++) {
         char bytes[4096];
         ssize_t n;
@@ -70,8 +71,8 @@ static inline void worker_stop(struct worker *worker)
     outcome_clear(&worker->dying);
 }
 
-/* Sends SIGINT after interrupt_ms (0: never). The rest of the answer is in *ret_rest, valid
- * until the next request. False when the worker died. */
+/* Sends SIGINT after interrupt_ms (0: never). The rest of the answer is in *ret_rest,
+ * valid until the next request. False when the worker died. */
 static inline bool worker_ask(struct worker *worker, uint16_t kind,
                               const struct buffer *question, int interrupt_ms,
                               struct outcome *ret, struct unpack *ret_rest)
@@ -80,7 +81,8 @@ static inline bool worker_ask(struct worker *worker, uint16_t kind,
     struct error err = {0};
     *ret = (struct outcome){0};
     CHECK_OK(channel_send(channel, kind, 7, ++worker->id, question->data, question->size,
-                          &err), err);
+                          &err),
+             err);
     for (int waited = 0; waited < ANSWER_TIMEOUT_MS; waited += 2) {
         struct frame frame;
         int r = channel_receive(channel, 2, &frame, &err);
@@ -124,8 +126,9 @@ struct cell {
     int interrupt_ms;
 };
 
-#define FUNCTION(name_, id) {BINDING_FUNCTION, (char *)name_, (char *)name_ "__achar" #id, 0, id}
-#define VARIABLE(name_, id, type_)                                                         \
+#define FUNCTION(name_, id)                                                              \
+    {BINDING_FUNCTION, (char *)name_, (char *)name_ "__achar" #id, 0, id}
+#define VARIABLE(name_, id, type_)                                                       \
     {BINDING_VARIABLE, (char *)name_, (char *)name_ "__achar" #id, type_, id}
 #define DECLARED(name_) {BINDING_DECLARED, (char *)name_, NULL, 0, 0}
 
