@@ -135,6 +135,19 @@ static bool add_heap(struct dump *dump, const struct value_block *heap, const st
     return false;
 }
 
+/* A session that never mentions plain char has 'const char' for what points to the
+ * literal. */
+static uint32_t literal_type(const struct types *types)
+{
+    uint32_t type = 0;
+    if (types_find_next(types, TYPE_CHAR, "char", &type))
+        return type;
+    for (type = 1; type < types->n; type++)
+        if (types->at[type]->kind == TYPE_CHAR)
+            return type;
+    return 0;
+}
+
 static bool add_variable(struct dump *dump, const struct value_variable *variable,
                          uint64_t offset, uint32_t *ret)
 {
@@ -145,7 +158,7 @@ static bool add_variable(struct dump *dump, const struct value_variable *variabl
         !(is_record && programs_get(&dump->programs, type)->has_tail))
         size = whole; /* storage may be rounded up */
     if (variable->is_literal && !type)
-        (void)types_find_next(dump->world->types, TYPE_CHAR, "char", &type);
+        type = literal_type(dump->world->types);
     *ret = add_block(dump, variable->start, offset);
     char *reason = dump_set_type(dump, *ret, type, size);
     if (reason) {

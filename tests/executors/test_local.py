@@ -174,7 +174,8 @@ def test_interrupt_cancels(session):
 @pytest.mark.parametrize("magic, part", [
     ("%call f(1) --on nowhere", "nowhere"), ("%call", "%call"), ("%call f(", "f"),
     ("%call missing()", "missing"), ("%map f xs", "->"), ("%executor a = nonsense", "nonsense"),
-    ("%executor a = local --wrokers=2", "workers"), ("%executor a = local --workers=x", "workers"),
+    ("%executor a = local --wrokers=2", "workers"),
+    ("%executor a = local --workers=x\n%call f(1) --on a", "workers"),
 ])
 def test_wrong_arguments(session, magic, part):
     session.value("int f(int x) { return x; }\nint xs[2], ys[2];")

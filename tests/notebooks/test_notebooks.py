@@ -85,12 +85,12 @@ def test_functions_travel(tour):
     assert tour["shelf"] == tour["call"] == "2.5"
     assert "4.25" in tour["map"] and "0.75" in tour["map"]
     assert "mango: 3.00 kg" in tour["remote"]
-    assert tour["doubled"] == "5"
+    assert tour["doubled"] == "5.0"
 
 
 def test_a_pickle_brings_state_back(tour):
-    assert tour["pickle"].splitlines()[-1] == "0"
-    assert tour["unpickle"].splitlines()[-1] == "5"
+    assert tour["pickle"].splitlines()[-1] == "0.0"
+    assert tour["unpickle"].splitlines()[-1] == "5.0"
 
 
 def test_digits_agree(digits):

@@ -15,4 +15,4 @@ def test_snippets(kernelspec):
     notebook = nbformat.v4.new_notebook()
     notebook.cells = [nbformat.v4.new_code_cell(snippet) for snippet in snippets]
     NotebookClient(notebook, timeout=60, kernel_name="achar").execute()
-    assert notebook.cells[0].outputs[-1].data["text/plain"] == "5"
+    assert notebook.cells[0].outputs[-1].data["text/plain"] == "5.0"
