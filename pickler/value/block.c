@@ -1,28 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pickler/value/block.h"
 
-void blocks_init(struct blocks *blocks)
-{
-    *blocks = (struct blocks){0};
-}
+#include <string.h>
 
 void blocks_clear(struct blocks *blocks)
 {
-    for (size_t i = 0; i < blocks->n_slabs; i++)
-        free(blocks->slabs[i]);
-    free(blocks->slabs);
-    free(blocks->at);
+    chunks_clear(&blocks->at, sizeof(struct block), BLOCKS_PER_CHUNK);
+    chunks_clear(&blocks->pages, sizeof(struct block_page), PAGES_PER_CHUNK);
     free(blocks->extras);
-    map_clear(&blocks->pages);
+    map_clear(&blocks->page_numbers);
     map_clear(&blocks->others);
     *blocks = (struct blocks){0};
 }
 
 struct block *blocks_add(struct blocks *blocks, const struct block *block)
 {
-    GROW(blocks->at, blocks->n, blocks->capacity);
-    blocks->at[blocks->n] = *block;
-    return &blocks->at[blocks->n++];
+    if (blocks->n == blocks->at.room)
+        chunks_reserve(&blocks->at, blocks->n, sizeof(struct block), BLOCKS_PER_CHUNK);
+    struct block *added = block_at(blocks, blocks->n++);
+    *added = *block;
+    return added;
 }
 
 struct block_extra *blocks_extend(struct blocks *blocks, struct block *block)
@@ -35,20 +32,21 @@ struct block_extra *blocks_extend(struct blocks *blocks, struct block *block)
     return &blocks->extras[block->extra - 1];
 }
 
-uint32_t *blocks_page(struct blocks *blocks, uint64_t key)
+struct block_page *blocks_page(struct blocks *blocks, uint64_t key)
 {
     bool is_new;
-    uint64_t *page = map_at(&blocks->pages, key, &is_new);
+    uint64_t *number = map_at(&blocks->page_numbers, key, &is_new);
     if (is_new) {
-        *page = blocks->n_pages++;
-        if (*page / SLAB_PAGES == blocks->n_slabs) {
-            GROW(blocks->slabs, blocks->n_slabs, blocks->slabs_capacity);
-            blocks->slabs[blocks->n_slabs++] =
-                must_alloc(SLAB_PAGES * PAGE_SLOTS * sizeof(uint32_t));
-        }
+        *number = blocks->n_pages++;
+        chunks_reserve(&blocks->pages, *number, sizeof(struct block_page), PAGES_PER_CHUNK);
     }
+    struct block_page *chunk =
+        (struct block_page *)(void *)blocks->pages.at[*number / PAGES_PER_CHUNK];
+    struct block_page *page = &chunk[*number % PAGES_PER_CHUNK];
+    if (is_new)
+        *page = (struct block_page){0};
     blocks->last_key = key;
-    return blocks->slabs[*page / SLAB_PAGES] + *page % SLAB_PAGES * PAGE_SLOTS;
+    return page;
 }
 
 uint64_t block_size(const struct blocks *blocks, const struct block *block)

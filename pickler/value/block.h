@@ -6,6 +6,7 @@
 #define ACHAR_VALUE_BLOCK_H
 
 #include "pickler/base/map.h"
+#include "pickler/value/chunks.h"
 #include "pickler/value/program.h"
 
 enum block_kind {
@@ -41,25 +42,36 @@ struct block_extra {
     bool is_queued, is_partial;
 };
 
+#define BLOCKS_PER_CHUNK ((size_t)1 << 18)
+
 #define PAGE_BITS 12 /* block starts are looked up a page of memory at a time ... */
 #define PAGE_SLOTS 256 /* ... in steps of 16 bytes */
-#define SLAB_PAGES 256
+#define PAGES_PER_CHUNK ((size_t)1 << 11)
 
-struct blocks {
-    struct block *at;
-    size_t n, capacity;
-    struct block_extra *extras;
-    size_t n_extras, extras_capacity;
-    struct map pages;  /* address >> PAGE_BITS: page number */
-    uint32_t **slabs;  /* pages: block number plus one, by (address >> 4) % PAGE_SLOTS */
-    size_t n_pages, n_slabs, slabs_capacity;
-    struct map others; /* starts that are not aligned to 16 bytes */
-    uint64_t last_key; /* the page that was asked for last */
-    uint32_t *last_page;
+struct block_page {
+    uint32_t slots[PAGE_SLOTS]; /* block number plus one, by (address >> 4) % PAGE_SLOTS */
 };
 
-void blocks_init(struct blocks *blocks);
+struct blocks {
+    struct chunks at; /* struct block */
+    size_t n;
+    struct block_extra *extras;
+    size_t n_extras, extras_capacity;
+    struct map page_numbers; /* address >> PAGE_BITS: page number */
+    struct chunks pages;     /* struct block_page */
+    size_t n_pages;
+    struct map others; /* starts that are not aligned to 16 bytes */
+    uint64_t last_key; /* the page that was asked for last, and where it is */
+    struct block_page *last_page;
+};
+
 void blocks_clear(struct blocks *blocks);
+
+static inline struct block *block_at(const struct blocks *blocks, size_t id)
+{
+    struct block *chunk = (struct block *)(void *)blocks->at.at[id / BLOCKS_PER_CHUNK];
+    return &chunk[id % BLOCKS_PER_CHUNK];
+}
 
 static inline struct block_extra *block_extra(const struct blocks *blocks,
                                               const struct block *block)
@@ -83,9 +95,11 @@ struct block *blocks_add(struct blocks *blocks, const struct block *block);
 /* Gives the block an extra (or yields the one it has); others are no longer valid. */
 struct block_extra *blocks_extend(struct blocks *blocks, struct block *block);
 
-uint32_t *blocks_page(struct blocks *blocks, uint64_t key); /* made when missing */
+/* The page is made when it is missing. */
+struct block_page *blocks_page(struct blocks *blocks, uint64_t key);
 
-/* The place of the number plus one of the block that starts here; 0: none. */
+/* The place of the number plus one of the block that starts here; 0: none. Valid until the
+ * next call. */
 static inline uint32_t *blocks_slot(struct blocks *blocks, const char *start)
 {
     uint64_t address = (uintptr_t)start;
@@ -93,7 +107,7 @@ static inline uint32_t *blocks_slot(struct blocks *blocks, const char *start)
         return (uint32_t *)map_at(&blocks->others, address, NULL);
     if (address >> PAGE_BITS != blocks->last_key || !blocks->last_page)
         blocks->last_page = blocks_page(blocks, address >> PAGE_BITS);
-    return &blocks->last_page[(address >> 4) % PAGE_SLOTS];
+    return &blocks->last_page->slots[(address >> 4) % PAGE_SLOTS];
 }
 
 /* Bytes of the whole block. */

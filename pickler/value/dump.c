@@ -85,8 +85,8 @@ static void put_block(struct dump *dump, const struct block *block)
 
 static void put_new(struct dump *dump, const struct target *target)
 {
-    const struct block *block = &dump->blocks.at[target->id];
-    const struct block *current = &dump->blocks.at[dump->current];
+    const struct block *block = block_at(&dump->blocks, target->id);
+    const struct block *current = block_at(&dump->blocks, dump->current);
     bool is_same = !block->extra && block->program == current->program &&
                    block->count == current->count && !block->program->has_tail;
     if (is_same && !target->offset) {
@@ -104,7 +104,7 @@ static void put_ref(struct dump *dump, uint32_t id, uint64_t offset)
     uint64_t distance = zigzag((int64_t)dump->current - (int64_t)id);
     put(dump, CODE_FIRST_REF + distance * 2 + (offset != 0));
     if (offset)
-        put_path(dump, &dump->blocks.at[id], offset);
+        put_path(dump, block_at(&dump->blocks, id), offset);
 }
 
 static void write_new_pointer(struct dump *dump, const struct op *op, const char *pointer,
@@ -117,7 +117,7 @@ static void write_new_pointer(struct dump *dump, const struct op *op, const char
         put(dump, CODE_NULL);
         return;
     }
-    const struct block *block = &dump->blocks.at[target.id];
+    const struct block *block = block_at(&dump->blocks, target.id);
     if (target.offset && !path_find(dump->world->types, &dump->blocks, block, target.offset,
                                     &path)) {
         dump_block(dump, dump->current, offset,
@@ -148,7 +148,7 @@ static void write_pointer(struct dump *dump, const struct op *op, const char *at
         write_new_pointer(dump, op, pointer, offset);
         return;
     }
-    const struct program *program = dump->blocks.at[known - 1].program;
+    const struct program *program = block_at(&dump->blocks, known - 1)->program;
     if (program && program->is_byte && !op->is_flat_target)
         write_new_pointer(dump, op, pointer, offset); /* it says why not */
     else
@@ -347,7 +347,7 @@ static void write_elements(struct dump *dump, const struct program *program, uin
 
 static void write_block(struct dump *dump, uint32_t id)
 {
-    struct block block = dump->blocks.at[id];
+    struct block block = (*block_at(&dump->blocks, id));
     enum block_kind kind = block_kind(&dump->blocks, &block);
     if (!block.program || (kind != BLOCK_HEAP && kind != BLOCK_VARIABLE))
         return;
@@ -368,7 +368,7 @@ static void walk(struct dump *dump)
     uint32_t next = (uint32_t)dump->n_roots;
     for (size_t i = 0; i < dump->n_roots; i++) {
         size_t before = (size_t)(dump->at - (uint8_t *)dump->out.data);
-        const struct block *root = &dump->blocks.at[i];
+        const struct block *root = block_at(&dump->blocks, i);
         if (root->program && root->program->has_tail && root->count == 1)
             put(dump, block_tail(&dump->blocks, root));
         write_block(dump, (uint32_t)i);
@@ -453,7 +453,7 @@ static void list_names(struct dump *dump)
     struct value_dump *ret = dump->ret;
     size_t functions_capacity = 0, variables_capacity = 0;
     for (size_t i = dump->n_roots; i < dump->blocks.n; i++) {
-        const struct block_extra *extra = block_extra(&dump->blocks, &dump->blocks.at[i]);
+        const struct block_extra *extra = block_extra(&dump->blocks, block_at(&dump->blocks, i));
         if (!extra)
             continue;
         if (extra->kind == BLOCK_FUNCTION) {

@@ -78,7 +78,7 @@ static char *memory_of(struct load *load, const struct block *block)
 
 static bool read_block(struct load *load, uint32_t id)
 {
-    struct block block = load->blocks.at[id];
+    struct block block = (*block_at(&load->blocks, id));
     enum block_kind kind = block_kind(&load->blocks, &block);
     if (kind != BLOCK_HEAP && kind != BLOCK_VARIABLE)
         return true;
@@ -102,7 +102,7 @@ static bool read_all(struct load *load)
     uint32_t next = (uint32_t)load->index.n_roots;
     for (size_t i = 0; i < load->index.n_roots; i++) {
         const uint8_t *before = load->at;
-        const struct block *root = &load->blocks.at[i];
+        const struct block *root = block_at(&load->blocks, i);
         uint64_t tail;
         if (root->program->has_tail && root->count == 1 &&
             !load_max(load, block_tail(&load->blocks, root), &tail))
@@ -124,7 +124,7 @@ static bool read_all(struct load *load)
 static void commit(struct load *load)
 {
     for (size_t i = 0; i < load->blocks.n; i++) {
-        struct block *block = &load->blocks.at[i];
+        struct block *block = block_at(&load->blocks, i);
         struct block_extra *extra = block_extra(&load->blocks, block);
         if (!extra || extra->kind != BLOCK_VARIABLE)
             continue;
@@ -137,8 +137,8 @@ static void commit(struct load *load)
 static void release_heap(struct load *load)
 {
     for (size_t i = load->index.n_roots; i < load->blocks.n; i++)
-        if (block_kind(&load->blocks, &load->blocks.at[i]) == BLOCK_HEAP)
-            load->world->release(load->world->context, load->blocks.at[i].start);
+        if (block_kind(&load->blocks, block_at(&load->blocks, i)) == BLOCK_HEAP)
+            load->world->release(load->world->context, block_at(&load->blocks, i)->start);
 }
 
 int value_load(const struct value_world *world, const void *data, size_t size,

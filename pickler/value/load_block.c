@@ -297,7 +297,7 @@ static bool add_described(struct load *load, uint64_t offset)
 
 static bool add_same(struct load *load, uint64_t offset)
 {
-    struct block same = load->blocks.at[load->current];
+    struct block same = (*block_at(&load->blocks, load->current));
     if (same.program->has_tail)
         return load_damaged(load);
     same.origin = load->current;
@@ -355,7 +355,7 @@ bool load_pointer(struct load *load, const struct op *op, uint64_t offset, char 
     }
     if (id >= load->blocks.n)
         return load_damaged(load);
-    const struct block *block = &load->blocks.at[id];
+    const struct block *block = block_at(&load->blocks, id);
     if (!fits_pointer(load, op, block) || (has_path && !read_path(load, block, &inside)))
         return false;
     char *pointer = block->start + inside;

@@ -196,7 +196,7 @@ static void add_first_members(const struct types *types, uint32_t id, struct buf
 static void add_hop(const struct types *types, const struct blocks *blocks, uint32_t id,
                     uint64_t offset, struct buffer *out)
 {
-    const struct block *block = &blocks->at[id];
+    const struct block *block = block_at(blocks, id);
     struct value_path path;
     if (!block->program || !path_find(types, blocks, block, offset, &path) || !path.n)
         return;
@@ -213,7 +213,7 @@ static void add_hop(const struct types *types, const struct blocks *blocks, uint
 
 static const char *start_of(const struct blocks *blocks, uint32_t id)
 {
-    const struct block_extra *extra = block_extra(blocks, &blocks->at[id]);
+    const struct block_extra *extra = block_extra(blocks, block_at(blocks, id));
     return extra && extra->name ? extra->name : "value";
 }
 
@@ -231,8 +231,8 @@ char *path_text(const struct types *types, const struct blocks *blocks, uint32_t
             near[n] = hop;
         else
             far[n % TEXT_HOPS] = hop;
-        offset = blocks->at[id].origin_offset;
-        id = blocks->at[id].origin;
+        offset = block_at(blocks, id)->origin_offset;
+        id = block_at(blocks, id)->origin;
     }
     struct buffer text = {0};
     for (size_t left = n; left > 0; left--) {

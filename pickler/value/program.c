@@ -12,6 +12,7 @@ void programs_init(struct programs *programs, const struct types *types)
     *programs = (struct programs){.types = types, .n = types->n};
     programs->at = must_alloc(types->n * sizeof(*programs->at));
     programs->plain = must_alloc(types->n * sizeof(*programs->plain));
+    programs->elements = must_alloc(types->n * sizeof(*programs->elements));
 }
 
 static void program_free(struct program *program)
@@ -32,6 +33,7 @@ void programs_clear(struct programs *programs)
         program_free(programs->at[i]);
     free(programs->at);
     free(programs->plain);
+    free(programs->elements);
     *programs = (struct programs){0};
 }
 
@@ -489,6 +491,22 @@ uint32_t programs_plain(struct programs *programs, uint32_t type)
         programs->plain[type] = find_plain(programs, type) + 1;
     }
     return programs->plain[type] - 1;
+}
+
+struct program *programs_elements(struct programs *programs, uint32_t type)
+{
+    if (type >= programs->n || programs->elements[type])
+        return type < programs->n ? programs->elements[type] : NULL;
+    uint32_t element = type;
+    uint64_t count = 1;
+    if (!programs_flatten(programs->types, &element, &count))
+        return NULL;
+    element = programs_plain(programs, element);
+    const struct type *entry = types_get(programs->types, element);
+    if (entry->kind == TYPE_VOID || (type_is_record(entry) && entry->is_incomplete))
+        return NULL;
+    programs->elements[type] = programs_get(programs, element);
+    return programs->elements[type];
 }
 
 bool program_fits(const struct program *program, uint64_t size, uint64_t *ret_count,

@@ -67,6 +67,7 @@ struct programs {
     struct program **at; /* by type id; owned */
     size_t n;
     uint32_t *plain; /* by type id: cache of programs_plain() plus one */
+    struct program **elements; /* by type id: cache of programs_elements() */
 };
 
 #define PROGRAM_OPS_MAX 1000000 /* of one type */
@@ -86,6 +87,10 @@ struct program *programs_get(struct programs *programs, uint32_t type);
 /* The same type without const, where the table has it, and the lowest of equal ids: what
  * two pointers must agree on. */
 uint32_t programs_plain(struct programs *programs, uint32_t type);
+
+/* The program for the elements of a block of that type, arrays taken apart, without const.
+ * NULL when the type tells nothing: void, a tag without a body, an unknown length. */
+struct program *programs_elements(struct programs *programs, uint32_t type);
 
 bool program_is_stream(const struct type *type); /* FILE */
 

@@ -29,19 +29,19 @@ static bool refuse(struct dump *dump, uint64_t offset, char *reason, const char 
 
 char *dump_set_type(struct dump *dump, uint32_t id, uint32_t type, uint64_t size)
 {
-    uint64_t count = 1, tail;
-    if (!programs_flatten(dump->world->types, &type, &count))
-        return must_strdup("has an array of unknown length");
-    struct program *program = programs_get(&dump->programs,
-                                           programs_plain(&dump->programs, type));
+    uint64_t count, tail;
+    struct program *program = programs_elements(&dump->programs, type);
+    if (!program)
+        return must_format("has type '%s', whose contents are not known",
+                           types_get(dump->world->types, type)->spelling);
     if (program->refusal)
         return must_strdup(program->refusal);
     if (!program_fits(program, size, &count, &tail))
         return must_format("points to %" PRIu64 " bytes, which are no whole number of '%s' "
                            "(%" PRIu64 " bytes)",
-                           size, types_get(dump->world->types, type)->spelling,
+                           size, types_get(dump->world->types, program->type)->spelling,
                            program->size);
-    struct block *block = &dump->blocks.at[id];
+    struct block *block = block_at(&dump->blocks, id);
     block->program = program;
     block->count = count;
     if (tail)
@@ -63,20 +63,10 @@ static uint32_t add_named(struct dump *dump, const char *start, uint64_t offset,
                           enum block_kind kind, const char *name)
 {
     uint32_t id = add_block(dump, start, offset);
-    struct block_extra *extra = blocks_extend(&dump->blocks, &dump->blocks.at[id]);
+    struct block_extra *extra = blocks_extend(&dump->blocks, block_at(&dump->blocks, id));
     extra->kind = kind;
     extra->name = name;
     return id;
-}
-
-/* Its allocation site says nothing of use. */
-static bool is_untyped(struct dump *dump, uint32_t type)
-{
-    uint64_t count = 1;
-    if (!type || !programs_flatten(dump->world->types, &type, &count))
-        return true;
-    const struct type *entry = types_get(dump->world->types, type);
-    return entry->kind == TYPE_VOID || (type_is_record(entry) && entry->is_incomplete);
 }
 
 /* malloc(0): there is nothing in it, so any type is right. */
@@ -104,7 +94,7 @@ static bool add_untyped(struct dump *dump, const struct value_block *heap,
         dump->needs_types |= !dump->is_collecting;
         *ret = add_block(dump, heap->start, offset);
         struct block_extra *extra =
-            blocks_extend(&dump->blocks, &dump->blocks.at[*ret]);
+            blocks_extend(&dump->blocks, block_at(&dump->blocks, *ret));
         extra->size = heap->size;
         return true;
     }
@@ -122,7 +112,7 @@ static bool add_untyped(struct dump *dump, const struct value_block *heap,
 static bool add_heap(struct dump *dump, const struct value_block *heap, const struct op *op,
                      uint64_t offset, uint32_t *ret)
 {
-    if (is_untyped(dump, heap->type))
+    if (!programs_elements(&dump->programs, heap->type)) /* the site says nothing */
         return add_untyped(dump, heap, op, offset, ret);
     *ret = add_block(dump, heap->start, offset);
     char *reason = dump_set_type(dump, *ret, heap->type, heap->size);
@@ -168,7 +158,7 @@ static bool add_variable(struct dump *dump, const struct value_variable *variabl
     }
     if (variable->is_literal)
         return true;
-    struct block_extra *extra = blocks_extend(&dump->blocks, &dump->blocks.at[*ret]);
+    struct block_extra *extra = blocks_extend(&dump->blocks, block_at(&dump->blocks, *ret));
     extra->kind = BLOCK_VARIABLE;
     extra->name = variable->name;
     return true;
@@ -183,7 +173,7 @@ static bool find_stream(const char *pointer)
 static bool in_loose_root(struct dump *dump, const char *pointer, struct target *ret)
 {
     for (size_t i = 0; i < dump->n_loose; i++) {
-        const struct block *block = &dump->blocks.at[dump->loose[i]];
+        const struct block *block = block_at(&dump->blocks, dump->loose[i]);
         if (pointer >= block->start &&
             pointer <= block->start + block_size(&dump->blocks, block)) {
             *ret = (struct target){dump->loose[i], false, (uint64_t)(pointer - block->start)};
@@ -280,7 +270,7 @@ static bool add_object(struct dump *dump, const struct object *object, const str
 /* Raw pointers inside a block of bytes would be lost. */
 static bool is_bytes_misused(const struct dump *dump, const struct op *op, uint32_t id)
 {
-    const struct program *program = dump->blocks.at[id].program;
+    const struct program *program = block_at(&dump->blocks, id)->program;
     return program && program->is_byte && !op->is_flat_target;
 }
 
@@ -330,7 +320,7 @@ bool dump_resolve(struct dump *dump, const char *pointer, const struct op *op,
 /* A root that is a whole object is that object's block; part of one is a block of its own. */
 static void place_root(struct dump *dump, uint32_t id)
 {
-    const struct block *block = &dump->blocks.at[id];
+    const struct block *block = block_at(&dump->blocks, id);
     uint64_t size = block_size(&dump->blocks, block), whole;
     struct object object;
     bool is_known = find_object_at(dump, block->start, block->start, &object);
@@ -366,10 +356,10 @@ static int add_root(struct dump *dump, const struct value_root *root, struct err
     uint32_t id = (uint32_t)dump->blocks.n;
     if (*slot)
         return error_set(err, -EINVAL, "'%s' and '%s' are the same object", root->name,
-                         dump->blocks.extras[dump->blocks.at[*slot - 1].extra - 1].name);
+                         dump->blocks.extras[block_at(&dump->blocks, *slot - 1)->extra - 1].name);
     *slot = id + 1;
     blocks_add(&dump->blocks, &(struct block){.start = root->address, .origin = BLOCK_NONE});
-    struct block_extra *extra = blocks_extend(&dump->blocks, &dump->blocks.at[id]);
+    struct block_extra *extra = blocks_extend(&dump->blocks, block_at(&dump->blocks, id));
     extra->kind = BLOCK_VARIABLE;
     extra->name = root->name;
     if (!programs_flatten(dump->world->types, &type, &count)) {
@@ -382,7 +372,7 @@ static int add_root(struct dump *dump, const struct value_root *root, struct err
         dump_block(dump, id, 0, must_strdup(program->refusal), NULL);
         return 0;
     }
-    struct block *block = &dump->blocks.at[id];
+    struct block *block = block_at(&dump->blocks, id);
     block->program = program;
     block->count = count;
     if (program->size && program_fits(program, root_size(dump, root, program, count), &count,

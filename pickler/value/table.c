@@ -124,7 +124,7 @@ void dump_write_index(struct dump *dump)
     struct types table;
     types_init(&table);
     for (size_t i = 0; i < dump->n_roots; i++) {
-        uint32_t type = dump->blocks.at[i].program->type;
+        uint32_t type = block_at(&dump->blocks, i)->program->type;
         bool is_new;
         uint64_t *id = map_at(&dump->type_ids, type, &is_new);
         if (is_new) {
@@ -137,7 +137,7 @@ void dump_write_index(struct dump *dump)
     types_pack(&table, 1, &dump->out);
     pack_u64(&dump->out, dump->n_roots);
     for (size_t i = 0; i < dump->n_roots; i++) {
-        const struct block *block = &dump->blocks.at[i];
+        const struct block *block = block_at(&dump->blocks, i);
         pack_string(&dump->out, dump->roots[i].name);
         pack_u64(&dump->out, *map_find(&dump->type_ids, block->program->type));
         pack_u64(&dump->out, block->count);

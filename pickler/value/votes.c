@@ -16,7 +16,7 @@ static bool is_byte_type(const struct type *type)
 
 void dump_vote(struct dump *dump, uint32_t id, uint32_t type, uint64_t offset)
 {
-    struct block *block = &dump->blocks.at[id];
+    struct block *block = block_at(&dump->blocks, id);
     struct block_extra *extra = block_extra(&dump->blocks, block);
     uint64_t count = 1;
     if (offset || !extra || extra->kind != BLOCK_HEAP || !extra->size)
@@ -151,7 +151,7 @@ bool dump_decide_ready(struct dump *dump, uint32_t **ret, size_t *ret_n)
     dump->n_ready = dump->ready_capacity = 0;
     for (size_t i = 0; i < n; i++) {
         uint32_t id = (*ret)[i];
-        struct block_extra *extra = block_extra(&dump->blocks, &dump->blocks.at[id]);
+        struct block_extra *extra = block_extra(&dump->blocks, block_at(&dump->blocks, id));
         uint32_t type = decide(dump, extra);
         extra->is_queued = false;
         char *reason = type ? dump_set_type(dump, id, type, extra->size) : NULL;
@@ -202,7 +202,7 @@ static bool is_only_bytes(struct dump *dump, const struct block_extra *extra)
 
 static void decide_at_last(struct dump *dump, uint32_t id)
 {
-    struct block *block = &dump->blocks.at[id];
+    struct block *block = block_at(&dump->blocks, id);
     struct block_extra *extra = block_extra(&dump->blocks, block);
     bool is_bytes = is_only_bytes(dump, extra);
     uint32_t type = is_bytes ? decide_bytes(dump, extra) : decide(dump, extra);
@@ -217,7 +217,7 @@ static void decide_at_last(struct dump *dump, uint32_t id)
 void dump_decide_rest(struct dump *dump)
 {
     for (uint32_t id = 0; id < dump->blocks.n; id++) {
-        const struct block_extra *extra = block_extra(&dump->blocks, &dump->blocks.at[id]);
+        const struct block_extra *extra = block_extra(&dump->blocks, block_at(&dump->blocks, id));
         if (extra && extra->kind == BLOCK_HEAP && extra->size)
             decide_at_last(dump, id);
     }
