@@ -9,7 +9,7 @@
 
 /* Text read in vain while looking for certainty, as a multiple of the cell's size; behind
  * it the rest of a pathological cell is C. */
-#define VAIN_WORK_MAX 16
+#define VAIN_WORK_MAX 8
 
 struct scanner {
     const char *text, *end;

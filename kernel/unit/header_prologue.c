@@ -17,7 +17,7 @@ static int compare_numbers(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-static void list_sort(struct list *list)
+static void number_list_sort(struct number_list *list)
 {
     if (list->n)
         qsort(list->items, list->n, sizeof(*list->items), compare_numbers);
@@ -86,13 +86,13 @@ static void add_session(const struct reach *reach, bool declares, struct buffer 
         return;
     CLEANUP(emitter_freep)
     struct emitter *emitter = emitter_new(find_definition, (void *)reach->graph, out);
-    struct list macros = {0};
+    struct number_list macros = {0};
     for (size_t i = 0; i < reach->definitions.n; i++) {
         const struct definition *definition =
             graph_get(reach->graph, reach->definitions.items[i]);
         if (definition->kind == DEFINITION_MACRO) {
             if (graph_is_current(reach->graph, definition))
-                list_add(&macros, definition->id);
+                number_list_add(&macros, definition->id);
         } else if (declares && definition->kind != DEFINITION_INCLUDE &&
                    !is_superseded(reach, definition)) {
             emitter_declare(emitter, definition);
@@ -186,23 +186,23 @@ static void next_generation(struct header_marks *marks, const struct header_inde
     marks->generation = 1;
 }
 
-static void use_include(const struct headers *headers, struct list *used,
+static void use_include(const struct headers *headers, struct number_list *used,
                         uint32_t include)
 {
     if (include && include <= headers->n_includes)
-        list_add(used, headers->definitions[include - 1]);
+        number_list_add(used, headers->definitions[include - 1]);
 }
 
 static void take_used(struct reach *reach, uint32_t **ret, size_t *ret_n)
 {
-    struct list *used = &reach->definitions;
+    struct number_list *used = &reach->definitions;
     for (size_t i = 0; i < reach->chunks.n; i++)
         use_include(reach->headers, used,
                     reach->index->chunks[reach->chunks.items[i]].include);
     for (size_t i = 0; i < reach->macros.n; i++)
         use_include(reach->headers, used,
                     reach->index->macros[reach->macros.items[i]].include);
-    list_sort(used);
+    number_list_sort(used);
     size_t n = 0;
     for (size_t i = 0; i < used->n; i++)
         if (n == 0 || used->items[n - 1] != used->items[i])
@@ -230,9 +230,9 @@ int headers_prologue(struct headers *headers, const struct graph *graph, const c
     reach_text(&reach, text, size);
     reach_all(&reach);
     int result = reach.pastes ? follow_pasted(&reach, text, size) : 0;
-    list_sort(&reach.chunks);
-    list_sort(&reach.macros);
-    list_sort(&reach.definitions);
+    number_list_sort(&reach.chunks);
+    number_list_sort(&reach.macros);
+    number_list_sort(&reach.definitions);
     if (result) {
         headers_add_includes(headers, out);
     } else {

@@ -7,7 +7,7 @@
 
 #define NAME_SIZE_MAX 512 /* longer identifiers are not looked up */
 
-void list_add(struct list *list, uint32_t item)
+void number_list_add(struct number_list *list, uint32_t item)
 {
     GROW(list->items, list->n, list->capacity);
     list->items[list->n++] = item;
@@ -23,7 +23,7 @@ void reach_definition(struct reach *reach, const struct definition *definition)
     if (!definition || reach->has_definition[definition->id])
         return;
     reach->has_definition[definition->id] = 1;
-    list_add(&reach->definitions, definition->id);
+    number_list_add(&reach->definitions, definition->id);
 }
 
 static bool is_late_bound(const struct definition *definition)
@@ -48,12 +48,12 @@ static void follow(struct reach *reach, uint32_t id)
 
 static void reach_ordinary(struct reach *reach, uint32_t name)
 {
-    list_add(&reach->mentions, 2 * name);
+    number_list_add(&reach->mentions, 2 * name);
 }
 
 static void reach_tag(struct reach *reach, uint32_t name)
 {
-    list_add(&reach->mentions, 2 * name + 1);
+    number_list_add(&reach->mentions, 2 * name + 1);
 }
 
 static void reach_macro(struct reach *reach, uint32_t macro)
@@ -61,7 +61,7 @@ static void reach_macro(struct reach *reach, uint32_t macro)
     if (reach->marks->macros[macro] == reach->marks->generation)
         return;
     reach->marks->macros[macro] = reach->marks->generation;
-    list_add(&reach->macros, macro);
+    number_list_add(&reach->macros, macro);
     reach->pastes |= reach->index->macros[macro].pastes;
 }
 
@@ -290,10 +290,10 @@ static void follow_mention(struct reach *reach, uint32_t mention)
         if (reach->marks->chunks[number_of_chunk] == generation)
             continue;
         reach->marks->chunks[number_of_chunk] = generation;
-        list_add(&reach->chunks, number_of_chunk);
+        number_list_add(&reach->chunks, number_of_chunk);
         const struct header_chunk *chunk = &reach->index->chunks[number_of_chunk];
         for (size_t k = 0; k < chunk->n_mentions; k++)
-            list_add(&reach->mentions, reach->index->mentions.items[chunk->mentions + k]);
+            number_list_add(&reach->mentions, reach->index->mentions.items[chunk->mentions + k]);
     }
 }
 

@@ -8,7 +8,7 @@
 
 #include "kernel/unit/header_set.h"
 
-struct list {
+struct number_list {
     uint32_t *items;
     size_t n, capacity;
 };
@@ -21,9 +21,9 @@ struct reach {
     struct name_ids hidden; /* full names ("struct point") and their last words */
     struct name_ids
         seen; /* names that no header knows: 1 as itself, 2 as a tag, 3 both */
-    struct list mentions;       /* of header text, still to be followed */
-    struct list chunks, macros; /* reached, from headers */
-    struct list
+    struct number_list mentions;       /* of header text, still to be followed */
+    struct number_list chunks, macros; /* reached, from headers */
+    struct number_list
         definitions; /* reached ids, from the session; all before `done` followed */
     size_t macros_done, definitions_done;
     unsigned char *has_definition; /* by id */
@@ -37,6 +37,6 @@ void reach_text(struct reach *reach, const char *text, size_t size);
 void reach_definition(struct reach *reach, const struct definition *definition);
 void reach_all(struct reach *reach);
 
-void list_add(struct list *list, uint32_t item);
+void number_list_add(struct number_list *list, uint32_t item);
 
 #endif

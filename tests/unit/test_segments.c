@@ -158,7 +158,7 @@ static void test_large(void)
     check_large("%who\n", 100000);
     check_large("x?\n", 100000);
     check_large("!ls\nx;\n", 50000);
-    check_large("(int){1}\n%", 50000);
+    check_large("(int){1}\n%", 20000);
     check_large("int f(void) {\n!x;\n", 10000);
     check_large("x;\n", 200000);
 }
