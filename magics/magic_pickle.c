@@ -90,6 +90,7 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
     int r = capture(context, &roots, &payload, result, err);
     if (r < 0 || result->kind != RESULT_OK)
         return r;
+    payload->cell = 0; /* there is no entry; the same state gives the same bytes */
     payload_set_names(payload, arguments->words, n - 2);
     const char *path = arguments->words[n - 1];
     if (sign_and_write(payload, path, &file, result) == 0)
