@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 
 #define HEADER_SIZE 16 /* the length word included */
+#define READ_FIRST (4u << 10) /* a short-lived peer should not pay for a large buffer */
 #define READ_SIZE (64u << 10)
 #define FDS_PENDING_MAX 64
 #define KEEP_CAPACITY (1u << 20) /* a larger empty input buffer is given back */
@@ -20,6 +21,7 @@
 struct channel {
     int read_fd, write_fd;
     bool is_socket, is_closed, is_reset;
+    bool is_busy; /* a read has filled its room: the next ones are larger */
     struct buffer in;
     size_t taken; /* bytes of `in` that were handed out already */
     struct buffer out; /* posted, not yet sent ... */
@@ -167,7 +169,7 @@ static void drop_taken(struct channel *channel)
 static int read_ahead(struct channel *channel)
 {
     int64_t whole = frame_size(channel);
-    size_t want = READ_SIZE;
+    size_t want = channel->is_busy ? READ_SIZE : READ_FIRST;
     if (whole > 0 && channel->taken + (size_t)whole > channel->in.size)
         want += channel->taken + (size_t)whole - channel->in.size;
     /* A large frame is believed piece by piece, as its bytes come. */
@@ -177,6 +179,7 @@ static int read_ahead(struct channel *channel)
     ssize_t n = read_some(channel, channel->in.data + channel->in.size, want);
     if (n > 0) {
         channel->in.size += (size_t)n;
+        channel->is_busy |= (size_t)n == want;
         return 1;
     }
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))

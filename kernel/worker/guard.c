@@ -260,7 +260,6 @@ void guard_adopt(void)
     struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGINT};
     event._sigev_un._tid = guard.thread;
     timer_create(CLOCK_MONOTONIC, &event, &guard.timer);
-    find_stack();
 }
 
 void guard_init(const struct names *names,
@@ -274,6 +273,7 @@ void guard_init(const struct names *names,
     if (stack != MAP_FAILED)
         sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = ALTERNATE_STACK_SIZE}, NULL);
     trace_init(names->arena);
+    find_stack(); /* slow, and the same in a forked child */
     guard_adopt();
     set_handlers();
 }
