@@ -106,6 +106,8 @@ struct draft {
     char **hidden; /* names that the prologue must not declare */
     size_t n_hidden, hidden_capacity;
     bool has_conditionals; /* the cell holds #if */
+    uint32_t *skipped;     /* lines of #include in branches that are left out */
+    size_t n_skipped, skipped_capacity;
     bool is_full;          /* the prologue is the real #include lines */
     struct buffer prologue, sheet;
     size_t items_start; /* offset of the first piece's wrapping in the sheet */

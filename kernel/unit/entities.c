@@ -165,10 +165,18 @@ static void add_pragma(struct draft *draft, size_t index)
     entity->definition->source = must_strdup(piece->text);
 }
 
+static bool is_skipped(const struct draft *draft, const struct piece *piece)
+{
+    for (size_t i = 0; i < draft->n_skipped; i++)
+        if (draft->skipped[i] == piece->line)
+            return true;
+    return false;
+}
+
 void entities_from_directives(struct draft *draft)
 {
     for (size_t i = 0; i < draft->n_pieces; i++)
-        if (draft->pieces[i].is_include)
+        if (draft->pieces[i].is_include && !is_skipped(draft, &draft->pieces[i]))
             add_include(draft, i);
     for (size_t i = 0; i < draft->n_pieces; i++) {
         const struct piece *piece = &draft->pieces[i];

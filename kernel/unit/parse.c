@@ -24,6 +24,8 @@ static const char *const fixed_flags[] = {
     "-Wno-ignored-attributes",
     "-Wno-unknown-pragmas",
     "-Wno-main",
+    "-Wno-error=incompatible-function-pointer-types", /* as gcc 12 */
+    "-Wno-error=int-conversion",
     "-Wno-deprecated-non-prototype",
 };
 #define N_FIXED_FLAGS (sizeof(fixed_flags) / sizeof(*fixed_flags))

@@ -2,8 +2,8 @@
  *
  * Static locals become variables of the session, so that they are state that can be seen,
  * kept and sent: the declaration is cut out of the function and its uses are renamed, by
- * their places in the text. One that is used inside a macro's body, holds labels, or has a
- * type of the function's own stays where it is. */
+ * their places in the text. One that is used inside a macro's body, or refers to labels,
+ * types or macros of the function's own, stays where it is. */
 #include <string.h>
 
 #include "kernel/unit/sheet.h"
@@ -33,12 +33,44 @@ static bool in_piece(const struct hoist *hoist, size_t sheet_offset, size_t *ret
     return sheet_piece(hoist->draft, sheet_offset, ret) == hoist->piece;
 }
 
-static enum CXChildVisitResult find_label(CXCursor cursor, CXCursor parent, CXClientData data)
+static bool is_of_function(CXCursor declaration)
 {
-    if (clang_getCursorKind(cursor) != CXCursor_AddrLabelExpr)
+    for (unsigned i = 0; i < 100; i++) {
+        enum CXCursorKind kind = clang_getCursorKind(declaration);
+        if (kind == CXCursor_FunctionDecl)
+            return i > 0;
+        if (clang_isInvalid(kind) || kind == CXCursor_TranslationUnit)
+            return false;
+        declaration = clang_getCursorSemanticParent(declaration);
+    }
+    return false;
+}
+
+/* Labels, types and enumerators of the function; its other static locals move, too. */
+static enum CXChildVisitResult find_inner(CXCursor cursor, CXCursor parent, CXClientData data)
+{
+    enum CXCursorKind kind = clang_getCursorKind(cursor);
+    CXCursor to = clang_getCursorReferenced(cursor);
+    bool is_static = clang_getCursorKind(to) == CXCursor_VarDecl &&
+                     clang_Cursor_getStorageClass(to) == CX_SC_Static;
+    bool is_reference = kind == CXCursor_DeclRefExpr || kind == CXCursor_TypeRef;
+    if (kind != CXCursor_AddrLabelExpr && !(is_reference && !is_static && is_of_function(to)))
         return CXChildVisit_Recurse;
     *(bool *)data = true;
     return CXChildVisit_Break;
+}
+
+/* A macro that is defined inside the function is not known outside of it. */
+static bool has_macros(const struct piece *piece)
+{
+    struct lexer lexer = lexer_init(piece->text, piece->size);
+    for (;;) {
+        struct token token = lexer_next(&lexer);
+        if (token.kind == TOKEN_END)
+            return false;
+        if (token.kind == TOKEN_DIRECTIVE)
+            return true;
+    }
 }
 
 static bool may_move(struct hoist *hoist, struct local *local)
@@ -50,9 +82,9 @@ static bool may_move(struct hoist *hoist, struct local *local)
     if (!declaration->is_static || declaration->record.size ||
         piece->text[local->start + local->size - 1] != ';')
         return false;
-    bool has_label = false;
-    clang_visitChildren(local->cursor, find_label, &has_label);
-    return !has_label && !typing_is_local(clang_getCursorType(local->cursor));
+    bool has_inner = false;
+    clang_visitChildren(local->cursor, find_inner, &has_inner);
+    return !has_inner && !has_macros(piece) && !typing_is_local(clang_getCursorType(local->cursor));
 }
 
 static void found_local(struct hoist *hoist, CXCursor cursor, CXCursor statement)

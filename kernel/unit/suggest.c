@@ -28,7 +28,7 @@ static const struct {
                 "toupper tolower iscntrl isgraph "},
     {"stdint.h", " int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t intptr_t "
                  "uintptr_t intmax_t uintmax_t INT32_MAX INT64_MAX UINT32_MAX UINT64_MAX "
-                 "INT32_MIN INT64_MIN SIZE_MAX UINT8_MAX UINT16_MAX INT16_MAX INT8_MAX "},
+                 "INT32_MIN INT64_MIN SIZE_MAX UINT32_C UINT64_C INT64_C UINT8_MAX UINT16_MAX INT16_MAX INT8_MAX "},
     {"stddef.h", " size_t ptrdiff_t NULL offsetof wchar_t "},
     {"stdbool.h", " bool true false "},
     {"assert.h", " assert static_assert "},

@@ -200,7 +200,7 @@ static const struct {
     {CXType_LongLong, TYPE_LLONG},      {CXType_ULongLong, TYPE_ULLONG},
     {CXType_Int128, TYPE_INT128},       {CXType_UInt128, TYPE_UINT128},
     {CXType_Float, TYPE_FLOAT},         {CXType_Double, TYPE_DOUBLE},
-    {CXType_LongDouble, TYPE_LDOUBLE},  {CXType_Complex, TYPE_COMPLEX},
+    {CXType_LongDouble, TYPE_LDOUBLE},
     {CXType_Enum, TYPE_ENUM},           {CXType_Pointer, TYPE_POINTER},
     {CXType_ConstantArray, TYPE_ARRAY}, {CXType_IncompleteArray, TYPE_ARRAY},
     {CXType_FunctionProto, TYPE_FUNCTION}, {CXType_FunctionNoProto, TYPE_FUNCTION},
@@ -208,6 +208,12 @@ static const struct {
 
 static enum type_kind kind_of(CXType canonical)
 {
+    if (canonical.kind == CXType_Complex) {
+        enum CXTypeKind element = clang_getElementType(canonical).kind;
+        bool is_real = element == CXType_Float || element == CXType_Double ||
+                       element == CXType_LongDouble;
+        return is_real ? TYPE_COMPLEX : TYPE_OTHER;
+    }
     if (canonical.kind == CXType_Record) {
         CXCursor declaration = clang_getTypeDeclaration(canonical);
         return clang_getCursorKind(declaration) == CXCursor_UnionDecl ? TYPE_UNION
@@ -340,6 +346,16 @@ static void describe(struct walk *walk, CXType canonical, struct type *type)
     }
 }
 
+static uint32_t plain_id(struct types *types, enum type_kind kind, const char *spelling)
+{
+    struct type type = {.kind = kind, .spelling = must_strdup(spelling)};
+    uint32_t id = find_entry(types, &type);
+    if (!id)
+        return types_add(types, &type);
+    type_clear(&type);
+    return id;
+}
+
 static uint32_t add_tagged(struct walk *walk, CXType canonical, struct type *type)
 {
     const struct typing *typing = walk->typing;
@@ -350,7 +366,9 @@ static uint32_t add_tagged(struct walk *walk, CXType canonical, struct type *typ
         declaration = body;
     type->definition = typing->definition_of(typing->context, declaration);
     if (type->kind == TYPE_ENUM)
-        type->target = id_of(walk, clang_getEnumDeclIntegerType(declaration));
+        type->target = type->is_incomplete
+                           ? plain_id(typing->types, TYPE_UINT, "unsigned int")
+                           : id_of(walk, clang_getEnumDeclIntegerType(declaration));
     uint32_t id = find_entry(typing->types, type);
     if (id) {
         type_clear(type);

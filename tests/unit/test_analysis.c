@@ -76,6 +76,13 @@ static const struct step steps[] = {
     {"int main(int argc, char **argv) { return argc; }", "function main"},
     {"for (int i = 0; i < 3; i++) { list[i] = i; }\nif (x) x++;\nelse { x = 0; }", ""},
     {"const char *where(void) { return __func__; }", "function where"},
+    {"#ifdef _WIN32\n#include <winsock2.h>\n#else\n#include <unistd.h>\n#endif\ngetpid()",
+     "include <unistd.h>", "__pid_t"},
+    {"enum later *unknown; int sized(void) {\n#define N 4\n static int a[N]; return a[0]; }",
+     NULL},
+    {"int inner(void) { enum { M = 2 }; static int a[M]; return a[1]; }", "function inner"},
+    {"struct pair { int a, b; } make(void) { struct pair p = { 1, 2 }; return p; } make()",
+     "type struct pair, function make", "struct pair"},
     /* what libtcc must not compile */
     {"_Complex double c;", "variable c", NULL, NULL, true},
     {"struct mixed { double m; long n; }; struct mixed mix(void) { struct mixed m = { 1, 2 }; "
