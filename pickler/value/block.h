@@ -36,10 +36,9 @@ struct block_extra {
     const char *name; /* variables, functions; borrowed or owned by the table's owner */
     uint64_t tail;    /* elements of a flexible array member */
     uint64_t size;    /* of the heap block whose type is not known */
-    uint64_t target;  /* offset at which the first pointer to it points */
     char *staging;    /* load: where a variable's bytes wait */
     uint32_t votes;   /* dump: first vote plus one */
-    bool is_queued, is_partial;
+    bool is_queued;   /* dump: its type is about to be decided */
 };
 
 #define BLOCKS_PER_CHUNK ((size_t)1 << 18)
