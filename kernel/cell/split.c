@@ -3,18 +3,37 @@
  * Says what each item is and where it stands. */
 #include "kernel/cell/splitter.h"
 
-/* `name name`, the first of which must be meant as a type. */
+static bool is_plain(const struct code_token *token)
+{
+    return token->word && token->word->class == WORD_PLAIN;
+}
+
+/* `name *name(...) {`: behind the stars at `ahead`. */
+static bool is_function_head(const struct splitter *splitter, size_t ahead)
+{
+    while (code_token_is(splitter_peek(splitter, ahead), '*'))
+        ahead++;
+    const struct code_token *open = splitter_peek(splitter, ahead + 1);
+    return is_plain(splitter_peek(splitter, ahead)) && code_token_is(open, '(') &&
+           open->match < splitter->code->n_tokens &&
+           code_token_is(&splitter->code->tokens[open->match + 1], '{');
+}
+
+/* A first name that must be meant as a type, though it is not known as one. */
 static bool looks_like_declaration(const struct splitter *splitter)
 {
-    const struct code_token *token = splitter_peek(splitter, 0),
-                            *next = splitter_peek(splitter, 1);
-    return token->word && next->word && token->word->class == WORD_PLAIN &&
-           next->word->class == WORD_PLAIN && token->place.line == next->place.line &&
-           !token->word->macro && !code_token_is_word(token, "asm") &&
-           !code_token_is_word(token, "__asm__") && !code_token_is_word(token, "__asm") &&
-           !code_token_is_word(token, "sizeof") &&
-           !code_token_is_word(token, "__extension__") &&
-           !code_token_is_word(token, "_Alignof");
+    static const char *const operators[] = {"asm",           "__asm__",  "__asm", "sizeof",
+                                            "__extension__", "_Alignof", NULL};
+    const struct code_token *token = splitter_peek(splitter, 0);
+    const struct code_token *next = splitter_peek(splitter, 1);
+    if (!is_plain(token) || token->word->macro)
+        return false;
+    for (size_t i = 0; operators[i]; i++)
+        if (code_token_is_word(token, operators[i]))
+            return false;
+    if (code_token_is(next, '*'))
+        return is_function_head(splitter, 1);
+    return is_plain(next) && token->place.line == next->place.line;
 }
 
 static enum item_kind skip_item(struct splitter *splitter)

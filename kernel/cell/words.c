@@ -207,8 +207,10 @@ static bool find_structure(struct words *words, const struct word *self,
     for (size_t i = 0; i < macro->n_body; i++) {
         const struct token *token = &macro->body[i];
         if (token->kind == TOKEN_IDENTIFIER) {
-            if (level == 0 && i > 0 && macro->body[i - 1].kind == TOKEN_IDENTIFIER)
-                return true; /* a type and what it declares */
+            /* a type and what it declares; a call and what follows it */
+            if (level == 0 && i > 0 &&
+                (token[-1].kind == TOKEN_IDENTIFIER || token_is(&token[-1], ")")))
+                return true;
             struct word *word = words_get(words, token->text, token->size);
             mentions_itself |= word == self;
             if (level == 0 && word_has_structure(words, word))
