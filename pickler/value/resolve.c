@@ -310,6 +310,9 @@ bool dump_resolve(struct dump *dump, const char *pointer, const struct op *op,
         return false;
     ret->id = id;
     ret->offset = (uint64_t)(pointer - object.start);
+    const struct block *block = block_at(&dump->blocks, id);
+    if (block->program && ret->offset > block_size(&dump->blocks, block))
+        return refuse(dump, offset, must_strdup("points behind the end of an object"), NULL);
     if (is_bytes_misused(dump, op, id))
         return refuse_misuse(dump, op, offset);
     if (dump->is_collecting)
@@ -322,16 +325,14 @@ static void place_root(struct dump *dump, uint32_t id)
 {
     const struct block *block = block_at(&dump->blocks, id);
     uint64_t size = block_size(&dump->blocks, block), whole;
-    struct object object;
-    bool is_known = find_object_at(dump, block->start, block->start, &object);
-    if (is_known) {
-        whole = object.is_heap ? object.heap.size : object.variable.size;
-        if (object.start == block->start && whole == size)
+    struct object object = {0};
+    if (find_object_at(dump, block->start, block->start, &object)) {
+        whole = object.heap.size;
+        if (!object.is_heap) /* not its storage, which may be rounded up */
+            whole = types_size(dump->world->types, object.variable.type);
+        if (object.start == block->start && size >= whole)
             return;
-        if (object.start != block->start || object.is_heap || whole > size + 64)
-            *map_at(&dump->partial, (uintptr_t)object.start, NULL) = 1;
-        else
-            return; /* storage rounded up */
+        *map_at(&dump->partial, (uintptr_t)object.start, NULL) = 1;
     }
     GROW(dump->loose, dump->n_loose, dump->loose_capacity);
     dump->loose[dump->n_loose++] = id;

@@ -551,6 +551,13 @@ static void test_places(void)
     if (CHECK_INT(dump.n_blockers, 1))
         CHECK_STRING(dump.blockers[0].path, "xs[1].next");
     value_dump_clear(&dump);
+    cursor = &numbers[7];
+    struct value_root some[] = {{"some", numbers, ids.integer, 3},
+                                {"cursor", &cursor, ids.int_p, 1}};
+    CHECK_OK(value_dump(&world.callbacks, some, 2, &dump, &(struct error){0}), err);
+    if (CHECK_INT(dump.n_blockers, 1))
+        CHECK_STRING(dump.blockers[0].path, "cursor");
+    value_dump_clear(&dump);
     world_clear(&world);
 }
 
