@@ -80,22 +80,44 @@ static int write_all(int fd, const char *data, size_t size)
     return 0;
 }
 
-static void print_failure(const char *path, const struct outcome *outcome)
+/* The text of a line of a cell, from what the payload holds of it. */
+static char *source_line(void *context, uint32_t cell, uint32_t line)
+{
+    const struct payload *payload = context;
+    for (size_t i = 0; i < payload->n_definitions; i++) {
+        const struct definition *definition = payload->definitions[i];
+        if (definition->cell != cell || definition->line > line || !definition->source)
+            continue;
+        const char *text = definition->source;
+        for (uint32_t at = definition->line; text && at < line; at++) {
+            text = strchr(text, '\n');
+            text = text ? text + 1 : NULL;
+        }
+        if (text)
+            return must_strndup(text, strcspn(text, "\n"));
+    }
+    return NULL;
+}
+
+static void print_failure(const char *path, struct payload *payload,
+                          const struct outcome *outcome)
 {
     CLEANUP(report_clear) struct report report = {0};
-    struct report_context context = {.is_task = true};
+    struct report_context context = {
+        .line = source_line, .context = payload, .has_no_session = true};
     report_outcome(outcome, &context, &report);
     CLEANUP(freep) char *text = report_text(&report, !isatty(STDERR_FILENO));
     fprintf(stderr, "achar run: '%s' failed\n%s\n", path, text);
 }
 
 /* The exit status. */
-static int finish(const char *path, const struct outcome *outcome)
+static int finish(const char *path, struct payload *payload,
+                  const struct outcome *outcome)
 {
     if (outcome->kind == OUTCOME_EXIT)
         return outcome->status & 0xff;
     if (outcome->kind != OUTCOME_OK) {
-        print_failure(path, outcome);
+        print_failure(path, payload, outcome);
         return 1;
     }
     if (outcome->value_text && *outcome->value_text)
@@ -167,7 +189,7 @@ static int run(int argc, char **argv)
     if (r == 0)
         r = run_payload(file.payload, &outcome, &err);
     if (r == 0)
-        return finish(options.path, &outcome);
+        return finish(options.path, file.payload, &outcome);
     fprintf(stderr, "achar run: '%s': %s\n", options.path, err.text);
     return 1;
 }

@@ -346,5 +346,6 @@ int run_entry_make(struct payload *payload, const char *name, char *const *argum
         return r;
     payload->entry = PAYLOAD_CALL;
     payload->entry_text = buffer_take(&text);
+    payload->cell = 0;
     return 0;
 }

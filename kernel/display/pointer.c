@@ -180,6 +180,22 @@ static void follow(struct printer *p, const struct type *pointer, const char *ad
         printer_show_elements(p, target, address, count, p->limits->pointed, spot);
 }
 
+/* Of memory that cannot be shown, how much there is. */
+static void show_unfollowed(struct printer *p, const struct type *pointer,
+                            const char *address, struct spot spot)
+{
+    struct value_block block;
+    char note[64] = "";
+    if (add_variable_name(p, pointer->target, address))
+        return;
+    if (types_get(p->types, pointer->target)->kind == TYPE_VOID &&
+        printer_find_block(p, address, &block) &&
+        is_within(block.start, block.size, address, 1))
+        snprintf(note, sizeof(note), "%zu bytes",
+                 block.size - (size_t)(address - block.start));
+    add_address(p, pointer, address, spot, note);
+}
+
 void printer_show_pointer(struct printer *p, uint32_t id, const char *place,
                           struct spot spot)
 {
@@ -203,6 +219,6 @@ void printer_show_pointer(struct printer *p, uint32_t id, const char *place,
     else if (types_size(p->types, pointer->target) &&
              spot.pointers < p->limits->pointers && spot.depth < p->limits->depth)
         follow(p, pointer, address, spot);
-    else if (!add_variable_name(p, pointer->target, address))
-        add_address(p, pointer, address, spot, "");
+    else
+        show_unfollowed(p, pointer, address, spot);
 }

@@ -254,7 +254,8 @@ void report_outcome(const struct outcome *outcome, const struct report_context *
     char *head = must_format(COLOUR_ERROR "%s" COLOUR_OFF ": %s", name, message);
     report_add(ret, head);
     add_frames(outcome, context, ret);
-    const char *note = state_note(outcome, context && context->is_task);
+    bool is_alone = context && context->has_no_session;
+    const char *note = is_alone ? NULL : state_note(outcome, context && context->is_task);
     if (note)
         report_add(ret, note);
     if (ret->name)

@@ -26,6 +26,7 @@ struct report_context {
     char *(*line)(void *context, uint32_t cell, uint32_t line);
     void *context;
     bool is_task; /* it ran in a job worker: the session's own state was not at stake */
+    bool has_no_session; /* nothing is said of any session's state */
 };
 
 /* Diagnostics as gcc and clang show them, notes with their errors. name is "CompileError"

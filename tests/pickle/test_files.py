@@ -84,6 +84,70 @@ def test_run_of_main(session, achar_command, tmp_path):
     assert done.returncode == 5
 
 
+SEVERAL = """
+#include <stdio.h>
+enum color { RED, GREEN = 5 };
+struct node { int value; struct node *next; } last = {2}, first = {1, &last};
+double scaled(int n, double by) { puts("computing"); return n * by; }
+const char *named(const char *who, enum color c, _Bool loud)
+{
+    static char text[100];
+    snprintf(text, sizeof text, "%s %d%c", who, c, loud ? '!' : '.');
+    return text;
+}
+int deref(int n)
+{
+    int *p = 0;
+    return *p + n;
+}
+"""
+
+
+@pytest.mark.parametrize("arguments, output, complaint, status", [
+    (["scaled", "3", "0.5"], "computing\n1.5\n", "", 0),
+    (["scaled", "3", "abc"], "", "argument 2 of 'scaled' is 'double': 'abc' is not a number", 1),
+    (["scaled", "3"], "", "'scaled' takes 2 arguments (int, double), 1 given", 1),
+    (["named", 'a "b"', "GREEN", "true"], '"a \\"b\\" 5!"\n', "", 0),
+    (["named", "a", "BLUE", "true"], "", "'BLUE' is not one of its names", 1),
+    (["last"], "{.value = 2, .next = NULL}\n", "", 0),
+    (["deref", "1"], "", "In[1]:14", 1),
+    (["nothing"], "", "'nothing'", 1),
+])
+def test_run_by_name(session, achar_command, arguments, output, complaint, status):
+    session.value(SEVERAL.strip())
+    session.value("%pickle scaled named first last deref > all.achar")
+    done = achar_command("run", "--name", arguments[0], "all.achar", *arguments[1:])
+    assert (done.stdout, done.returncode) == (output, status), done.stderr
+    assert complaint in done.stderr
+    assert complaint or not done.stderr
+
+
+def test_run_needs_a_choice(session, achar_command):
+    session.value(SEVERAL.strip())
+    session.value("%pickle scaled last > all.achar")
+    done = achar_command("run", "all.achar")
+    assert done.returncode == 1 and "'scaled', 'last'" in done.stderr
+
+
+def test_trusting_a_key(session, achar_command, tmp_path):
+    session.value("int seven = 7;\n%pickle seven > seven.achar")
+    stranger = str(tmp_path / "stranger")
+    shown = achar_command("inspect", "seven.achar", ACHAR_KEYS=stranger)
+    assert shown.returncode == 0 and "NOT TRUSTED" in shown.stdout
+    key = achar_command("key", "--show").stdout.strip()
+    assert key in shown.stdout
+    assert achar_command("key", "--trust", key, "a friend", ACHAR_KEYS=stranger).returncode == 0
+    done = achar_command("run", "seven.achar", ACHAR_KEYS=stranger)
+    assert (done.stdout, done.returncode) == ("7\n", 0), done.stderr
+    assert "a friend" in achar_command("inspect", "seven.achar", ACHAR_KEYS=stranger).stdout
+
+
+def test_source(session, achar_command):
+    session.value("int twice(int n) { return 2 * n; }\n%pickle twice > twice.achar")
+    done = achar_command("inspect", "--source", "twice.achar")
+    assert "int twice(int n) { return 2 * n; }" in done.stdout
+
+
 def test_key_is_private(achar_command, tmp_path):
     keys = tmp_path / "keys"
     assert achar_command("key", ACHAR_KEYS=str(keys)).returncode == 0

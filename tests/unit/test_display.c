@@ -326,6 +326,9 @@ static void test_blocks(void)
     p = (int *)((char *)numbers + 78);
     CLEANUP(freep) char *across = must_format("(int *) %p (unreadable)", (void *)p);
     SHOWS(int_pointer, p, across);
+    void *untyped = numbers;
+    CLEANUP(freep) char *size = must_format("(void *) %p (80 bytes)", untyped);
+    SHOWS(pointer_to(0, "void *"), untyped, size);
     the_block.is_freed = true;
     CLEANUP(freep) char *freed = must_format("(int *) %p (freed)", (void *)numbers);
     SHOWS(int_pointer, numbers, freed);
