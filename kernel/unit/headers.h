@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The index of a session's headers: their text, preprocessed once by libtcc, cut into
- * chunks by libclang, each with the names it declares and mentions, so that a unit holds
- * only what a cell reaches. Key: the ordered #include lines and every macro defined before
- * them. Only this file and analysis talk to libclang. */
+ * chunks, each with the names it declares and mentions, so that a unit holds only what a
+ * cell reaches. Key: the ordered #include lines and every macro defined before them. A
+ * header outside /usr is also parsed by libclang once, for its errors. */
 #ifndef ACHAR_UNIT_HEADERS_H
 #define ACHAR_UNIT_HEADERS_H
 
