@@ -16,6 +16,8 @@
 #include "pickler/code/tcc.h"
 #include "pickler/type/layout.h"
 
+extern const char __executable_start[], etext[]; /* the linker's */
+
 #define CELL_LABEL "(cell)"
 
 void outcome_set(struct outcome *ret, enum outcome_kind kind, const char *name,
@@ -63,6 +65,7 @@ int engine_init(struct engine *engine, void (*dying)(const struct guard_report *
     static const struct names_hooks hooks = {replace_find, replace_undefined};
     static char output[1 << 16];
     memset(engine, 0, sizeof(*engine));
+    heap_init(__executable_start, etext);
     setlocale(LC_CTYPE, "C.UTF-8");
     setvbuf(stdout, output, _IOLBF, sizeof(output));
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});

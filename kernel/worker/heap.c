@@ -51,6 +51,7 @@ struct piece {
 
 static struct piece *pieces[PIECES];
 static struct heap_block freed_blocks[FREED_MAX]; /* by a hash of their start */
+static const char *own_start, *own_end; /* code that needs no zeros */
 static bool (*watch_is_code)(const void *return_address);
 static void (*watch_report)(const void *address, const struct heap_block *block);
 
@@ -134,6 +135,12 @@ static void forget(void *block, bool is_remembered)
     __atomic_fetch_or(&piece->freed[word_of(address)], bit_of(address), __ATOMIC_RELAXED);
 }
 
+/* Our own code (libtcc's above all) does not need its memory zero-filled. */
+static bool is_own(const void *caller)
+{
+    return (const char *)caller >= own_start && (const char *)caller < own_end;
+}
+
 static void *allocate(size_t size, size_t alignment, void *site, uint32_t type)
 {
     size_t offset = sizeof(struct header);
@@ -143,7 +150,8 @@ static void *allocate(size_t size, size_t alignment, void *site, uint32_t type)
         return NULL;
     }
     if (alignment <= 16) {
-        raw = __libc_calloc(1, offset + size + 1);
+        raw = is_own(site) ? __libc_malloc(offset + size + 1)
+                           : __libc_calloc(1, offset + size + 1);
     } else {
         offset = alignment > offset ? alignment : offset;
         raw = __libc_memalign(alignment, offset + size + 1);
@@ -194,10 +202,8 @@ static void *grow(void *block, size_t size, void *site)
         adopt((char *)block - old.offset, old.offset, old.size, old.site, old.type);
         return NULL;
     }
-    if (size >= old.size)
+    if (size >= old.size && !is_own(site))
         memset(raw + old.offset + old.size, 0, size + 1 - old.size);
-    else
-        raw[old.offset + size] = 0;
     return adopt(raw, old.offset, size, site, old.type);
 }
 
@@ -209,9 +215,10 @@ EXPORT void *malloc(size_t size)
 EXPORT void *calloc(size_t n, size_t size)
 {
     size_t total;
+    void *caller = __builtin_return_address(0);
     if (__builtin_mul_overflow(n, size, &total))
         total = SIZE_MAX;
-    return allocate(total, 16, __builtin_return_address(0), 0);
+    return allocate(total, 16, is_own(caller) ? NULL : caller, 0);
 }
 
 EXPORT void free(void *block)
@@ -383,6 +390,14 @@ bool heap_find(const void *address, struct heap_block *ret)
         }
     }
     return find_freed(at, ret);
+}
+
+void heap_init(const void *start, const void *end)
+{
+    own_start = start;
+    own_end = end;
+    mallopt(M_MMAP_THRESHOLD, 1 << 20); /* libtcc's pools stay in the heap from cell to cell */
+    mallopt(M_TRIM_THRESHOLD, 64 << 20);
 }
 
 void heap_watch(bool (*is_code)(const void *return_address),

@@ -4,7 +4,7 @@
  * executable over the C library's own, so that every block of every library is known too.
  * Any address tells its block, with the exact size that was asked for, where it was
  * allocated and, while the place is not reused, that it was freed. Blocks start out as
- * zeros and are followed by a byte of their own, so that one-past-the-end belongs to
+ * zeros (but for the executable's own) and are followed by a byte of their own, so that one-past-the-end belongs to
  * them.
  *
  * Builds with AddressSanitizer keep its allocator (heap_asan.c): blocks are found, but
@@ -23,6 +23,10 @@ struct heap_block {
     uint32_t type; /* given by heap_allocate(), else 0 */
     bool is_freed; /* and the range has not been reused */
 };
+
+/* Once a process, when it starts: code in [start, end), the executable's, gets memory as the
+ * C library has it. */
+void heap_init(const void *start, const void *end);
 
 /* The block that `address` is in, or ends: live ones win over freed ones. */
 bool heap_find(const void *address, struct heap_block *ret);

@@ -48,6 +48,12 @@ void *heap_allocate(size_t size, uint32_t type)
     return block;
 }
 
+void heap_init(const void *start, const void *end)
+{
+    (void)start;
+    (void)end;
+}
+
 void heap_watch(bool (*is_code)(const void *return_address),
                 void (*report)(const void *address, const struct heap_block *block))
 {

@@ -42,7 +42,7 @@ static bool is_zero(const char *bytes, size_t size)
 
 static void test_interior(void)
 {
-    char *a = hidden(malloc(100)), *big = malloc(50 << 20), *none = malloc(0);
+    char *a = hidden(malloc(100)), *big = hidden(malloc(50 << 20)), *none = hidden(malloc(0));
     struct heap_block block;
     int local;
     CHECK(is_in(a, a, 100, false));
@@ -60,7 +60,7 @@ static void test_interior(void)
     char *freed = hidden(a);
     free(a);
     CHECK(is_in(freed + 5, freed, 100, true));
-    char *b = malloc(100);
+    char *b = hidden(malloc(100));
     CHECK(is_zero(b, 100));
     CHECK(is_in(b, b, 100, false));
     free(b);
@@ -86,19 +86,19 @@ static void test_library_blocks(void)
 
 static void test_growth(void)
 {
-    char *p = malloc(10);
+    char *p = hidden(malloc(10));
     memset(p, 7, 10);
     for (size_t size = 11; size < 3 << 20; size = size * 3 / 2) {
         size_t old = malloc_usable_size(p);
-        p = realloc(p, size);
+        p = hidden(realloc(p, size));
         if (!CHECK(p && is_in(p + size / 2, p, size, false)) ||
             !CHECK(p[0] == 7 && is_zero(p + old, size - old)))
             break;
         memset(p, 7, size);
     }
-    p = realloc(p, 5);
+    p = hidden(realloc(p, 5));
     CHECK(is_in(p, p, 5, false) && p[4] == 7);
-    p = realloc(p, 40);
+    p = hidden(realloc(p, 40));
     CHECK(is_zero(p + 5, 35)); /* what was cut off is gone */
     errno = 0;
     char *kept = hidden(p);
@@ -106,27 +106,27 @@ static void test_growth(void)
     p = hidden(kept);
     CHECK(is_in(p, p, 40, false) && p[4] == 7);
     CHECK(!reallocarray(p, huge(SIZE_MAX / 2), 4));
-    CHECK(!calloc(huge(SIZE_MAX / 2), 4));
+    CHECK(!hidden(calloc(huge(SIZE_MAX / 2), 4)));
     free(hidden(kept));
 }
 
 static void test_alignment(void)
 {
     for (size_t alignment = 16; alignment <= 1 << 16; alignment *= 2) {
-        char *a = aligned_alloc(alignment, 100), *b = NULL;
+        char *a = hidden(aligned_alloc(alignment, 100)), *b = NULL;
         CHECK(posix_memalign((void **)&b, alignment, 33) == 0);
         CHECK((uintptr_t)a % alignment == 0 && (uintptr_t)b % alignment == 0);
         CHECK(is_in(a + 99, a, 100, false) && is_in(b, b, 33, false));
         CHECK(is_zero(a, 100));
         memset(a, 9, 100);
-        a = realloc(a, 5000);
+        a = hidden(realloc(a, 5000));
         CHECK(a[99] == 9 && is_zero(a + 100, 4900) && is_in(a, a, 5000, false));
         free(a);
         free(b);
     }
     void *p = NULL;
     CHECK_INT(posix_memalign(&p, 3, 8), EINVAL);
-    CHECK(!aligned_alloc(24, 8));
+    CHECK(!hidden(aligned_alloc(huge(24), 8)));
 }
 
 static void test_types(void)
@@ -136,7 +136,7 @@ static void test_types(void)
     CHECK(heap_find(p + 8, &block));
     CHECK_INT(block.type, 12);
     free(p);
-    p = malloc(8);
+    p = hidden(malloc(8));
     CHECK(heap_find(p, &block));
     CHECK(block.site >= (void *)test_types &&
           (char *)block.site < (char *)test_types + 4096);
@@ -154,7 +154,7 @@ static void test_many(void)
         size_t i = (size_t)rand_r(&seed) % N;
         free(blocks[i]);
         sizes[i] = (size_t)rand_r(&seed) % (round % 50 ? 300 : 200000);
-        blocks[i] = malloc(sizes[i]);
+        blocks[i] = hidden(malloc(sizes[i]));
         memset(blocks[i], 0xff, sizes[i]);
         size_t k = (size_t)rand_r(&seed) % N;
         if (blocks[k])
@@ -172,7 +172,7 @@ static void *allocate_much(void *seed)
     size_t wrong = 0;
     for (int i = 0; i < 20000; i++) {
         size_t size = (size_t)rand_r(&state) % 500;
-        char *p = malloc(size);
+        char *p = hidden(malloc(size));
         wrong += !is_in(p + size / 2, p, size, false);
         free(p);
     }

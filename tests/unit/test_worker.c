@@ -210,7 +210,8 @@ static void check_fault(size_t i)
     if (faults[i].is_kept && CHECK(end->n_frames > 0)) {
         const struct outcome_frame *last = &end->frames[end->n_frames - 1];
         is_good &= CHECK_STRING(last->function, "(cell)");
-        is_good &= CHECK_INT(last->cell, 40) & CHECK(last->line > 0);
+        is_good &= CHECK_INT(last->cell, 40);
+        is_good &= CHECK(last->line > 0);
     }
     if (!is_good)
         show(faults[i].text, end);
@@ -263,8 +264,8 @@ static void test_exit(void)
     static const char *const texts[] = {
         "#include <stdlib.h>\nvoid r__s(void) { exit(3); }",
         "#include <unistd.h>\nvoid r__s(void) { _exit(3); }",
-        "#include <stdlib.h>\nstatic int c(const void *a, const void *b) { exit(3); }\n"
-        "void r__s(void) { int a[2] = {2, 1}; qsort(a, 2, 4, c); }"};
+        ("#include <stdlib.h>\nstatic int c(const void *a, const void *b) { exit(3); }\n"
+         "void r__s(void) { int a[2] = {2, 1}; qsort(a, 2, 4, c); }")};
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
         CLEANUP(outcome_clear)
         struct outcome outcome =
@@ -299,11 +300,11 @@ static void test_interrupts(void)
         "#include <unistd.h>\nvoid r__s(void) { int p[2]; char c; pipe(p); read(p[0], "
         "&c, 1); }",
         "#include <stdio.h>\nvoid r__s(void) { for (;;) printf(\"%d\\n\", 12345); }",
-        "#include <stdio.h>\n#include <unistd.h>\nvoid r__s(void) { int p[2]; pipe(p);\n"
-        "FILE *f = fdopen(p[0], \"r\"); for (;;) fgetc(f); }",
-        "#include <stdlib.h>\nstatic int c(const void *a, const void *b)\n"
-        "{ return rand() % 3 - 1; }\n"
-        "int a[100]; void r__s(void) { for (;;) qsort(a, 100, 4, c); }",
+        ("#include <stdio.h>\n#include <unistd.h>\nvoid r__s(void) { int p[2]; pipe(p);\n"
+         "FILE *f = fdopen(p[0], \"r\"); for (;;) fgetc(f); }"),
+        ("#include <stdlib.h>\nstatic int c(const void *a, const void *b)\n"
+         "{ return rand() % 3 - 1; }\n"
+         "int a[100]; void r__s(void) { for (;;) qsort(a, 100, 4, c); }"),
         "#include <math.h>\ndouble d; void r__s(void) { for (;;) d += sin(d); }"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
         CLEANUP(outcome_clear)
