@@ -176,20 +176,36 @@ static bool is_tag_word(const struct token *token)
            token_is(token, "enum");
 }
 
+/* Directives that mention nothing: #include, #line, #error. */
+static bool is_mute_directive(const struct token *name)
+{
+    return token_is(name, "include") || token_is(name, "include_next") ||
+           token_is(name, "line") || token_is(name, "error") || token_is(name, "warning");
+}
+
+/* Behind the `#`: over the directive's name, and over the whole line if it is mute. */
+static void skip_directive_name(struct lexer *lexer)
+{
+    struct lexer ahead = *lexer;
+    struct token name = lexer_next(&ahead);
+    if (name.starts_line)
+        return; /* the null directive */
+    if (is_mute_directive(&name))
+        lexer_skip_line(lexer);
+    else
+        *lexer = ahead;
+}
+
 void reach_text(struct reach *reach, const char *text, size_t size)
 {
     struct lexer lexer = lexer_init(text, size);
-    bool is_tag = false, is_member = false, is_directive = false;
+    bool is_tag = false, is_member = false;
     for (;;) {
         struct token token = lexer_next(&lexer);
         if (token.kind == TOKEN_END)
             return;
-        if (is_directive &&
-            (token_is(&token, "include") || token_is(&token, "include_next"))) {
-            lexer_skip_line(&lexer);
-            is_directive = false;
-            continue;
-        }
+        if (token.kind == TOKEN_DIRECTIVE)
+            skip_directive_name(&lexer);
         if (token.kind == TOKEN_IDENTIFIER && !token_is_keyword(&token)) {
             if (is_member)
                 mention_member(reach, token.text, token.size);
@@ -199,7 +215,6 @@ void reach_text(struct reach *reach, const char *text, size_t size)
         reach->pastes |= token_is(&token, "##");
         is_tag = is_tag_word(&token);
         is_member = token_is(&token, ".") || token_is(&token, "->");
-        is_directive = token.kind == TOKEN_DIRECTIVE;
     }
 }
 
@@ -232,6 +247,8 @@ static void mention_definition(struct reach *reach, const struct definition *def
         struct token token = lexer_next(&lexer);
         if (token.kind == TOKEN_END)
             break;
+        if (token.kind == TOKEN_DIRECTIVE)
+            skip_directive_name(&lexer);
         if (token.kind != TOKEN_IDENTIFIER || token_is_keyword(&token))
             continue;
         uint32_t id = name_ids_get(&refs, token.text, token.size);
@@ -293,7 +310,8 @@ static void follow_mention(struct reach *reach, uint32_t mention)
         number_list_add(&reach->chunks, number_of_chunk);
         const struct header_chunk *chunk = &reach->index->chunks[number_of_chunk];
         for (size_t k = 0; k < chunk->n_mentions; k++)
-            number_list_add(&reach->mentions, reach->index->mentions.items[chunk->mentions + k]);
+            number_list_add(&reach->mentions,
+                            reach->index->mentions.items[chunk->mentions + k]);
     }
 }
 

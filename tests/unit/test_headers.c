@@ -276,6 +276,21 @@ static void test_session(struct headers *headers)
     CHECK_STRING(e.text, "");
 }
 
+static void test_directives(struct headers *headers)
+{
+    CLEANUP(graph_freep) struct graph *graph = graph_new();
+    define(graph, DEFINITION_VARIABLE, "line", "int line;", "extern int line;", 0);
+    define(graph, DEFINITION_VARIABLE, "define", "int define;", "extern int define;", 0);
+    CLEANUP(prologue_clear)
+    struct prologue a = prologue_of(
+        headers, graph, "#line 3 \"In[1]\"\n#include <line.h>\n#define A 3\n", NULL);
+    CHECK_STRING(a.text, "");
+    CLEANUP(prologue_clear)
+    struct prologue b =
+        prologue_of(headers, graph, "#ifdef EINTR\n line = 3;\n#endif", NULL);
+    CHECK_STRING(b.text, "#define EINTR 4\nextern int line;\n");
+}
+
 static void test_undefined(struct headers *headers)
 {
     CLEANUP(graph_freep) struct graph *graph = graph_new();
@@ -436,6 +451,7 @@ int main(void)
     test_cells(headers, graph);
     test_used(headers, graph);
     test_session(headers);
+    test_directives(headers);
     test_undefined(headers);
     test_pasting(headers);
     test_own_headers(graph);
