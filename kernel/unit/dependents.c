@@ -2,8 +2,8 @@
  *
  * When a cell gives a type another layout, a variable another type or a function another
  * signature, what was compiled against the old one is compiled again from its source, in
- * the same unit, behind the piece that makes the change. What no longer compiles keeps
- * using the old version and is marked so. Variables are never rebuilt: they hold values. */
+ * the same unit, behind the piece that makes the change. What no longer compiles is marked
+ * and cannot be used by new code. Variables are never rebuilt: they hold values. */
 #include <string.h>
 
 #include "kernel/unit/draft.h"
@@ -348,11 +348,6 @@ bool dependents_drop_broken(struct draft *draft)
         piece->is_broken = true;
         is_any = true;
         add_stale(draft, piece->origin);
-        const struct definition *origin =
-            graph_get(draft->analysis->graph, piece->origin);
-        if (origin->kind == DEFINITION_FUNCTION &&
-            type_depends(draft, origin->type) == SIZE_MAX)
-            draft_show(draft, origin->name); /* it can still be called */
     }
     return is_any;
 }
@@ -407,8 +402,8 @@ void dependents_report(struct draft *draft)
         const char *why = why_stale(draft, old->id);
         if (why)
             diagnostic_add(draft, SEVERITY_WARNING, old->cell, old->line, old->column,
-                           "'%s' (In[%u]) still uses the old '%s': %s", old->name, old->cell,
-                           culprit(draft, old), why);
+                           "'%s' (In[%u]) cannot follow the new '%s': %s; define it again",
+                           old->name, old->cell, culprit(draft, old), why);
         else
             diagnostic_add(draft, SEVERITY_WARNING, old->cell, old->line, old->column,
                            "'%s' (In[%u]) keeps its value and the old '%s'; define it again "
@@ -417,32 +412,12 @@ void dependents_report(struct draft *draft)
     }
 }
 
-/* A stale variable, or a function with an obsolete signature. */
-static bool is_unusable(const struct draft *draft, const struct definition *definition)
-{
-    const struct graph *graph = draft->analysis->graph;
-    if (definition->kind != DEFINITION_FUNCTION)
-        return true;
-    const struct type *type = types_get(&draft->analysis->types, definition->type);
-    for (size_t i = 0; i <= type->n_fields; i++) {
-        uint32_t id = i ? type->fields[i - 1].type : type->target;
-        for (unsigned depth = 0; id && depth < 100; depth++) {
-            const struct type *at = types_get(&draft->analysis->types, id);
-            const struct definition *of = graph_get(graph, at->definition);
-            if (of && !graph_is_current(graph, of))
-                return true;
-            id = at->target;
-        }
-    }
-    return false;
-}
-
 void dependents_hide_stale(struct draft *draft)
 {
     const struct graph *graph = draft->analysis->graph;
     for (size_t i = 0; i < graph_count(graph); i++) {
         const struct definition *at = graph_at(graph, i);
-        if (at->is_stale && graph_is_current(graph, at) && is_unusable(draft, at))
+        if (at->is_stale && graph_is_current(graph, at))
             draft_hide(draft, at->name);
     }
 }

@@ -144,7 +144,6 @@ bool piece_is_directive(const struct piece *piece, const char *word);
 /* Of #define and #undef. */
 struct span piece_macro_name(const struct piece *piece);
 void draft_hide(struct draft *draft, const char *name);
-void draft_show(struct draft *draft, const char *name); /* no longer hidden */
 bool draft_hides(const struct draft *draft, const char *name);
 struct cell_names draft_names(struct analysis *analysis);
 
@@ -158,7 +157,7 @@ bool dependents_grow(struct draft *draft);
 bool dependents_drop_broken(struct draft *draft);
 /* Definitions that could not follow: copies that say so, and warnings. */
 void dependents_report(struct draft *draft);
-/* Names of stale definitions that new code must not use. */
+/* New code must not use stale definitions. */
 void dependents_hide_stale(struct draft *draft);
 
 /* parse.c */

@@ -68,17 +68,6 @@ void draft_hide(struct draft *draft, const char *name)
     draft->hidden[draft->n_hidden++] = must_strdup(name);
 }
 
-void draft_show(struct draft *draft, const char *name)
-{
-    for (size_t i = 0; i < draft->n_hidden; i++) {
-        if (strcmp(draft->hidden[i], name) != 0)
-            continue;
-        free(draft->hidden[i]);
-        draft->hidden[i] = draft->hidden[--draft->n_hidden];
-        return;
-    }
-}
-
 bool draft_hides(const struct draft *draft, const char *name)
 {
     for (size_t i = 0; i < draft->n_hidden; i++)
