@@ -102,6 +102,29 @@ static void add_session(const struct reach *reach, bool declares, struct buffer 
     free(macros.items);
 }
 
+/* Without directives other than #define and #undef: libtcc's preprocessor alone crashes
+ * on some conditions, and all branches may be looked at. */
+static void add_expandable(const char *text, size_t size, struct buffer *out)
+{
+    struct lexer lexer = lexer_init(text, size);
+    const char *from = text;
+    for (;;) {
+        struct token token = lexer_next(&lexer);
+        if (token.kind != TOKEN_END && token.kind != TOKEN_DIRECTIVE)
+            continue;
+        buffer_add(out, from, (size_t)(token.text - from));
+        from = token.text;
+        if (token.kind == TOKEN_END)
+            break;
+        struct lexer ahead = lexer;
+        struct token name = lexer_next(&ahead);
+        lexer_skip_line(&lexer);
+        if (!token_is(&name, "define") && !token_is(&name, "undef"))
+            from = lexer.at;
+    }
+    buffer_add_char(out, '\n');
+}
+
 /* Expands the text with all macros reached so far and follows the names that come out. */
 static int expand(struct reach *reach, const char *text, size_t size, struct error *err)
 {
@@ -109,17 +132,7 @@ static int expand(struct reach *reach, const char *text, size_t size, struct err
     CLEANUP(buffer_clear) struct buffer expanded = {0};
     add_macros(reach, &source);
     add_session(reach, false, &source);
-    for (const char *line = text, *end = text + size; line < end;) {
-        const char *newline = memchr(line, '\n', (size_t)(end - line));
-        const char *next = newline ? newline + 1 : end;
-        struct lexer lexer = lexer_init(line, (size_t)(next - line));
-        bool is_directive = lexer_next(&lexer).kind == TOKEN_DIRECTIVE;
-        struct token name = lexer_next(&lexer);
-        if (!is_directive || !token_is(&name, "include"))
-            buffer_add(&source, line, (size_t)(next - line));
-        line = next;
-    }
-    buffer_add_char(&source, '\n');
+    add_expandable(text, size, &source);
     int result = header_expand(buffer_string(&source), &expanded, err);
     if (result < 0)
         return result;
