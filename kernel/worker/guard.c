@@ -80,13 +80,18 @@ static const void *trace_base(void)
     return guard.is_running && is_cell_thread() ? guard.base : (const void *)UINTPTR_MAX;
 }
 
+static void restore_return(void)
+{
+    if (guard.diverted)
+        *guard.diverted = guard.return_address;
+    guard.diverted = NULL;
+}
+
 /* Takes the trace; a fault on the way (a damaged stack) ends it. */
 static void take_trace(ucontext_t *context, struct trace_saved *saved)
 {
     struct trace *trace = &guard.report.trace;
-    if (guard.diverted)
-        *guard.diverted = guard.return_address;
-    guard.diverted = NULL;
+    restore_return();
     guard.is_walking = 1;
     if (sigsetjmp(guard.walk, 1) == 0)
         trace_take(guard.names, context, trace_base(), trace, saved);
@@ -306,6 +311,8 @@ static __attribute__((noinline)) int enter(const struct guard_call *call)
 static void run(const struct guard_call *call)
 {
     if (sigsetjmp(guard.leave, 1)) {
+        if (guard_is_forked()) /* interrupted in fork() */
+            _exit(128 + SIGINT);
         guard.is_running = 0;
         set_timer(0);
         release_stream(stdout);
@@ -374,6 +381,7 @@ void guard_outcome(const struct guard_report *report, struct outcome *ret)
 static _Noreturn void end_here(void)
 {
     bool is_cell = guard.is_running && is_cell_thread();
+    restore_return();
     trace_take_here(guard.names, trace_base(), &guard.report.trace);
     if (is_cell && guard.report.trace.is_safe_to_leave)
         leave();

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "kernel/worker/replace.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kernel/worker/guard.h"
 
 #define EXIT_HANDLERS_MAX 256
+#define COMMAND_MERCY_MS 1000 /* from SIGINT to SIGKILL */
 
 /* Global, as the C library's own list is. */
 static void (*exit_handlers[EXIT_HANDLERS_MAX])(void);
@@ -62,6 +67,51 @@ static _Noreturn void replace_assert(const char *expression, const char *file,
     guard_fault(SIGABRT, NULL, "assertion '%s' failed", expression);
 }
 
+/* Waits for a command; an interrupt is the command's, and a second later its end. */
+static int wait_for_command(pid_t pid)
+{
+    int status = 0, n_interrupts = 0;
+    for (;;) {
+        pid_t ended = waitpid(pid, &status, n_interrupts ? WNOHANG : 0);
+        if (ended == pid)
+            return status;
+        if (ended < 0 && errno != EINTR)
+            return -1;
+        if (!guard_was_interrupted())
+            continue;
+        if (n_interrupts++ == 0)
+            kill(-pid, SIGINT);
+        else if (n_interrupts == COMMAND_MERCY_MS / 10)
+            kill(-pid, SIGKILL);
+        poll(NULL, 0, 10);
+    }
+}
+
+/* The library's system() ignores SIGINT while it waits, so that a cell could not be stopped. */
+static int replace_system(const char *command)
+{
+    if (!command)
+        return 1;
+    const char *argv[] = {"sh", "-c", command, NULL};
+    posix_spawnattr_t attributes;
+    sigset_t defaults;
+    pid_t pid;
+    sigemptyset(&defaults);
+    sigaddset(&defaults, SIGINT);
+    sigaddset(&defaults, SIGPIPE);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setpgroup(&attributes, 0);
+    posix_spawnattr_setsigdefault(&attributes, &defaults);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF);
+    int r = posix_spawn(&pid, "/bin/sh", NULL, &attributes, (char *const *)argv, environ);
+    posix_spawnattr_destroy(&attributes);
+    if (r) {
+        errno = r;
+        return -1;
+    }
+    return wait_for_command(pid);
+}
+
 static int replace_atexit(void (*handler)(void))
 {
     if (n_exit_handlers == EXIT_HANDLERS_MAX)
@@ -91,6 +141,7 @@ void *replace_find(const char *name)
         {"at_quick_exit", replace_atexit},
         {"__assert_fail", replace_assert},
         {"pthread_exit", replace_thread_exit},
+        {"system", replace_system},
         {"thrd_exit", replace_thread_exit},
     };
     for (size_t i = 0; i < sizeof(list) / sizeof(*list); i++)

@@ -212,7 +212,10 @@ static void unroll(struct trace *trace)
         outer[n_outer - 1] = first;
     }
     if (trace->n_left_out)
-        outer[0] = (struct trace_frame){.function = "..."};
+        snprintf(outer[0].function, TRACE_NAME_MAX, "(%zu calls left out)",
+                 trace->n_left_out + 1);
+    if (trace->n_left_out)
+        outer[0].cell = outer[0].line = 0;
 }
 
 void trace_set_safe(struct trace *trace, bool is_safe)

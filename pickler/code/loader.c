@@ -29,11 +29,15 @@ static bool lay(size_t *end, uint64_t size, uint64_t alignment, size_t *ret_offs
 
 static int check_tls(const struct elf *elf, struct error *err)
 {
-    for (size_t i = 1; i < elf->n_symbols; i++)
-        if (ELF64_ST_TYPE(elf->symbols[i].st_info) == STT_TLS)
-            return error_set(err, -ENOTSUP,
-                             "thread-local variable '%s': not supported in cells so far",
-                             elf_symbol_name(elf, i));
+    for (size_t i = 1; i < elf->n_symbols; i++) {
+        if (ELF64_ST_TYPE(elf->symbols[i].st_info) != STT_TLS)
+            continue;
+        const char *name = elf_symbol_name(elf, i), *suffix = strstr(name, "__achar");
+        int length = suffix ? (int)(suffix - name) : (int)strlen(name);
+        return error_set(err, -ENOTSUP,
+                         "thread-local variable '%.*s': not supported in cells so far",
+                         length < 200 ? length : 200, name);
+    }
     for (size_t i = 1; i < elf->n_sections; i++)
         if (elf->sections[i].sh_flags & SHF_TLS && elf->sections[i].sh_size)
             return error_set(err, -ENOTSUP,

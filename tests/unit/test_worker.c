@@ -297,6 +297,7 @@ static void test_interrupts(void)
         "void r__s(void) { for (;;); }",
         "#include <stdlib.h>\nvoid r__s(void) { for (;;) free(malloc(70000)); }",
         "#include <unistd.h>\nvoid r__s(void) { sleep(100); }",
+        "#include <stdlib.h>\nvoid r__s(void) { system(\"sleep 50; sleep 50\"); }",
         "#include <unistd.h>\nvoid r__s(void) { int p[2]; char c; pipe(p); read(p[0], "
         "&c, 1); }",
         "#include <stdio.h>\nvoid r__s(void) { for (;;) printf(\"%d\\n\", 12345); }",
