@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * %pickle: definitions with all they reach, as a signed file. */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "magics/capture.h"
@@ -31,46 +28,18 @@ static bool find_roots(struct magic_context *context, const char **names, size_t
     return true;
 }
 
-/* Whole or not at all: a file beside it takes its place. */
-static int write_file(const char *path, const struct buffer *bytes, struct error *err)
-{
-    CLEANUP(freep) char *partial = must_format("%s.partial-%d", path, getpid());
-    CLEANUP(closep) int fd = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return error_errno(err, -errno, "cannot write '%s'", path);
-    for (size_t done = 0; done < bytes->size;) {
-        ssize_t n = write(fd, bytes->data + done, bytes->size - done);
-        if (n < 0 && errno != EINTR) {
-            int r = error_errno(err, -errno, "cannot write '%s'", path);
-            unlink(partial);
-            return r;
-        }
-        done += n > 0 ? (size_t)n : 0;
-    }
-    if (rename(partial, path) < 0) {
-        int r = error_errno(err, -errno, "cannot write '%s'", path);
-        unlink(partial);
-        return r;
-    }
-    return 0;
-}
-
 static int sign_and_write(const struct payload *payload, const char *path,
-                          struct buffer *file, struct result *result)
+                          struct packed_payload *packed, struct result *result)
 {
     CLEANUP(sign_key_freep) struct sign_key *key = NULL;
-    struct packed_payload packed = {0};
     struct error why = {0};
-    if (capture_pack(payload, &packed, result) < 0)
+    if (capture_pack(payload, packed, result) < 0)
         return -1;
     int r = sign_key_load(true, &key, &why);
     if (r == 0)
-        r = sign_file(key, packed.bytes.data, packed.bytes.size, file, &why);
-    if (r == 0)
-        r = write_file(path, file, &why);
+        r = sign_save(key, path, packed->bytes.data, packed->bytes.size, &why);
     if (r < 0)
         result_error(result, "PickleError", "%s", why.text);
-    buffer_clear(&packed.bytes);
     return r;
 }
 
@@ -79,7 +48,7 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
 {
     CLEANUP(capture_roots_clear) struct capture_roots roots = {0};
     CLEANUP(payload_freep) struct payload *payload = NULL;
-    CLEANUP(buffer_clear) struct buffer file = {0};
+    struct packed_payload packed = {0};
     size_t n = arguments->n_words;
     if (strcmp(arguments->words[n - 2], ">")) {
         result_error(result, "UsageError", "%%pickle takes NAME ... > FILE.achar");
@@ -93,9 +62,10 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
     payload->cell = 0; /* there is no entry; the same state gives the same bytes */
     payload_set_names(payload, arguments->words, n - 2);
     const char *path = arguments->words[n - 1];
-    if (sign_and_write(payload, path, &file, result) == 0)
+    if (sign_and_write(payload, path, &packed, result) == 0)
         magic_print(context, "%s: %zu definitions, %zu bytes of state, %zu bytes in all\n",
-                    path, payload->n_definitions, payload->values_size, file.size);
+                    path, payload->n_definitions, payload->values_size, packed.bytes.size);
+    buffer_clear(&packed.bytes);
     return 0;
 }
 

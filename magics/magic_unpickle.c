@@ -1,36 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * %unpickle: the definitions and the state of a signed file become part of the session. */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-
 #include "magics/capture.h"
 #include "pickler/payload/sign.h"
-
-#define PICKLE_FILE_MAX (16ull << 30) /* bytes */
-
-static int read_file(const char *path, struct buffer *ret, struct error *err)
-{
-    CLEANUP(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat info;
-    if (fd < 0 || fstat(fd, &info) < 0)
-        return error_errno(err, -errno, "cannot read '%s'", path);
-    if (!S_ISREG(info.st_mode) || (unsigned long long)info.st_size > PICKLE_FILE_MAX)
-        return error_set(err, -EINVAL, "'%s' is not a file of at most 16 GiB", path);
-    buffer_reserve(ret, (size_t)info.st_size);
-    while (ret->size < (size_t)info.st_size) {
-        ssize_t n = read(fd, ret->data + ret->size, (size_t)info.st_size - ret->size);
-        if (n < 0 && errno != EINTR)
-            return error_errno(err, -errno, "cannot read '%s'", path);
-        if (n == 0)
-            break;
-        ret->size += n > 0 ? (size_t)n : 0;
-    }
-    return 0;
-}
 
 static void add_text(struct buffer *text, const char *source)
 {
@@ -82,7 +54,7 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
     const char *path = arguments->words[0];
     const void *bytes;
     size_t size;
-    int r = read_file(path, &file, &why);
+    int r = sign_read(path, &file, &why);
     if (r == 0)
         r = sign_verify(file.data, file.size, &bytes, &size, signer, &why);
     if (r == 0)
