@@ -27,9 +27,11 @@ struct service {
 
 static void set_limits(void)
 {
-    struct rlimit memory = {ADDRESS_SPACE_MAX, ADDRESS_SPACE_MAX};
     struct rlimit core = {0, 0};
+#ifndef __SANITIZE_ADDRESS__ /* whose shadow alone is larger */
+    struct rlimit memory = {ADDRESS_SPACE_MAX, ADDRESS_SPACE_MAX};
     setrlimit(RLIMIT_AS, &memory);
+#endif
     setrlimit(RLIMIT_CORE, &core);
     setenv("LIBCLANG_NOTHREADS", "1", 1); /* parse on this thread and its stack */
     setenv("LIBCLANG_DISABLE_CRASH_RECOVERY", "1", 1);
