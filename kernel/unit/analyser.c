@@ -16,7 +16,8 @@
 #include "kernel/unit/analysis.h"
 
 #define ADDRESS_SPACE_MAX (2ul << 30)
-#define STACK_SIZE (256ul << 20) /* reserved, not used: libclang recurses with the text */
+#define STACK_SIZE (256ul << 20) /* reserved, not used: libclang recurses with the text  \
+                                  */
 #define REQUEST_SECONDS 8        /* of CPU time; then SIGPROF ends the process */
 #define MAGICS_MAX 1000
 
@@ -80,7 +81,8 @@ static int answer_plan(struct service *service, struct unpack *in, struct buffer
     CLEANUP(plan_freep) struct plan *plan = NULL;
     if (!unpack_done(in) || !source)
         return error_set(err, -EBADMSG, "cut short");
-    int r = analysis_plan(service->analysis, cell, mode, source, strlen(source), &plan, err);
+    int r =
+        analysis_plan(service->analysis, cell, mode, source, strlen(source), &plan, err);
     if (r == 0)
         plan_pack(plan, out);
     return r;
@@ -96,8 +98,8 @@ static int answer_segments(struct service *service, struct unpack *in, struct bu
     struct cell_names names = analysis_names(service->analysis);
     CLEANUP(freep) struct cell_segment *segments = NULL;
     size_t n = 0;
-    cell_segments(source, strlen(source), &names, (const char *const *)magics.at, magics.n,
-                  &segments, &n);
+    cell_segments(source, strlen(source), &names, (const char *const *)magics.at,
+                  magics.n, &segments, &n);
     pack_u64(out, n);
     for (size_t i = 0; i < n; i++) {
         pack_u64(out, (uint64_t)segments[i].kind);
@@ -139,7 +141,8 @@ static int answer_inspect(struct service *service, struct unpack *in, struct buf
     int detail = (int)unpack_max(in, 1);
     if (!unpack_done(in) || !source)
         return error_set(err, -EBADMSG, "cut short");
-    CLEANUP(freep) char *text =
+    CLEANUP(freep)
+    char *text =
         analysis_inspect(service->analysis, source, strlen(source), cursor, detail);
     pack_string(out, text);
     return 0;
@@ -159,8 +162,8 @@ static int answer_is_complete(struct service *service, struct unpack *in,
     struct cell_names names = analysis_names(service->analysis);
     CLEANUP(freep) struct cell_segment *segments = NULL;
     size_t n = 0;
-    cell_segments(source, strlen(source), &names, (const char *const *)magics.at, magics.n,
-                  &segments, &n);
+    cell_segments(source, strlen(source), &names, (const char *const *)magics.at,
+                  magics.n, &segments, &n);
     const char *status = "complete";
     CLEANUP(freep) char *indent = NULL;
     if (n && segments[n - 1].kind == SEGMENT_C)
@@ -211,7 +214,8 @@ static int handle(struct service *service, const struct frame *frame, struct buf
     return r < 0 ? r : 1;
 }
 
-static int serve_one(struct service *service, const struct frame *frame, struct error *err)
+static int serve_one(struct service *service, const struct frame *frame,
+                     struct error *err)
 {
     CLEANUP(buffer_clear) struct buffer out = {0};
     struct error why = {0};

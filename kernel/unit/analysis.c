@@ -67,7 +67,8 @@ struct cell_names analysis_names(struct analysis *analysis)
     return draft_names(analysis);
 }
 
-/* ---- memory ----------------------------------------------------------------------------- */
+/* ---- memory
+ * ----------------------------------------------------------------------------- */
 
 /* Entries below the table's length are there already. */
 static int append_types(struct types *types, uint64_t from, const void *data, size_t size,
@@ -123,7 +124,8 @@ int analysis_accept(struct analysis *analysis, const struct plan *plan, struct e
     return analysis_define(analysis, &in, err);
 }
 
-/* ---- which definition a record is of ------------------------------------------------------ */
+/* ---- which definition a record is of
+ * ------------------------------------------------------ */
 
 static uint32_t definition_of(void *context, CXCursor declaration)
 {
@@ -139,8 +141,10 @@ static uint32_t definition_of(void *context, CXCursor declaration)
         if (draft->entities[i]->role == ENTITY_TYPE &&
             &draft->pieces[draft->entities[i]->piece] == piece)
             return draft->entities[i]->definition->id;
-    for (unsigned i = 0; i < 100; i++) { /* a record inside a record is of the outer one's */
-        CLEANUP(freep) char *name = take_string(clang_getTypeSpelling(
+    for (unsigned i = 0; i < 100;
+         i++) { /* a record inside a record is of the outer one's */
+        CLEANUP(freep)
+        char *name = take_string(clang_getTypeSpelling(
             clang_getUnqualifiedType(clang_getCursorType(declaration))));
         const struct definition *current = graph_current(draft->analysis->graph, name);
         if (current)
@@ -160,7 +164,8 @@ struct typing draft_typing(struct draft *draft)
                            .context = draft};
 }
 
-/* ---- plans -------------------------------------------------------------------------------- */
+/* ---- plans
+ * -------------------------------------------------------------------------------- */
 
 static void draft_clear(struct draft *draft)
 {
@@ -230,7 +235,8 @@ static bool hide_redefined(struct draft *draft)
             size_t n = strlen(texts[k]);
             if (strncmp(message, texts[k], n) != 0)
                 continue;
-            CLEANUP(freep) char *name = must_strndup(message + n, strcspn(message + n, "'"));
+            CLEANUP(freep)
+            char *name = must_strndup(message + n, strcspn(message + n, "'"));
             const struct definition *old = graph_current(draft->analysis->graph, name);
             bool is_prototype = old && old->kind == DEFINITION_FUNCTION && old->source &&
                                 strncmp(message, "conflicting", 11) == 0;
@@ -266,7 +272,8 @@ static enum CXChildVisitResult find_return(CXCursor cursor, CXCursor parent,
     if (clang_getCursorKind(cursor) != CXCursor_ReturnStmt)
         return CXChildVisit_Recurse;
     size_t offset = cursor_offset(cursor);
-    const struct piece *piece = offset == SIZE_MAX ? NULL : sheet_piece(draft, offset, &offset);
+    const struct piece *piece =
+        offset == SIZE_MAX ? NULL : sheet_piece(draft, offset, &offset);
     if (piece)
         diagnostic_in_piece(draft, SEVERITY_ERROR, piece, offset,
                             "'return' outside a function; a cell's value is its last "
@@ -296,8 +303,9 @@ static void check_mode(struct draft *draft)
             break;
         }
     diagnostic_add(draft, SEVERITY_ERROR, draft->cell, line, column,
-                   draft->n_pieces ? "exactly one expression is expected here, without ';'"
-                                   : "an expression is expected here");
+                   draft->n_pieces
+                       ? "exactly one expression is expected here, without ';'"
+                       : "an expression is expected here");
 }
 
 static int parse_all(struct draft *draft, struct error *err)
@@ -337,7 +345,8 @@ static int skip_includes(struct draft *draft, struct error *err)
         piece->is_active = !piece->is_include;
         if (piece->is_include)
             buffer_format(&text, "extern int " SHEET_MARK "%zu;\n", i);
-        else if (!piece_is_directive(piece, "error") && !piece_is_directive(piece, "warning"))
+        else if (!piece_is_directive(piece, "error") &&
+                 !piece_is_directive(piece, "warning"))
             buffer_format(&text, "%s\n", piece->text);
     }
     int r = prologue_minimal(draft, buffer_string(&text), text.size, err);
@@ -440,12 +449,13 @@ int analysis_plan(struct analysis *analysis, uint32_t cell, int mode, const char
     if (size > CELL_SIZE_MAX)
         return error_set(err, -E2BIG, "the cell is larger than %u bytes", CELL_SIZE_MAX);
     CLEANUP(freep) char *text = must_strndup(source, size);
-    CLEANUP(draft_clear) struct draft draft = {.analysis = analysis,
-                                               .cell = cell,
-                                               .mode = mode,
-                                               .source = text,
-                                               .size = strlen(text),
-                                               .plan = must_alloc(sizeof(struct plan))};
+    CLEANUP(draft_clear)
+    struct draft draft = {.analysis = analysis,
+                          .cell = cell,
+                          .mode = mode,
+                          .source = text,
+                          .size = strlen(text),
+                          .plan = must_alloc(sizeof(struct plan))};
     draft.plan->cell = cell;
     draft.plan->types_from = analysis->types.n;
     draft.first_id = draft.next_id = graph_next_id(analysis->graph);

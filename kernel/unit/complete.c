@@ -63,7 +63,8 @@ static void sort_and_merge(struct collector *collector)
     collector->n = n;
 }
 
-/* ---- libclang's ------------------------------------------------------------------------- */
+/* ---- libclang's
+ * ------------------------------------------------------------------------- */
 
 static const char *kind_name(enum CXCursorKind kind)
 {
@@ -104,7 +105,8 @@ static void collect_result(struct collector *collector, const CXCompletionResult
 }
 
 /* Byte offset of the cursor in the sheet; SIZE_MAX when its text is not in it. */
-static size_t sheet_offset(const struct draft *draft, const struct cell *cell, size_t cursor)
+static size_t sheet_offset(const struct draft *draft, const struct cell *cell,
+                           size_t cursor)
 {
     for (size_t i = draft->n_pieces; i-- > 0;) {
         const struct piece *piece = &draft->pieces[i];
@@ -129,8 +131,8 @@ static void ask_clang(struct draft *draft, size_t offset, struct collector *coll
     struct CXUnsavedFile file = {analysis_sheet_file(), draft->sheet.data,
                                  draft->sheet.size};
     CXCodeCompleteResults *results =
-        clang_codeCompleteAt(draft->analysis->unit, analysis_sheet_file(), line, column, &file,
-                             1, CXCodeComplete_IncludeMacros);
+        clang_codeCompleteAt(draft->analysis->unit, analysis_sheet_file(), line, column,
+                             &file, 1, CXCodeComplete_IncludeMacros);
     if (!results)
         return;
     for (unsigned i = 0; i < results->NumResults; i++)
@@ -138,7 +140,8 @@ static void ask_clang(struct draft *draft, size_t offset, struct collector *coll
     clang_disposeCodeCompleteResults(results);
 }
 
-/* Cuts the text without giving up where it is incomplete: the piece at the cursor may be. */
+/* Cuts the text without giving up where it is incomplete: the piece at the cursor may be.
+ */
 static void cut_loosely(struct draft *draft, struct cell *cell)
 {
     struct cell_names names = draft_names(draft->analysis);
@@ -171,8 +174,9 @@ static void complete_by_clang(struct analysis *analysis, const char *source, siz
     cut_loosely(&draft, &cell);
     entities_from_directives(&draft);
     if (is_indexed && sheet_build(&draft, &ignored) == 0 &&
-        (analysis->unit || analysis_parse(analysis, buffer_string(&draft.sheet),
-                                          draft.sheet.size, draft.is_full, &ignored) == 0)) {
+        (analysis->unit ||
+         analysis_parse(analysis, buffer_string(&draft.sheet), draft.sheet.size,
+                        draft.is_full, &ignored) == 0)) {
         size_t offset = sheet_offset(&draft, &cell, cursor);
         if (offset != SIZE_MAX)
             ask_clang(&draft, offset, collector);
@@ -185,7 +189,8 @@ static void complete_by_clang(struct analysis *analysis, const char *source, siz
     free(draft.used);
 }
 
-/* ---- names the sheet does not declare ------------------------------------------------------ */
+/* ---- names the sheet does not declare
+ * ------------------------------------------------------ */
 
 static void collect_header_name(void *context, const char *name, bool is_macro)
 {
@@ -195,10 +200,10 @@ static void collect_header_name(void *context, const char *name, bool is_macro)
 }
 
 static const char *const keywords[] = {
-    "auto",     "break",   "case",   "char",   "const",    "continue", "default", "do",
-    "double",   "else",    "enum",   "extern", "float",    "for",      "goto",    "if",
-    "inline",   "int",     "long",   "return", "short",    "signed",   "sizeof",  "static",
-    "struct",   "switch",  "typedef", "union", "unsigned", "void",     "volatile", "while"};
+    "auto",   "break",  "case",    "char",   "const",    "continue", "default",  "do",
+    "double", "else",   "enum",    "extern", "float",    "for",      "goto",     "if",
+    "inline", "int",    "long",    "return", "short",    "signed",   "sizeof",   "static",
+    "struct", "switch", "typedef", "union",  "unsigned", "void",     "volatile", "while"};
 
 static const char *plain_tag(const char *name)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The translation unit for the compiler, in the order of the cell: declarations under
- * public names, then the image or body under the name of its own version. Every mention of
- * a session function or variable is thus an undefined symbol, also of one that the unit
- * itself defines. Statements, the value and initialisers that run are functions. */
+ * public names, then the image or body under the name of its own version. Every mention
+ * of a session function or variable is thus an undefined symbol, also of one that the
+ * unit itself defines. Statements, the value and initialisers that run are functions. */
 #include <string.h>
 
 #include "kernel/peer/protocol.h"
@@ -15,7 +15,7 @@ struct composer {
     struct draft *draft;
     struct plan *plan;
     struct buffer out;
-    struct buffer entry;  /* the body of achar_entry() */
+    struct buffer entry; /* the body of achar_entry() */
     bool is_run_open;
     size_t runs_capacity, bindings_capacity;
 };
@@ -32,7 +32,8 @@ static void line_of_definition(struct buffer *out, const struct definition *defi
     buffer_format(out, "#line %u \"In[%u]\"\n", definition->line, definition->cell);
 }
 
-/* ---- functions that run ----------------------------------------------------------------- */
+/* ---- functions that run
+ * ----------------------------------------------------------------- */
 
 static void open_run(struct composer *composer)
 {
@@ -103,7 +104,8 @@ static void run_value(struct composer *composer, const struct piece *piece)
         run_text(composer, text.data, text.size);
     } else {
         close_run(composer);
-        plan->value_symbol = must_format("achar_value_%u_%u", plan->cell, draft->first_id);
+        plan->value_symbol =
+            must_format("achar_value_%u_%u", plan->cell, draft->first_id);
         plan->value_type = value.type;
         buffer_format(&composer->out, "__typeof__(%s) %s;\n", value.type_text,
                       plan->value_symbol);
@@ -125,12 +127,13 @@ static void finish_entry(struct composer *composer)
     if (!composer->entry.size)
         return;
     char *head = plan->entry_text;
-    plan->entry_text = must_format("%svoid achar_entry(void)\n{\n%s;\n}\n", head ? head : "",
-                                   buffer_string(&composer->entry));
+    plan->entry_text = must_format("%svoid achar_entry(void)\n{\n%s;\n}\n",
+                                   head ? head : "", buffer_string(&composer->entry));
     free(head);
 }
 
-/* ---- definitions ---------------------------------------------------------------------- */
+/* ---- definitions ----------------------------------------------------------------------
+ */
 
 static void bind(struct composer *composer, const struct entity *entity,
                  enum binding_kind kind)
@@ -163,7 +166,8 @@ static void define_variable(struct composer *composer, const struct entity *enti
 static const char *const function_names[] = {"__func__", "__FUNCTION__",
                                              "__PRETTY_FUNCTION__", NULL};
 
-/* A version's own name must not show in __func__, which macros such as assert() mention. */
+/* A version's own name must not show in __func__, which macros such as assert() mention.
+ */
 static void name_function(struct composer *composer, const char *name, bool is_begin)
 {
     for (size_t i = 0; function_names[i]; i++) {
@@ -188,7 +192,8 @@ static void end_main(const struct entity *entity, char **body)
 {
     char *end = strrchr(*body, '}');
     CXType result = clang_getResultType(clang_getCursorType(entity->cursor));
-    if (!end || strcmp(entity->definition->name, "main") != 0 || result.kind != CXType_Int)
+    if (!end || strcmp(entity->definition->name, "main") != 0 ||
+        result.kind != CXType_Int)
         return;
     char *text = must_format("%.*sreturn 0; %s", (int)(end - *body), *body, end);
     free(*body);
@@ -211,7 +216,8 @@ static void define_function(struct composer *composer, const struct entity *enti
     CLEANUP(freep) char *body = entity_defined_as(entity, entity->symbol);
     end_main(entity, &body);
     if (!entity->declarator) { /* the print of what a macro made */
-        buffer_format(&composer->out, "#define %s %s\n", definition->name, entity->symbol);
+        buffer_format(&composer->out, "#define %s %s\n", definition->name,
+                      entity->symbol);
         add_line(composer, body);
         buffer_format(&composer->out, "#undef %s\n", definition->name);
     } else {
@@ -325,7 +331,8 @@ static void compose_piece(struct composer *composer, size_t index)
         buffer_add_string(&composer->out, piece->after);
 }
 
-/* ---- the plan --------------------------------------------------------------------------- */
+/* ---- the plan
+ * --------------------------------------------------------------------------- */
 
 static void add_layouts(struct composer *composer)
 {
@@ -370,7 +377,8 @@ void compose(struct draft *draft)
     close_run(&composer);
     add_layouts(&composer);
     finish_entry(&composer);
-    bool is_needed = draft->plan->n_runs || draft->plan->n_layouts || draft->plan->n_bindings;
+    bool is_needed =
+        draft->plan->n_runs || draft->plan->n_layouts || draft->plan->n_bindings;
     if (is_needed)
         draft->plan->text = buffer_take(&composer.out);
     buffer_clear(&composer.out);

@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-
 struct reader {
     const char *text;
     struct token *tokens; /* without directive lines; the last one is TOKEN_END */
@@ -17,20 +16,21 @@ struct reader {
 };
 
 static const char *const storage_words[] = {
-    "typedef",   "static",        "extern",       "register",  "auto",
-    "inline",    "__inline",      "__inline__",   "_Noreturn", "_Thread_local",
-    "__thread",  "const",         "volatile",     "restrict",  "__restrict",
-    "__const",   "__const__",     "__restrict__", "__volatile__",
-    "__extension__", "__signed__", NULL};
+    "typedef",    "static",    "extern",       "register",     "auto",
+    "inline",     "__inline",  "__inline__",   "_Noreturn",    "_Thread_local",
+    "__thread",   "const",     "volatile",     "restrict",     "__restrict",
+    "__const",    "__const__", "__restrict__", "__volatile__", "__extension__",
+    "__signed__", NULL};
 static const char *const type_words[] = {
-    "void",  "char",     "short",    "int",        "long",        "float",      "double",
-    "signed", "unsigned", "_Bool",   "_Complex",   "__int128",    "_Float128",  "_Float64",
-    "_Float32", "__auto_type", "_Decimal32", "_Decimal64", "_Decimal128", NULL};
+    "void",        "char",       "short",      "int",         "long",
+    "float",       "double",     "signed",     "unsigned",    "_Bool",
+    "_Complex",    "__int128",   "_Float128",  "_Float64",    "_Float32",
+    "__auto_type", "_Decimal32", "_Decimal64", "_Decimal128", NULL};
 static const char *const bracket_words[] = {"__attribute__", "__attribute", "_Alignas",
                                             "__asm__",       "asm",         "__asm",
                                             "__declspec",    NULL};
-static const char *const typeof_words[] = {"typeof", "__typeof__", "__typeof", "_Atomic",
-                                           "_BitInt", NULL};
+static const char *const typeof_words[] = {"typeof",  "__typeof__", "__typeof",
+                                           "_Atomic", "_BitInt",    NULL};
 static const char *const tag_words[] = {"struct", "union", "enum", NULL};
 
 static bool is_one_of(const struct token *token, const char *const *words)
@@ -114,8 +114,9 @@ static void add_name(struct reader *reader, const char *prefix, const struct tok
 
 static const char *tag_prefix(const struct token *keyword)
 {
-    return token_is(keyword, "enum") ? "enum " : token_is(keyword, "union") ? "union "
-                                                                             : "struct ";
+    return token_is(keyword, "enum")    ? "enum "
+           : token_is(keyword, "union") ? "union "
+                                        : "struct ";
 }
 
 /* Names of the tags and enumerators between the tokens [from, to). */
@@ -278,8 +279,9 @@ static void skip_declarator(struct reader *reader, size_t first, bool stops_at_e
         depth += bracket(&reader->tokens[i]);
     for (; peek(reader, 0)->kind != TOKEN_END; reader->at++) {
         const struct token *token = peek(reader, 0);
-        if (depth == 0 && (token_is(token, ",") || token_is(token, ";") ||
-                           (stops_at_equal && (token_is(token, "=") || token_is(token, "{")))))
+        if (depth == 0 &&
+            (token_is(token, ",") || token_is(token, ";") ||
+             (stops_at_equal && (token_is(token, "=") || token_is(token, "{")))))
             return;
         depth += bracket(token);
         if (depth < 0)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The parts of one declaration or function definition, by its tokens alone: specifiers, a
- * record or enum defined among them, and each declarator with its initialiser. It is known
- * before anything is parsed, so that what a cell defines can be left out of what stands
- * before it, and it gives the places where text is cut and renamed. All offsets are bytes
- * of the text that was read. */
+ * record or enum defined among them, and each declarator with its initialiser. It is
+ * known before anything is parsed, so that what a cell defines can be left out of what
+ * stands before it, and it gives the places where text is cut and renamed. All offsets
+ * are bytes of the text that was read. */
 #ifndef ACHAR_UNIT_DECLARATION_H
 #define ACHAR_UNIT_DECLARATION_H
 
@@ -32,7 +32,8 @@ struct declaration {
     bool is_typedef, is_static, is_extern, is_old_style;
     struct declarator *declarators;
     size_t n_declarators;
-    char **names; /* all that becomes visible at file scope: "x", "struct s", enumerators */
+    char *
+        *names; /* all that becomes visible at file scope: "x", "struct s", enumerators */
     size_t n_names;
 };
 

@@ -2,13 +2,15 @@
  *
  * When a cell gives a type another layout, a variable another type or a function another
  * signature, what was compiled against the old one is compiled again from its source, in
- * the same unit, behind the piece that makes the change. What no longer compiles is marked
- * and cannot be used by new code. Variables are never rebuilt: they hold values. */
+ * the same unit, behind the piece that makes the change. What no longer compiles is
+ * marked and cannot be used by new code. Variables are never rebuilt: they hold values.
+ */
 #include <string.h>
 
 #include "kernel/unit/draft.h"
 
-/* ---- what the cell changes ---------------------------------------------------------------- */
+/* ---- what the cell changes
+ * ---------------------------------------------------------------- */
 
 static const struct change *find_change(const struct draft *draft, uint32_t id)
 {
@@ -45,11 +47,13 @@ static bool refs_are_current(const struct draft *draft, const struct definition 
         bool is_macro_of_cell = false;
         for (size_t k = 0; k < draft->n_pieces; k++) {
             struct span name = piece_macro_name(&draft->pieces[k]);
-            is_macro_of_cell |= draft->pieces[k].kind == ITEM_DIRECTIVE && name.size &&
-                                strlen(to->name) == name.size &&
-                                !memcmp(draft->pieces[k].text + name.start, to->name, name.size);
+            is_macro_of_cell |=
+                draft->pieces[k].kind == ITEM_DIRECTIVE && name.size &&
+                strlen(to->name) == name.size &&
+                !memcmp(draft->pieces[k].text + name.start, to->name, name.size);
         }
-        if (!graph_is_current(graph, to) || find_change(draft, to->id) || is_macro_of_cell)
+        if (!graph_is_current(graph, to) || find_change(draft, to->id) ||
+            is_macro_of_cell)
             return false;
     }
     return true;
@@ -78,7 +82,8 @@ static void compare_type(struct draft *draft, size_t index)
     }
 }
 
-/* ---- what depends on it ------------------------------------------------------------------- */
+/* ---- what depends on it
+ * ------------------------------------------------------------------- */
 
 struct reach {
     const struct draft *draft;
@@ -123,8 +128,9 @@ static size_t refs_depend(const struct draft *draft, const struct definition *de
         const struct graph *graph = draft->analysis->graph;
         const struct definition *to = graph_get(graph, definition->refs[i]);
         reach_change(&reach, definition->refs[i]);
-        bool is_late_bound = to && (to->kind == DEFINITION_FUNCTION ||
-                                    to->kind == DEFINITION_VARIABLE || definition->is_stale);
+        bool is_late_bound =
+            to && (to->kind == DEFINITION_FUNCTION || to->kind == DEFINITION_VARIABLE ||
+                   definition->is_stale);
         if (!is_late_bound)
             continue;
         const struct definition *now = graph_current(graph, to->name);
@@ -134,7 +140,8 @@ static size_t refs_depend(const struct draft *draft, const struct definition *de
     return reach.piece;
 }
 
-static bool is_defined_by_cell(const struct draft *draft, const struct definition *definition)
+static bool is_defined_by_cell(const struct draft *draft,
+                               const struct definition *definition)
 {
     for (size_t i = 0; i < draft->n_pieces; i++) {
         const struct piece *piece = &draft->pieces[i];
@@ -142,8 +149,8 @@ static bool is_defined_by_cell(const struct draft *draft, const struct definitio
             const char *name = piece->declaration.names[k];
             if (strcmp(name, definition->name) == 0)
                 return true;
-            for (size_t j = 0; definition->kind == DEFINITION_TYPE && j < definition->n_names;
-                 j++)
+            for (size_t j = 0;
+                 definition->kind == DEFINITION_TYPE && j < definition->n_names; j++)
                 if (strcmp(name, definition->names[j]) == 0)
                     return true;
         }
@@ -175,7 +182,8 @@ static bool has_piece(const struct draft *draft, uint32_t id)
     return false;
 }
 
-/* ---- pieces of earlier cells ---------------------------------------------------------------- */
+/* ---- pieces of earlier cells
+ * ---------------------------------------------------------------- */
 
 static void set_place(struct piece *piece, const struct definition *origin)
 {
@@ -227,12 +235,15 @@ static void set_macros(struct draft *draft, struct piece *piece,
 
 static enum item_kind piece_kind(const struct definition *definition)
 {
-    return definition->kind == DEFINITION_FUNCTION && definition->source ? ITEM_FUNCTION
-                                                                         : ITEM_DECLARATION;
+    return definition->kind == DEFINITION_FUNCTION && definition->source
+               ? ITEM_FUNCTION
+               : ITEM_DECLARATION;
 }
 
-/* Inserts the definition behind the piece `behind` and behind what else was inserted there. */
-static void insert_piece(struct draft *draft, const struct definition *origin, size_t behind)
+/* Inserts the definition behind the piece `behind` and behind what else was inserted
+ * there. */
+static void insert_piece(struct draft *draft, const struct definition *origin,
+                         size_t behind)
 {
     const char *text = origin->source ? origin->source : origin->declaration;
     piece_add(draft, piece_kind(origin), text, strlen(text));
@@ -310,7 +321,8 @@ void dependents_add(struct draft *draft)
     follow_all(draft);
 }
 
-/* ---- after a parse ---------------------------------------------------------------------------- */
+/* ---- after a parse
+ * ---------------------------------------------------------------------------- */
 
 bool dependents_grow(struct draft *draft)
 {
@@ -352,7 +364,8 @@ bool dependents_drop_broken(struct draft *draft)
     return is_any;
 }
 
-/* ---- what could not follow ---------------------------------------------------------------------- */
+/* ---- what could not follow
+ * ---------------------------------------------------------------------- */
 
 static const char *why_stale(const struct draft *draft, uint32_t id)
 {
@@ -388,12 +401,10 @@ static struct definition *copy(const struct definition *from)
 void dependents_report(struct draft *draft)
 {
     for (size_t i = 0; i < draft->n_stale; i++) {
-        const struct definition *old =
-            graph_get(draft->analysis->graph, draft->stale[i]);
+        const struct definition *old = graph_get(draft->analysis->graph, draft->stale[i]);
         if (old->is_stale)
             continue; /* it was said when it became so */
-        struct entity *entity =
-            entity_add(draft, ENTITY_STALE, old->kind, 0, old->name);
+        struct entity *entity = entity_add(draft, ENTITY_STALE, old->kind, 0, old->name);
         uint32_t id = entity->definition->id;
         definition_free(entity->definition);
         entity->definition = copy(old);
@@ -401,14 +412,16 @@ void dependents_report(struct draft *draft)
         entity->definition->is_stale = true;
         const char *why = why_stale(draft, old->id);
         if (why)
-            diagnostic_add(draft, SEVERITY_WARNING, old->cell, old->line, old->column,
-                           "'%s' (In[%u]) cannot follow the new '%s': %s; define it again",
-                           old->name, old->cell, culprit(draft, old), why);
+            diagnostic_add(
+                draft, SEVERITY_WARNING, old->cell, old->line, old->column,
+                "'%s' (In[%u]) cannot follow the new '%s': %s; define it again",
+                old->name, old->cell, culprit(draft, old), why);
         else
-            diagnostic_add(draft, SEVERITY_WARNING, old->cell, old->line, old->column,
-                           "'%s' (In[%u]) keeps its value and the old '%s'; define it again "
-                           "to use it with the new one",
-                           old->name, old->cell, culprit(draft, old));
+            diagnostic_add(
+                draft, SEVERITY_WARNING, old->cell, old->line, old->column,
+                "'%s' (In[%u]) keeps its value and the old '%s'; define it again "
+                "to use it with the new one",
+                old->name, old->cell, culprit(draft, old));
     }
 }
 

@@ -42,7 +42,8 @@ void diagnostics_clear(struct draft *draft)
     draft->n_dynamic = 0;
 }
 
-/* ---- lines of text -------------------------------------------------------------------- */
+/* ---- lines of text --------------------------------------------------------------------
+ */
 
 static char *nth_line(const char *text, uint32_t n)
 {
@@ -78,8 +79,7 @@ static void add_line_text(struct draft *draft, struct diagnostic *diagnostic)
     if (diagnostic->cell == draft->cell && draft->source)
         diagnostic->line_text = nth_line(draft->source, diagnostic->line);
     else if (diagnostic->cell)
-        diagnostic->line_text =
-            line_of_cell(draft, diagnostic->cell, diagnostic->line);
+        diagnostic->line_text = line_of_cell(draft, diagnostic->cell, diagnostic->line);
 }
 
 /* A place without a range marks the word that stands there. */
@@ -89,8 +89,8 @@ static void finish_range(struct diagnostic *diagnostic)
     if (!text || diagnostic->end_column || !diagnostic->column || diagnostic->fixit ||
         diagnostic->column > strlen(text))
         return;
-    struct lexer lexer = lexer_init(text + diagnostic->column - 1,
-                                    strlen(text) - diagnostic->column + 1);
+    struct lexer lexer =
+        lexer_init(text + diagnostic->column - 1, strlen(text) - diagnostic->column + 1);
     struct token token = lexer_next(&lexer);
     if (token.kind == TOKEN_IDENTIFIER && token.column == 1)
         diagnostic->end_column = diagnostic->column + (uint32_t)token.size;
@@ -123,7 +123,8 @@ void diagnostics_finish(struct draft *draft)
 }
 
 void diagnostic_in_piece(struct draft *draft, enum severity severity,
-                         const struct piece *piece, size_t offset, const char *format, ...)
+                         const struct piece *piece, size_t offset, const char *format,
+                         ...)
 {
     char *message = NULL;
     va_list args;
@@ -140,7 +141,8 @@ void diagnostic_in_piece(struct draft *draft, enum severity severity,
     free(message);
 }
 
-/* ---- libclang's ----------------------------------------------------------------------- */
+/* ---- libclang's -----------------------------------------------------------------------
+ */
 
 static enum severity severity_of(CXDiagnostic from)
 {
@@ -263,7 +265,8 @@ static const char *own_text(const char *message)
 }
 
 /* Notes that point to what the layout added, or say what the message says already. */
-static bool is_idle_note(const struct draft *draft, CXDiagnostic from, const char *message)
+static bool is_idle_note(const struct draft *draft, CXDiagnostic from,
+                         const char *message)
 {
     size_t offset = location_offset(clang_getDiagnosticLocation(from));
     if (offset != SIZE_MAX && offset >= draft->items_start &&
@@ -292,7 +295,8 @@ static bool is_value_cut_short(const struct draft *draft, CXDiagnostic from,
 static void add_from(struct draft *draft, CXDiagnostic from, bool is_note)
 {
     char *message = take_string(clang_getDiagnosticSpelling(from));
-    if (is_note ? is_idle_note(draft, from, message) : is_expected(draft, from, message)) {
+    if (is_note ? is_idle_note(draft, from, message)
+                : is_expected(draft, from, message)) {
         free(message);
         return;
     }

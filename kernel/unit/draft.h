@@ -15,9 +15,9 @@
 #include "kernel/unit/typing.h"
 #include "pickler/graph/graph.h"
 
-#define CELL_SIZE_MAX (8u << 20)    /* bytes of one cell */
-#define CELL_DIAGNOSTICS_MAX 40     /* reported for one cell */
-#define NESTING_MAX 1500           /* levels of a tree: every compiler must survive them */
+#define CELL_SIZE_MAX (8u << 20) /* bytes of one cell */
+#define CELL_DIAGNOSTICS_MAX 40  /* reported for one cell */
+#define NESTING_MAX 1500         /* levels of a tree: every compiler must survive them */
 
 struct analysis {
     struct graph *graph;
@@ -80,10 +80,10 @@ struct entity {
     char *printed;                       /* owned; NULL when the piece's text serves */
     struct declaration printed_declaration;
     CXCursor cursor;
-    bool is_dynamic;   /* its initialiser must run */
-    char *type_text;   /* T in __typeof__(T) name; owned */
-    char *initialiser; /* owned C text, NULL when there is none */
-    char *symbol;      /* "f__achar12"; owned, NULL: it has none */
+    bool is_dynamic;    /* its initialiser must run */
+    char *type_text;    /* T in __typeof__(T) name; owned */
+    char *initialiser;  /* owned C text, NULL when there is none */
+    char *symbol;       /* "f__achar12"; owned, NULL: it has none */
     struct edit *edits; /* functions: static locals moved out */
     size_t n_edits, edits_capacity;
     const struct entity *owner; /* hoisted static locals: the function they were in */
@@ -108,7 +108,7 @@ struct draft {
     bool has_conditionals; /* the cell holds #if */
     uint32_t *skipped;     /* lines of #include in branches that are left out */
     size_t n_skipped, skipped_capacity;
-    bool is_full;          /* the prologue is the real #include lines */
+    bool is_full; /* the prologue is the real #include lines */
     struct buffer prologue, sheet;
     size_t items_start; /* offset of the first piece's wrapping in the sheet */
     size_t n_wrappers;
@@ -124,7 +124,8 @@ struct draft {
     struct diagnostic *diagnostics;
     size_t n_diagnostics, diagnostics_capacity;
     bool has_errors;
-    size_t *dynamic_offsets; /* in the sheet: where clang met initialisers that must run */
+    size_t
+        *dynamic_offsets; /* in the sheet: where clang met initialisers that must run */
     size_t n_dynamic, dynamic_capacity;
     CXCursor *runs; /* the functions round statements, by number */
     CXCursor value; /* the value's expression in its parentheses */
@@ -166,7 +167,8 @@ int analysis_parse(struct analysis *analysis, const char *text, size_t size, boo
 void analysis_forget_units(struct analysis *analysis);
 const char *analysis_sheet_file(void);
 size_t location_offset(CXSourceLocation location); /* SIZE_MAX: not in the sheet */
-size_t cursor_offset(CXCursor cursor); /* of its name; SIZE_MAX when it is not in the sheet */
+size_t
+cursor_offset(CXCursor cursor); /* of its name; SIZE_MAX when it is not in the sheet */
 bool cursor_extent(CXCursor cursor, size_t *ret_start, size_t *ret_end);
 char *cursor_name(CXCursor cursor) MUST_USE;
 
@@ -178,14 +180,15 @@ struct diagnostic *diagnostic_add(struct draft *draft, enum severity severity,
     __attribute__((format(printf, 6, 7)));
 /* At an offset of a piece. */
 void diagnostic_in_piece(struct draft *draft, enum severity severity,
-                         const struct piece *piece, size_t offset, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
+                         const struct piece *piece, size_t offset, const char *format,
+                         ...) __attribute__((format(printf, 5, 6)));
 /* Adds the source lines, and brings places behind the cell's end back into it. */
 void diagnostics_finish(struct draft *draft);
 void diagnostics_clear(struct draft *draft);
 
 /* entities.c */
-void entities_from_directives(struct draft *draft); /* before the parse: includes, macros */
+void entities_from_directives(
+    struct draft *draft); /* before the parse: includes, macros */
 void entities_from_tree(struct draft *draft);
 struct entity *entity_find(const struct draft *draft, const char *name);
 void piece_place(const struct piece *piece, size_t offset, uint32_t *ret_line,

@@ -50,8 +50,8 @@ uint32_t draft_resolve(const struct draft *draft, const char *name)
     if (entity)
         return entity->definition->id;
     for (size_t i = 0; i < draft->n_pieces; i++)
-        for (size_t k = 0; draft->pieces[i].same_as &&
-                           k < draft->pieces[i].declaration.n_names; k++)
+        for (size_t k = 0;
+             draft->pieces[i].same_as && k < draft->pieces[i].declaration.n_names; k++)
             if (strcmp(draft->pieces[i].declaration.names[k], name) == 0)
                 return draft->pieces[i].same_as;
     if (draft_hides(draft, name))
@@ -107,7 +107,8 @@ void piece_place(const struct piece *piece, size_t offset, uint32_t *ret_line,
     *ret_column = column;
 }
 
-/* ---- directives ----------------------------------------------------------------------- */
+/* ---- directives -----------------------------------------------------------------------
+ */
 
 static char *include_name(const struct piece *piece)
 {
@@ -145,8 +146,10 @@ static void add_macro(struct draft *draft, size_t index)
     if (old && old->kind == DEFINITION_MACRO && !entity_find(draft, name) &&
         tokens_equal(old->source, strlen(old->source), piece->text, piece->size))
         return;
-    struct entity *entity = entity_add(draft, ENTITY_MACRO, DEFINITION_MACRO, index, name);
-    piece_place(piece, span.start, &entity->definition->line, &entity->definition->column);
+    struct entity *entity =
+        entity_add(draft, ENTITY_MACRO, DEFINITION_MACRO, index, name);
+    piece_place(piece, span.start, &entity->definition->line,
+                &entity->definition->column);
     size_t size = piece->size;
     while (size && strchr("\n\r \t", piece->text[size - 1]))
         size--;
@@ -187,7 +190,8 @@ void entities_from_directives(struct draft *draft)
     }
 }
 
-/* ---- the tree ------------------------------------------------------------------------- */
+/* ---- the tree -------------------------------------------------------------------------
+ */
 
 static const struct declarator *declarator_at(const struct piece *piece, size_t offset,
                                               const char *name)
@@ -312,8 +316,8 @@ static void found_type(struct draft *draft, size_t index, CXCursor cursor, size_
     const struct declaration *declaration = &piece->declaration;
     struct entity *entity;
     if (is_made_by_macro(piece, cursor, offset)) {
-        CLEANUP(freep) char *spelling =
-            take_string(clang_getTypeSpelling(clang_getCursorType(cursor)));
+        CLEANUP(freep)
+        char *spelling = take_string(clang_getTypeSpelling(clang_getCursorType(cursor)));
         entity = entity_add(draft, ENTITY_TYPE, DEFINITION_TYPE, index, spelling);
         entity->cursor = cursor;
         use_print(draft, entity);
@@ -331,12 +335,14 @@ static void found_type(struct draft *draft, size_t index, CXCursor cursor, size_
     size_t name = 0;
     if (declaration->is_typedef)
         name = declaration->n_names - declaration->n_declarators;
-    entity = entity_add(draft, ENTITY_TYPE, DEFINITION_TYPE, index, declaration->names[name]);
+    entity =
+        entity_add(draft, ENTITY_TYPE, DEFINITION_TYPE, index, declaration->names[name]);
     entity->cursor = cursor;
     struct span place = declaration->is_typedef ? declaration->declarators[0].name
                         : declaration->tag.size ? declaration->tag
                                                 : declaration->keyword;
-    piece_place(piece, place.start, &entity->definition->line, &entity->definition->column);
+    piece_place(piece, place.start, &entity->definition->line,
+                &entity->definition->column);
     add_type_names(entity);
 }
 
@@ -425,17 +431,20 @@ static int by_piece(const void *a, const void *b)
         return x_first ? -1 : 1;
     if (x->piece != y->piece)
         return x->piece < y->piece ? -1 : 1;
-    return (x->definition->id > y->definition->id) - (x->definition->id < y->definition->id);
+    return (x->definition->id > y->definition->id) -
+           (x->definition->id < y->definition->id);
 }
 
-/* Ids in the order of the text, behind those of the includes, which are in use already. */
+/* Ids in the order of the text, behind those of the includes, which are in use already.
+ */
 static void renumber(struct draft *draft)
 {
     if (draft->n_entities)
         qsort(draft->entities, draft->n_entities, sizeof(*draft->entities), by_piece);
     uint32_t id = draft->first_id;
     for (size_t i = 0; i < draft->n_entities; i++)
-        if (draft->entities[i]->role == ENTITY_INCLUDE && draft->entities[i]->definition->id >= id)
+        if (draft->entities[i]->role == ENTITY_INCLUDE &&
+            draft->entities[i]->definition->id >= id)
             id = draft->entities[i]->definition->id + 1;
     for (size_t i = 0; i < draft->n_entities; i++)
         if (draft->entities[i]->role != ENTITY_INCLUDE)
@@ -453,7 +462,8 @@ void entities_from_tree(struct draft *draft)
         if (draft->pieces[i].kind == ITEM_VALUE)
             draft->value_piece = i;
     }
-    clang_visitChildren(clang_getTranslationUnitCursor(draft->analysis->unit), found, draft);
+    clang_visitChildren(clang_getTranslationUnitCursor(draft->analysis->unit), found,
+                        draft);
     drop_inactive(draft);
     renumber(draft);
     size_t n = draft->n_entities; /* static locals are added behind */

@@ -79,7 +79,8 @@ static char *describe_definition(const struct analysis *analysis,
                   is_code && !definition->source ? ", declared only" : "");
     buffer_format(&out, "Defined: In[%u], line %u\n", definition->cell, definition->line);
     if (definition->is_stale)
-        buffer_add_string(&out, "Note:    uses an earlier version of something redefined\n");
+        buffer_add_string(&out,
+                          "Note:    uses an earlier version of something redefined\n");
     return buffer_take(&out);
 }
 

@@ -37,8 +37,8 @@ static unsigned options(void)
     return CXTranslationUnit_DetailedPreprocessingRecord | CXTranslationUnit_KeepGoing;
 }
 
-static int first_parse(struct analysis *analysis, bool is_bare, struct CXUnsavedFile *file,
-                       struct error *err)
+static int first_parse(struct analysis *analysis, bool is_bare,
+                       struct CXUnsavedFile *file, struct error *err)
 {
     size_t n = N_FIXED_FLAGS + analysis->n_flags, n_bare = is_bare ? N_BARE_FLAGS : 0;
     CLEANUP(freep) const char **flags = must_realloc(NULL, n + n_bare, sizeof(*flags));
@@ -47,11 +47,11 @@ static int first_parse(struct analysis *analysis, bool is_bare, struct CXUnsaved
         flags[N_FIXED_FLAGS + i] = analysis->flags[i];
     memcpy(flags + n, bare_flags, n_bare * sizeof(*flags));
     CXTranslationUnit unit = NULL;
-    enum CXErrorCode code =
-        clang_parseTranslationUnit2(analysis->index, SHEET_FILE, flags, (int)(n + n_bare),
-                                    file, 1, options(), &unit);
+    enum CXErrorCode code = clang_parseTranslationUnit2(
+        analysis->index, SHEET_FILE, flags, (int)(n + n_bare), file, 1, options(), &unit);
     if (code != CXError_Success || !unit)
-        return error_set(err, -EIO, "libclang cannot parse the cell (code %d)", (int)code);
+        return error_set(err, -EIO, "libclang cannot parse the cell (code %d)",
+                         (int)code);
     analysis->unit = analysis->units[is_bare] = unit;
     return 0;
 }
@@ -66,10 +66,12 @@ static bool starts_with(const struct token *token, const char *prefix)
 static bool may_be_predefined(const struct token *token)
 {
     static const char *const harmless[] = {
-        "__typeof__", "__attribute__", "__extension__", "__func__",     "__inline__",
-        "__asm__",    "__volatile__",  "__restrict__",  "__restrict",   "__const",
-        "__inline",   "__LINE__",      "__FILE__",      "__FUNCTION__", "__PRETTY_FUNCTION__"};
-    if (token_is(token, "linux") || token_is(token, "unix") || starts_with(token, "_LP64"))
+        "__typeof__", "__attribute__", "__extension__",      "__func__",
+        "__inline__", "__asm__",       "__volatile__",       "__restrict__",
+        "__restrict", "__const",       "__inline",           "__LINE__",
+        "__FILE__",   "__FUNCTION__",  "__PRETTY_FUNCTION__"};
+    if (token_is(token, "linux") || token_is(token, "unix") ||
+        starts_with(token, "_LP64"))
         return true;
     if (!starts_with(token, "__") || starts_with(token, "__builtin_"))
         return false;
@@ -77,8 +79,9 @@ static bool may_be_predefined(const struct token *token)
         if (token_is(token, harmless[i]))
             return false;
     return (token->text[2] >= 'A' && token->text[2] <= 'Z') ||
-           !memcmp(token->text + token->size - 2, "__", 2) || starts_with(token, "__x86") ||
-           starts_with(token, "__i386") || starts_with(token, "__has");
+           !memcmp(token->text + token->size - 2, "__", 2) ||
+           starts_with(token, "__x86") || starts_with(token, "__i386") ||
+           starts_with(token, "__has");
 }
 
 static bool needs_environment(const char *text, size_t size)
@@ -149,7 +152,8 @@ size_t cursor_offset(CXCursor cursor)
 
 bool cursor_extent(CXCursor cursor, size_t *ret_start, size_t *ret_end)
 {
-    if (cursor_offset(cursor) == SIZE_MAX) /* a cursor without a place: its extent may crash */
+    if (cursor_offset(cursor) ==
+        SIZE_MAX) /* a cursor without a place: its extent may crash */
         return false;
     CXSourceRange range = clang_getCursorExtent(cursor);
     size_t start = location_offset(clang_getRangeStart(range));

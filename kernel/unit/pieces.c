@@ -26,7 +26,8 @@ static bool name_is_type(void *context, const char *name, size_t size)
     bool is_type = false;
     for (size_t i = 0; declaration.is_typedef && i < declaration.n_declarators; i++) {
         const struct span *at = &declaration.declarators[i].name;
-        is_type |= at->size == size && !memcmp(definition->source + at->start, name, size);
+        is_type |=
+            at->size == size && !memcmp(definition->source + at->start, name, size);
     }
     declaration_clear(&declaration);
     return is_type;
@@ -108,7 +109,8 @@ bool piece_is_directive(const struct piece *piece, const char *word)
 {
     struct span span;
     return piece->kind == ITEM_DIRECTIVE && directive_word(piece, &span) &&
-           span.size == strlen(word) && !memcmp(piece->text + span.start, word, span.size);
+           span.size == strlen(word) &&
+           !memcmp(piece->text + span.start, word, span.size);
 }
 
 struct span piece_macro_name(const struct piece *piece)
@@ -129,8 +131,8 @@ static uint32_t earlier_number(const struct draft *draft, const struct piece *pi
 {
     const struct declaration *declaration = &piece->declaration;
     const struct declarator *first = &declaration->declarators[0];
-    CLEANUP(freep) char *variable =
-        must_strndup(piece->text + first->name.start, first->name.size);
+    CLEANUP(freep)
+    char *variable = must_strndup(piece->text + first->name.start, first->name.size);
     const struct definition *old = graph_current(draft->analysis->graph, variable);
     unsigned number = 0;
     const char *at = old && old->source ? strstr(old->source, ANONYMOUS_TAG) : NULL;
@@ -138,12 +140,15 @@ static uint32_t earlier_number(const struct draft *draft, const struct piece *pi
         return 0;
     const char *keyword = piece->text + declaration->keyword.start;
     int size = (int)declaration->keyword.size;
-    CLEANUP(freep) char *name = must_format("%.*s " ANONYMOUS_TAG "%u", size, keyword, number);
+    CLEANUP(freep)
+    char *name = must_format("%.*s " ANONYMOUS_TAG "%u", size, keyword, number);
     const struct definition *record = graph_current(draft->analysis->graph, name);
-    CLEANUP(freep) char *now =
-        must_format("%s %.*s;", name, (int)declaration->record.size - size, keyword + size);
-    bool is_equal = record && record->source &&
-                    tokens_equal(record->source, strlen(record->source), now, strlen(now));
+    CLEANUP(freep)
+    char *now = must_format("%s %.*s;", name, (int)declaration->record.size - size,
+                            keyword + size);
+    bool is_equal =
+        record && record->source &&
+        tokens_equal(record->source, strlen(record->source), now, strlen(now));
     return is_equal ? number : 0;
 }
 
@@ -173,11 +178,12 @@ static void name_record(struct draft *draft, struct piece *piece, uint32_t numbe
 
 static bool needs_tag(const struct declaration *declaration)
 {
-    return declaration->record.size && !declaration->tag.size && !declaration->is_typedef &&
-           declaration->n_declarators;
+    return declaration->record.size && !declaration->tag.size &&
+           !declaration->is_typedef && declaration->n_declarators;
 }
 
-/* A prototype of what is defined already must agree with it, so that one stays visible. */
+/* A prototype of what is defined already must agree with it, so that one stays visible.
+ */
 static bool must_agree(const struct draft *draft, const struct piece *piece,
                        const char *name)
 {
@@ -244,7 +250,8 @@ static void track_packing(struct draft *draft)
     unsigned stack[PACK_DEPTH_MAX], n = 0, now = 0;
     for (size_t i = 0; i < draft->n_pieces; i++) {
         struct piece *piece = &draft->pieces[i];
-        const char *at = piece_is_directive(piece, "pragma") ? strstr(piece->text, "pack") : NULL;
+        const char *at =
+            piece_is_directive(piece, "pragma") ? strstr(piece->text, "pack") : NULL;
         piece->pack = now;
         if (!at)
             continue;
@@ -270,7 +277,8 @@ bool pieces_cut(struct draft *draft)
     bool is_whole = cell.status == CELL_COMPLETE;
     if (!is_whole)
         diagnostic_add(draft, SEVERITY_ERROR, draft->cell, cell.problem_line,
-                       cell.problem_column, "%s", cell.problem ? cell.problem : "incomplete");
+                       cell.problem_column, "%s",
+                       cell.problem ? cell.problem : "incomplete");
     uint32_t n_anonymous = 0;
     for (size_t i = 0; is_whole && i < cell.n_items; i++) {
         const struct item *item = &cell.items[i];

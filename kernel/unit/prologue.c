@@ -27,8 +27,8 @@ static void use(struct draft *draft, uint32_t id)
 void prologue_full(struct draft *draft)
 {
     const struct graph *graph = draft->analysis->graph;
-    CLEANUP(emitter_freep) struct emitter *emitter =
-        emitter_new(find, (void *)graph, &draft->prologue);
+    CLEANUP(emitter_freep)
+    struct emitter *emitter = emitter_new(find, (void *)graph, &draft->prologue);
     CLEANUP(freep) uint32_t *macros = NULL;
     size_t n_macros = 0;
     draft->n_used = 0;
@@ -50,7 +50,8 @@ void prologue_full(struct draft *draft)
     emitter_macros(emitter, macros, n_macros);
 }
 
-/* ---- by the index -------------------------------------------------------------------- */
+/* ---- by the index --------------------------------------------------------------------
+ */
 
 struct include_list {
     struct include_line *at;

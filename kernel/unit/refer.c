@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What definitions and statements refer to. Functions, variables and enumerators come from
- * the tree, so that a local of the same name is not taken for one; types and macros come
- * from the tokens, because uses inside macro bodies leave no place in the text. Calls that
- * allocate are typed by the pointer that the result is given to. */
+ * What definitions and statements refer to. Functions, variables and enumerators come
+ * from the tree, so that a local of the same name is not taken for one; types and macros
+ * come from the tokens, because uses inside macro bodies leave no place in the text.
+ * Calls that allocate are typed by the pointer that the result is given to. */
 #include <stdio.h>
 #include <string.h>
 
@@ -15,15 +15,17 @@
 
 struct reference {
     struct draft *draft;
-    struct definition *definition; /* what gets the references and sites */
+    struct definition *definition;   /* what gets the references and sites */
     const struct definition *origin; /* the version that is compiled again; NULL */
     CXCursor *stack; /* cursors from the definition down to the current one */
     size_t depth, capacity;
-    size_t nesting; /* levels that cost a compiler stack: chains such as a + b + ... do not */
+    size_t nesting; /* levels that cost a compiler stack: chains such as a + b + ... do
+                       not */
     bool is_too_deep;
 };
 
-/* ---- tokens --------------------------------------------------------------------------- */
+/* ---- tokens ---------------------------------------------------------------------------
+ */
 
 static const struct definition *definition_by_id(const struct draft *draft, uint32_t id)
 {
@@ -83,7 +85,8 @@ static void refer_tokens(struct reference *reference, const char *text, size_t s
         if (token.kind == TOKEN_END)
             return;
         if (token.kind == TOKEN_IDENTIFIER) {
-            CLEANUP(freep) char *name =
+            CLEANUP(freep)
+            char *name =
                 must_format("%s%.*s", tag ? tag : "", (int)token.size, token.text);
             refer_name(reference, name, depth);
         }
@@ -94,7 +97,8 @@ static void refer_tokens(struct reference *reference, const char *text, size_t s
     }
 }
 
-/* ---- types ---------------------------------------------------------------------------- */
+/* ---- types ----------------------------------------------------------------------------
+ */
 
 static void refer_type(struct reference *reference, uint32_t id, unsigned depth)
 {
@@ -109,12 +113,14 @@ static void refer_type(struct reference *reference, uint32_t id, unsigned depth)
         refer_type(reference, type->fields[i].type, depth + 1);
 }
 
-/* ---- the tree ------------------------------------------------------------------------- */
+/* ---- the tree -------------------------------------------------------------------------
+ */
 
 static bool is_allocator(const char *name)
 {
-    static const char *const names[] = {"malloc",        "calloc", "realloc", "reallocarray",
-                                        "aligned_alloc", "valloc", "memalign", NULL};
+    static const char *const names[] = {
+        "malloc",        "calloc", "realloc",  "reallocarray",
+        "aligned_alloc", "valloc", "memalign", NULL};
     for (size_t i = 0; names[i]; i++)
         if (strcmp(names[i], name) == 0)
             return true;
@@ -185,11 +191,13 @@ static void found_reference(struct reference *reference, CXCursor cursor)
     CXCursor to = clang_getCursorReferenced(cursor);
     enum CXCursorKind kind = clang_getCursorKind(to);
     const struct draft *draft = reference->draft;
-    if (kind == CXCursor_VarDecl &&
-        clang_getCursorKind(clang_getCursorSemanticParent(to)) != CXCursor_TranslationUnit) {
+    if (kind == CXCursor_VarDecl && clang_getCursorKind(clang_getCursorSemanticParent(
+                                        to)) != CXCursor_TranslationUnit) {
         for (size_t i = 0; i < draft->n_entities; i++)
-            if (draft->entities[i]->owner && clang_equalCursors(draft->entities[i]->cursor, to))
-                definition_add_ref(reference->definition, draft->entities[i]->definition->id);
+            if (draft->entities[i]->owner &&
+                clang_equalCursors(draft->entities[i]->cursor, to))
+                definition_add_ref(reference->definition,
+                                   draft->entities[i]->definition->id);
         return;
     }
     if (kind != CXCursor_VarDecl && kind != CXCursor_FunctionDecl &&
@@ -241,7 +249,8 @@ static void walk_cursor(struct reference *reference, CXCursor cursor)
                    NESTING_MAX);
 }
 
-/* ---- headers and pragmas ---------------------------------------------------------------- */
+/* ---- headers and pragmas
+ * ---------------------------------------------------------------- */
 
 static void refer_headers(struct reference *reference, const char *text, size_t size,
                           size_t piece)
@@ -250,11 +259,12 @@ static void refer_headers(struct reference *reference, const char *text, size_t 
     CLEANUP(freep) uint32_t *used = NULL;
     size_t n_used = 0;
     CLEANUP(buffer_clear) struct buffer ignored = {0};
-    int r = draft->is_full
-                ? 1
-                : headers_prologue(draft->analysis->headers, draft->analysis->graph, text,
-                                   size, (const char *const *)draft->hidden, draft->n_hidden,
-                                   NULL, 0, &ignored, &used, &n_used, NULL);
+    int r =
+        draft->is_full
+            ? 1
+            : headers_prologue(draft->analysis->headers, draft->analysis->graph, text,
+                               size, (const char *const *)draft->hidden, draft->n_hidden,
+                               NULL, 0, &ignored, &used, &n_used, NULL);
     const uint32_t *ids = r == 0 ? used : draft->used;
     size_t n = r == 0 ? n_used : draft->n_used;
     for (size_t i = 0; i < n; i++) {
@@ -264,13 +274,15 @@ static void refer_headers(struct reference *reference, const char *text, size_t 
     }
     for (size_t i = 0; i < draft->n_entities; i++) {
         const struct entity *at = draft->entities[i];
-        bool is_wanted = at->role == ENTITY_PRAGMA || (r != 0 && at->role == ENTITY_INCLUDE);
+        bool is_wanted =
+            at->role == ENTITY_PRAGMA || (r != 0 && at->role == ENTITY_INCLUDE);
         if (is_wanted && at->piece < piece)
             definition_add_ref(reference->definition, at->definition->id);
     }
 }
 
-/* ---- all of it -------------------------------------------------------------------------- */
+/* ---- all of it
+ * -------------------------------------------------------------------------- */
 
 static void refer_text(struct reference *reference, const char *text, size_t piece)
 {
@@ -280,7 +292,8 @@ static void refer_text(struct reference *reference, const char *text, size_t pie
 }
 
 /* What a header says may depend on macros without parameters that stand before it. */
-static void refer_before_include(struct reference *reference, const struct entity *include)
+static void refer_before_include(struct reference *reference,
+                                 const struct entity *include)
 {
     const struct draft *draft = reference->draft;
     const struct graph *graph = draft->analysis->graph;
@@ -313,8 +326,8 @@ static void refer_entity(struct draft *draft, struct entity *entity)
         const char *body = macro_body(definition);
         refer_tokens(&reference, body, strlen(body), 0);
     } else if (entity->role >= ENTITY_TYPE) {
-        refer_text(&reference, definition->source ? definition->source
-                                                  : definition->declaration,
+        refer_text(&reference,
+                   definition->source ? definition->source : definition->declaration,
                    entity->piece);
         if (entity->role != ENTITY_TYPE)
             refer_type(&reference, definition->type, 0);

@@ -7,21 +7,33 @@
 
 /* Words that settle it wherever they stand. */
 static const char *const words[] = {
-    "_Complex",     "_Thread_local", "__thread",  "thread_local", "_Atomic",
-    "__int128",     "__int128_t",    "__uint128_t", "_Float128",  "__float128",
-    "_BitInt",      "__auto_type",   "vector_size", "__vector_size__", "nullptr",
-    "constexpr",    "_Pragma",       "transparent_union", "_Alignas", "alignas", NULL};
+    "_Complex",  "_Thread_local", "__thread",          "thread_local",    "_Atomic",
+    "__int128",  "__int128_t",    "__uint128_t",       "_Float128",       "__float128",
+    "_BitInt",   "__auto_type",   "vector_size",       "__vector_size__", "nullptr",
+    "constexpr", "_Pragma",       "transparent_union", "_Alignas",        "alignas",
+    NULL};
 /* Attributes that libtcc ignores, and words that matter only in the cell's own text. */
-static const char *const own_words[] = {"mode", "__mode__", "aligned", "__aligned__", NULL};
-static const char *const builtin_prefixes[] = {"__atomic_", "__sync_", "__builtin_", NULL};
-static const char *const tcc_builtins[] = {
-    "__builtin_expect",  "__builtin_constant_p", "__builtin_types_compatible_p",
-    "__builtin_choose_expr", "__builtin_va_start", "__builtin_va_end", "__builtin_va_arg",
-    "__builtin_va_copy", "__builtin_va_list",    "__builtin_offsetof", "__builtin_alloca",
-    "__builtin_frame_address", "__builtin_return_address", NULL};
-static const char *const headers[] = {"complex.h",   "tgmath.h",   "stdatomic.h",
-                                      "immintrin.h", "emmintrin.h", "xmmintrin.h",
-                                      "x86intrin.h", "omp.h",       "link.h",  NULL};
+static const char *const own_words[] = {"mode", "__mode__", "aligned", "__aligned__",
+                                        NULL};
+static const char *const builtin_prefixes[] = {"__atomic_", "__sync_", "__builtin_",
+                                               NULL};
+static const char *const tcc_builtins[] = {"__builtin_expect",
+                                           "__builtin_constant_p",
+                                           "__builtin_types_compatible_p",
+                                           "__builtin_choose_expr",
+                                           "__builtin_va_start",
+                                           "__builtin_va_end",
+                                           "__builtin_va_arg",
+                                           "__builtin_va_copy",
+                                           "__builtin_va_list",
+                                           "__builtin_offsetof",
+                                           "__builtin_alloca",
+                                           "__builtin_frame_address",
+                                           "__builtin_return_address",
+                                           NULL};
+static const char *const headers[] = {
+    "complex.h",   "tgmath.h",    "stdatomic.h", "immintrin.h", "emmintrin.h",
+    "xmmintrin.h", "x86intrin.h", "omp.h",       "link.h",      NULL};
 
 static bool is_in(const struct token *token, const char *const *list)
 {
@@ -77,7 +89,8 @@ static char *scan_directive(const struct piece *piece)
     return NULL;
 }
 
-/* ---- what only the tree tells ---------------------------------------------------------- */
+/* ---- what only the tree tells
+ * ---------------------------------------------------------- */
 
 struct classes {
     bool has_integer, has_real;
@@ -133,7 +146,8 @@ static bool is_signature_mixed(CXType type)
     return false;
 }
 
-static enum CXChildVisitResult first_child(CXCursor cursor, CXCursor parent, CXClientData data)
+static enum CXChildVisitResult first_child(CXCursor cursor, CXCursor parent,
+                                           CXClientData data)
 {
     *(CXCursor *)data = cursor;
     return CXChildVisit_Break;
@@ -164,7 +178,8 @@ static enum CXChildVisitResult look(CXCursor cursor, CXCursor parent, CXClientDa
         is_signature_mixed(clang_getCursorType(cursor)))
         *reason = "a struct of double and integer by value";
     else if (type.kind == CXType_Pointer &&
-             clang_getCanonicalType(clang_getPointeeType(type)).kind == CXType_VariableArray)
+             clang_getCanonicalType(clang_getPointeeType(type)).kind ==
+                 CXType_VariableArray)
         *reason = "a pointer to a variable length array";
     else if (kind == CXCursor_UnexposedExpr && is_record_argument(cursor))
         *reason = "va_arg of a struct";
@@ -195,7 +210,8 @@ static void scan_entities(struct draft *draft)
     for (size_t i = 0; i < draft->n_entities; i++) {
         struct entity *entity = draft->entities[i];
         struct definition *definition = entity->definition;
-        const char *text = definition->source ? definition->source : definition->declaration;
+        const char *text =
+            definition->source ? definition->source : definition->declaration;
         char *reason = NULL;
         if (entity->role == ENTITY_STALE)
             continue;
@@ -213,7 +229,8 @@ static void scan_entities(struct draft *draft)
 void scan(struct draft *draft)
 {
     struct plan *plan = draft->plan;
-    set_reason(plan, scan_text(buffer_string(&draft->prologue), draft->prologue.size, false));
+    set_reason(plan,
+               scan_text(buffer_string(&draft->prologue), draft->prologue.size, false));
     scan_entities(draft);
     for (size_t i = 0; i < draft->n_pieces && !plan->cc_reason; i++) {
         const struct piece *piece = &draft->pieces[i];
@@ -227,8 +244,7 @@ void scan(struct draft *draft)
     if (draft->has_value)
         set_reason(plan, scan_tree(draft->value));
     for (size_t i = 0; i < draft->n_used && !plan->cc_reason; i++) {
-        const struct definition *used =
-            graph_get(draft->analysis->graph, draft->used[i]);
+        const struct definition *used = graph_get(draft->analysis->graph, draft->used[i]);
         if (used && used->needs_cc && used->kind == DEFINITION_TYPE)
             set_reason(plan, must_format("'%s'", used->name));
     }

@@ -4,11 +4,12 @@
  * and the value each in a function, every piece behind its own #line and at its own
  * column. A directive is followed by a declaration that tells whether a branch of #if
  * around it is taken. */
+#include "kernel/unit/sheet.h"
+
 #include <errno.h>
 #include <string.h>
 
 #include "kernel/unit/prologue.h"
-#include "kernel/unit/sheet.h"
 
 static void place(struct buffer *out, const struct piece *piece)
 {
@@ -81,8 +82,9 @@ int sheet_build(struct draft *draft, struct error *err)
 {
     CLEANUP(buffer_clear) struct buffer items = {0};
     add_items(draft, &items);
-    int r = draft->is_full ? 1
-                           : prologue_minimal(draft, buffer_string(&items), items.size, err);
+    int r = draft->is_full
+                ? 1
+                : prologue_minimal(draft, buffer_string(&items), items.size, err);
     if (r < 0)
         return r;
     if (r > 0) {

@@ -6,9 +6,8 @@
 
 #include "kernel/unit/draft.h"
 
-static const char *const dropped_words[] = {"static",   "extern",     "inline",
-                                            "__inline", "__inline__", "register",
-                                            "auto",     NULL};
+static const char *const dropped_words[] = {
+    "static", "extern", "inline", "__inline", "__inline__", "register", "auto", NULL};
 
 /* The specifiers on one line; a record that is defined among them only by its name. */
 static void specifiers_text(const char *text, const struct declaration *declaration,
@@ -41,7 +40,8 @@ void declarator_text(const char *text, const struct declaration *declaration,
     buffer_add_char(out, ';');
 }
 
-/* ---- initialisers ------------------------------------------------------------------- */
+/* ---- initialisers -------------------------------------------------------------------
+ */
 
 struct constness {
     CXCursor parents[8]; /* the innermost ones, a ring */
@@ -70,8 +70,7 @@ static bool is_value_of_variable(const struct constness *constness, CXCursor cur
     CXCursor variable = clang_getCursorReferenced(cursor);
     if (clang_getCursorKind(variable) != CXCursor_VarDecl)
         return false;
-    enum CXTypeKind kind =
-        clang_getCanonicalType(clang_getCursorType(variable)).kind;
+    enum CXTypeKind kind = clang_getCanonicalType(clang_getCursorType(variable)).kind;
     if (kind == CXType_ConstantArray || kind == CXType_IncompleteArray)
         return false; /* it decays; where an element is read, libclang objects itself */
     return !is_address_taken(constness);
@@ -104,7 +103,8 @@ static bool is_initialiser_dynamic(const struct draft *draft, const struct entit
         return false;
     if (cursor_extent(entity->cursor, &start, &end)) {
         const struct piece *piece = &draft->pieces[entity->piece];
-        if (!entity->printed) { /* the extent starts with the specifiers of all declarators */
+        if (!entity->printed) { /* the extent starts with the specifiers of all
+                                   declarators */
             start = piece->sheet_start + entity->declarator->initialiser.start;
             end = start + entity->declarator->initialiser.size;
         }
@@ -117,7 +117,8 @@ static bool is_initialiser_dynamic(const struct draft *draft, const struct entit
     return constness.is_dynamic;
 }
 
-/* ---- definitions ---------------------------------------------------------------------- */
+/* ---- definitions ----------------------------------------------------------------------
+ */
 
 static bool lacks_length(const struct entity *entity)
 {
@@ -134,11 +135,12 @@ static char *variable_defined_as(const struct entity *entity, const char *name)
     if (!declarator || (entity->is_dynamic && lacks_length(entity))) {
         buffer_format(&out, "__typeof__(%s) %s", entity->type_text, name);
     } else {
-        struct edit rename = {declarator->name.start, declarator->name.size, (char *)name};
+        struct edit rename = {declarator->name.start, declarator->name.size,
+                              (char *)name};
         specifiers_text(entity->text, entity->declaration, &out);
         buffer_add_char(&out, ' ');
-        edits_apply(entity->text, declarator->text.start, declarator->text.size, &rename, 1,
-                    &out);
+        edits_apply(entity->text, declarator->text.start, declarator->text.size, &rename,
+                    1, &out);
     }
     if (entity->initialiser && !entity->is_dynamic)
         buffer_format(&out, " = %s", entity->initialiser);
@@ -172,10 +174,11 @@ static void strip_specifiers(const struct entity *entity, struct edit **edits, s
             edit_add(edits, n, capacity, at, token.size, "");
     }
     if (declaration->record.size && declaration->tag.size) {
-        CLEANUP(freep) char *named = must_format(
-            "%.*s %.*s", (int)declaration->keyword.size,
-            entity->text + declaration->keyword.start, (int)declaration->tag.size,
-            entity->text + declaration->tag.start);
+        CLEANUP(freep)
+        char *named = must_format("%.*s %.*s", (int)declaration->keyword.size,
+                                  entity->text + declaration->keyword.start,
+                                  (int)declaration->tag.size,
+                                  entity->text + declaration->tag.start);
         edit_add(edits, n, capacity, declaration->record.start, declaration->record.size,
                  named);
     }
@@ -255,8 +258,9 @@ char *type_source(const struct piece *piece)
     if (declaration->is_typedef || !declaration->n_declarators) {
         buffer_add(&out, piece->text, piece->size);
     } else {
-        CLEANUP(freep) char *record = without_lines(
-            piece->text + declaration->record.start, declaration->record.size);
+        CLEANUP(freep)
+        char *record = without_lines(piece->text + declaration->record.start,
+                                     declaration->record.size);
         buffer_format(&out, "%s;", record);
     }
     if (piece->pack)
@@ -267,7 +271,8 @@ char *type_source(const struct piece *piece)
 static void source_of_variable(struct draft *draft, struct entity *entity)
 {
     struct definition *definition = entity->definition;
-    if (entity->declarator && entity->declarator->initialiser.size && !entity->initialiser)
+    if (entity->declarator && entity->declarator->initialiser.size &&
+        !entity->initialiser)
         entity->initialiser =
             must_strndup(entity->text + entity->declarator->initialiser.start,
                          entity->declarator->initialiser.size);

@@ -47,14 +47,16 @@ static bool is_of_function(CXCursor declaration)
 }
 
 /* Labels, types and enumerators of the function; its other static locals move, too. */
-static enum CXChildVisitResult find_inner(CXCursor cursor, CXCursor parent, CXClientData data)
+static enum CXChildVisitResult find_inner(CXCursor cursor, CXCursor parent,
+                                          CXClientData data)
 {
     enum CXCursorKind kind = clang_getCursorKind(cursor);
     CXCursor to = clang_getCursorReferenced(cursor);
     bool is_static = clang_getCursorKind(to) == CXCursor_VarDecl &&
                      clang_Cursor_getStorageClass(to) == CX_SC_Static;
     bool is_reference = kind == CXCursor_DeclRefExpr || kind == CXCursor_TypeRef;
-    if (kind != CXCursor_AddrLabelExpr && !(is_reference && !is_static && is_of_function(to)))
+    if (kind != CXCursor_AddrLabelExpr &&
+        !(is_reference && !is_static && is_of_function(to)))
         return CXChildVisit_Recurse;
     *(bool *)data = true;
     return CXChildVisit_Break;
@@ -77,14 +79,16 @@ static bool may_move(struct hoist *hoist, struct local *local)
 {
     const struct piece *piece = hoist->piece;
     struct cell_names names = draft_names(hoist->draft->analysis);
-    declaration_parse(piece->text + local->start, local->size, &names, &local->declaration);
+    declaration_parse(piece->text + local->start, local->size, &names,
+                      &local->declaration);
     const struct declaration *declaration = &local->declaration;
     if (!declaration->is_static || declaration->record.size ||
         piece->text[local->start + local->size - 1] != ';')
         return false;
     bool has_inner = false;
     clang_visitChildren(local->cursor, find_inner, &has_inner);
-    return !has_inner && !has_macros(piece) && !typing_is_local(clang_getCursorType(local->cursor));
+    return !has_inner && !has_macros(piece) &&
+           !typing_is_local(clang_getCursorType(local->cursor));
 }
 
 static void found_local(struct hoist *hoist, CXCursor cursor, CXCursor statement)
@@ -123,7 +127,8 @@ static bool is_word_at(const struct piece *piece, size_t at, const char *word)
     return token.kind == TOKEN_IDENTIFIER && token.size == n;
 }
 
-static enum CXChildVisitResult find_uses(CXCursor cursor, CXCursor parent, CXClientData data)
+static enum CXChildVisitResult find_uses(CXCursor cursor, CXCursor parent,
+                                         CXClientData data)
 {
     struct hoist *hoist = data;
     if (clang_getCursorKind(cursor) != CXCursor_DeclRefExpr)
@@ -149,7 +154,8 @@ static void settle(struct hoist *hoist)
 {
     for (size_t i = 0; i < hoist->n_locals; i++)
         for (size_t k = 0; k < hoist->n_locals; k++)
-            if (hoist->locals[k].start == hoist->locals[i].start && hoist->locals[k].stays)
+            if (hoist->locals[k].start == hoist->locals[i].start &&
+                hoist->locals[k].stays)
                 hoist->locals[i].stays = true;
     for (size_t i = 0; i < hoist->n_locals; i++) {
         if (!hoist->locals[i].stays)
@@ -160,7 +166,8 @@ static void settle(struct hoist *hoist)
     }
 }
 
-static const struct declarator *declarator_of(const struct entity *entity, const char *name)
+static const struct declarator *declarator_of(const struct entity *entity,
+                                              const char *name)
 {
     const struct declaration *declaration = entity->declaration;
     for (size_t i = 0; i < declaration->n_declarators; i++) {
@@ -181,9 +188,11 @@ static void move_out(struct hoist *hoist, const struct local *local)
     entity->cursor = local->cursor;
     entity->owner = hoist->function;
     entity->definition->is_local_static = true;
-    piece_place(piece, local->start, &entity->definition->line, &entity->definition->column);
+    piece_place(piece, local->start, &entity->definition->line,
+                &entity->definition->column);
     struct buffer text = {0};
-    edits_apply(piece->text, local->start, local->size, hoist->uses, hoist->n_uses, &text);
+    edits_apply(piece->text, local->start, local->size, hoist->uses, hoist->n_uses,
+                &text);
     entity->printed = buffer_take(&text);
     struct cell_names names = draft_names(hoist->draft->analysis);
     declaration_parse(entity->printed, strlen(entity->printed), &names,
@@ -201,8 +210,8 @@ static void cut_out(struct hoist *hoist, const struct local *local)
         if (hoist->piece->text[local->start + i] == '\n')
             buffer_add_char(&text, '\n');
     struct entity *function = hoist->function;
-    edit_add(&function->edits, &function->n_edits, &function->edits_capacity, local->start,
-             local->size, buffer_string(&text));
+    edit_add(&function->edits, &function->n_edits, &function->edits_capacity,
+             local->start, local->size, buffer_string(&text));
     buffer_clear(&text);
 }
 
@@ -217,9 +226,8 @@ static bool is_cut_out(const struct hoist *hoist, size_t at)
 
 void hoist_statics(struct draft *draft, struct entity *function)
 {
-    struct hoist hoist = {.draft = draft,
-                          .function = function,
-                          .piece = &draft->pieces[function->piece]};
+    struct hoist hoist = {
+        .draft = draft, .function = function, .piece = &draft->pieces[function->piece]};
     if (function->printed)
         return;
     clang_visitChildren(function->cursor, find_locals, &hoist);

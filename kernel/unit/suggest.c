@@ -8,38 +8,47 @@
 static const struct {
     const char *header, *names; /* names between blanks */
 } library[] = {
-    {"stdio.h", " printf fprintf sprintf snprintf vprintf vfprintf vsnprintf scanf fscanf "
-                "sscanf puts fputs fputc putchar putc getchar getc fgetc fgets fopen fclose "
-                "fread fwrite fflush fseek ftell rewind perror remove rename getline popen "
-                "pclose fdopen fileno asprintf dprintf ungetc feof ferror setvbuf tmpfile "
-                "FILE stdin stdout stderr EOF BUFSIZ SEEK_SET SEEK_CUR SEEK_END "},
-    {"stdlib.h", " malloc calloc realloc free exit abort atexit atoi atol atof strtol strtoul "
-                 "strtod strtoll strtoull rand srand qsort bsearch abs labs llabs getenv "
-                 "setenv system EXIT_SUCCESS EXIT_FAILURE RAND_MAX aligned_alloc random "
-                 "srandom drand48 mkstemp realpath "},
-    {"string.h", " strlen strcpy strncpy strcat strncat strcmp strncmp strchr strrchr strstr "
-                 "strtok strtok_r strdup strndup memcpy memmove memset memcmp memchr strerror "
-                 "strspn strcspn strpbrk strcoll stpcpy memmem "},
-    {"math.h", " sin cos tan asin acos atan atan2 sinh cosh tanh exp exp2 log log2 log10 log1p "
-               "expm1 pow sqrt cbrt hypot fabs floor ceil round lround trunc fmod fmin fmax "
-               "erf lgamma tgamma isnan isinf isfinite NAN INFINITY HUGE_VAL M_PI M_E sqrtf "
-               "sinf cosf powf fabsf floorf ceilf ldexp frexp modf copysign nearbyint rint "},
-    {"ctype.h", " isalpha isdigit isalnum isspace isupper islower ispunct isprint isxdigit "
-                "toupper tolower iscntrl isgraph "},
-    {"stdint.h", " int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t intptr_t "
-                 "uintptr_t intmax_t uintmax_t INT32_MAX INT64_MAX UINT32_MAX UINT64_MAX "
-                 "INT32_MIN INT64_MIN SIZE_MAX UINT32_C UINT64_C INT64_C UINT8_MAX UINT16_MAX INT16_MAX INT8_MAX "},
+    {"stdio.h",
+     " printf fprintf sprintf snprintf vprintf vfprintf vsnprintf scanf fscanf "
+     "sscanf puts fputs fputc putchar putc getchar getc fgetc fgets fopen fclose "
+     "fread fwrite fflush fseek ftell rewind perror remove rename getline popen "
+     "pclose fdopen fileno asprintf dprintf ungetc feof ferror setvbuf tmpfile "
+     "FILE stdin stdout stderr EOF BUFSIZ SEEK_SET SEEK_CUR SEEK_END "},
+    {"stdlib.h",
+     " malloc calloc realloc free exit abort atexit atoi atol atof strtol strtoul "
+     "strtod strtoll strtoull rand srand qsort bsearch abs labs llabs getenv "
+     "setenv system EXIT_SUCCESS EXIT_FAILURE RAND_MAX aligned_alloc random "
+     "srandom drand48 mkstemp realpath "},
+    {"string.h",
+     " strlen strcpy strncpy strcat strncat strcmp strncmp strchr strrchr strstr "
+     "strtok strtok_r strdup strndup memcpy memmove memset memcmp memchr strerror "
+     "strspn strcspn strpbrk strcoll stpcpy memmem "},
+    {"math.h",
+     " sin cos tan asin acos atan atan2 sinh cosh tanh exp exp2 log log2 log10 log1p "
+     "expm1 pow sqrt cbrt hypot fabs floor ceil round lround trunc fmod fmin fmax "
+     "erf lgamma tgamma isnan isinf isfinite NAN INFINITY HUGE_VAL M_PI M_E sqrtf "
+     "sinf cosf powf fabsf floorf ceilf ldexp frexp modf copysign nearbyint rint "},
+    {"ctype.h",
+     " isalpha isdigit isalnum isspace isupper islower ispunct isprint isxdigit "
+     "toupper tolower iscntrl isgraph "},
+    {"stdint.h",
+     " int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t intptr_t "
+     "uintptr_t intmax_t uintmax_t INT32_MAX INT64_MAX UINT32_MAX UINT64_MAX "
+     "INT32_MIN INT64_MIN SIZE_MAX UINT32_C UINT64_C INT64_C UINT8_MAX UINT16_MAX "
+     "INT16_MAX INT8_MAX "},
     {"stddef.h", " size_t ptrdiff_t NULL offsetof wchar_t "},
     {"stdbool.h", " bool true false "},
     {"assert.h", " assert static_assert "},
     {"errno.h", " errno ENOENT EINVAL ENOMEM EAGAIN EINTR EEXIST "},
-    {"limits.h", " INT_MAX INT_MIN UINT_MAX LONG_MAX LONG_MIN ULONG_MAX CHAR_BIT CHAR_MAX "
-                 "SHRT_MAX LLONG_MAX PATH_MAX "},
+    {"limits.h",
+     " INT_MAX INT_MIN UINT_MAX LONG_MAX LONG_MIN ULONG_MAX CHAR_BIT CHAR_MAX "
+     "SHRT_MAX LLONG_MAX PATH_MAX "},
     {"float.h", " DBL_MAX DBL_MIN DBL_EPSILON FLT_MAX FLT_MIN FLT_EPSILON "},
     {"time.h", " time clock difftime mktime strftime localtime gmtime time_t struct_tm "
                "clock_gettime nanosleep CLOCKS_PER_SEC CLOCK_MONOTONIC "},
-    {"unistd.h", " read write close sleep usleep fork getpid getcwd access unlink isatty pipe "
-                 "dup dup2 execvp ssize_t lseek "},
+    {"unistd.h",
+     " read write close sleep usleep fork getpid getcwd access unlink isatty pipe "
+     "dup dup2 execvp ssize_t lseek "},
     {"inttypes.h", " PRId64 PRIu64 PRId32 PRIu32 PRIx64 "},
     {"pthread.h", " pthread_create pthread_join pthread_mutex_lock pthread_mutex_unlock "
                   "pthread_t pthread_mutex_t "},
@@ -118,9 +127,10 @@ static void consider_library(struct nearest *nearest)
 }
 
 static const char *const keywords[] = {
-    "int",    "char",   "float",  "double", "return", "struct", "typedef", "unsigned",
-    "signed", "static", "const",  "sizeof", "switch", "while",  "continue", "break",
-    "union",  "extern", "default", "void",  "short",  "volatile", "inline", "register"};
+    "int",     "char",     "float",    "double",   "return", "struct",
+    "typedef", "unsigned", "signed",   "static",   "const",  "sizeof",
+    "switch",  "while",    "continue", "break",    "union",  "extern",
+    "default", "void",     "short",    "volatile", "inline", "register"};
 
 static void find_nearest(struct draft *draft, struct nearest *nearest)
 {
@@ -170,10 +180,10 @@ void suggest(struct draft *draft, struct diagnostic *diagnostic)
     const struct definition *stale = graph_current(draft->analysis->graph, name);
     if (stale && stale->is_stale) {
         free(diagnostic->message);
-        diagnostic->message =
-            must_format("'%s' (In[%u]) depends on an earlier version of something that was "
-                        "redefined; define it again",
-                        name, stale->cell);
+        diagnostic->message = must_format(
+            "'%s' (In[%u]) depends on an earlier version of something that was "
+            "redefined; define it again",
+            name, stale->cell);
         return;
     }
     const char *header = header_of(name);

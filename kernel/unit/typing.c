@@ -28,8 +28,8 @@ char *take_string(CXString string)
 
 bool typing_is_unnamed(CXCursor declaration)
 {
-    CLEANUP(freep) char *spelling =
-        take_string(clang_getTypeSpelling(clang_getCursorType(declaration)));
+    CLEANUP(freep)
+    char *spelling = take_string(clang_getTypeSpelling(clang_getCursorType(declaration)));
     return strstr(spelling, "(unnamed") || strstr(spelling, "(anonymous");
 }
 
@@ -185,25 +185,38 @@ char *typing_spelling(const struct typing *typing, CXType type)
     return better;
 }
 
-/* ---- entries ------------------------------------------------------------------------ */
+/* ---- entries ------------------------------------------------------------------------
+ */
 
 static const struct {
     enum CXTypeKind from;
     enum type_kind to;
 } basic_kinds[] = {
-    {CXType_Void, TYPE_VOID},           {CXType_Bool, TYPE_BOOL},
-    {CXType_Char_S, TYPE_CHAR},         {CXType_Char_U, TYPE_CHAR},
-    {CXType_SChar, TYPE_SCHAR},         {CXType_UChar, TYPE_UCHAR},
-    {CXType_Short, TYPE_SHORT},         {CXType_UShort, TYPE_USHORT},
-    {CXType_Int, TYPE_INT},             {CXType_UInt, TYPE_UINT},
-    {CXType_Long, TYPE_LONG},           {CXType_ULong, TYPE_ULONG},
-    {CXType_LongLong, TYPE_LLONG},      {CXType_ULongLong, TYPE_ULLONG},
-    {CXType_Int128, TYPE_INT128},       {CXType_UInt128, TYPE_UINT128},
-    {CXType_Float, TYPE_FLOAT},         {CXType_Double, TYPE_DOUBLE},
+    {CXType_Void, TYPE_VOID},
+    {CXType_Bool, TYPE_BOOL},
+    {CXType_Char_S, TYPE_CHAR},
+    {CXType_Char_U, TYPE_CHAR},
+    {CXType_SChar, TYPE_SCHAR},
+    {CXType_UChar, TYPE_UCHAR},
+    {CXType_Short, TYPE_SHORT},
+    {CXType_UShort, TYPE_USHORT},
+    {CXType_Int, TYPE_INT},
+    {CXType_UInt, TYPE_UINT},
+    {CXType_Long, TYPE_LONG},
+    {CXType_ULong, TYPE_ULONG},
+    {CXType_LongLong, TYPE_LLONG},
+    {CXType_ULongLong, TYPE_ULLONG},
+    {CXType_Int128, TYPE_INT128},
+    {CXType_UInt128, TYPE_UINT128},
+    {CXType_Float, TYPE_FLOAT},
+    {CXType_Double, TYPE_DOUBLE},
     {CXType_LongDouble, TYPE_LDOUBLE},
-    {CXType_Enum, TYPE_ENUM},           {CXType_Pointer, TYPE_POINTER},
-    {CXType_ConstantArray, TYPE_ARRAY}, {CXType_IncompleteArray, TYPE_ARRAY},
-    {CXType_FunctionProto, TYPE_FUNCTION}, {CXType_FunctionNoProto, TYPE_FUNCTION},
+    {CXType_Enum, TYPE_ENUM},
+    {CXType_Pointer, TYPE_POINTER},
+    {CXType_ConstantArray, TYPE_ARRAY},
+    {CXType_IncompleteArray, TYPE_ARRAY},
+    {CXType_FunctionProto, TYPE_FUNCTION},
+    {CXType_FunctionNoProto, TYPE_FUNCTION},
 };
 
 static enum type_kind kind_of(CXType canonical)

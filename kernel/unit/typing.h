@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * libclang's types as entries of a `struct types`. Equal types get one entry; a record is
- * identified by its name and by the session definition it comes from, so that two versions
- * of a struct are two types. Sizes are not asked of libclang. */
+ * identified by its name and by the session definition it comes from, so that two
+ * versions of a struct are two types. Sizes are not asked of libclang. */
 #ifndef ACHAR_UNIT_TYPING_H
 #define ACHAR_UNIT_TYPING_H
 

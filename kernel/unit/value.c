@@ -5,14 +5,16 @@
 
 void value_copy(struct buffer *out, const char *to, const char *from)
 {
-    buffer_format(out,
-                  "{ const char *achar_from = (const char *)&%s; char *achar_to = (char *)&%s; "
-                  "unsigned long achar_at; for (achar_at = 0; achar_at < sizeof(%s); "
-                  "achar_at++) achar_to[achar_at] = achar_from[achar_at]; }\n",
-                  from, to, from);
+    buffer_format(
+        out,
+        "{ const char *achar_from = (const char *)&%s; char *achar_to = (char *)&%s; "
+        "unsigned long achar_at; for (achar_at = 0; achar_at < sizeof(%s); "
+        "achar_at++) achar_to[achar_at] = achar_from[achar_at]; }\n",
+        from, to, from);
 }
 
-static enum CXChildVisitResult descend(CXCursor cursor, CXCursor parent, CXClientData data)
+static enum CXChildVisitResult descend(CXCursor cursor, CXCursor parent,
+                                       CXClientData data)
 {
     CXCursor *ret = data;
     *ret = cursor;
@@ -98,8 +100,8 @@ bool value_describe(struct draft *draft, struct value *ret)
     return true;
 }
 
-void value_assign(struct buffer *out, const struct value *value, const struct piece *piece,
-                  const char *to)
+void value_assign(struct buffer *out, const struct value *value,
+                  const struct piece *piece, const char *to)
 {
     switch (value->kind) {
     case VALUE_NONE:
@@ -111,18 +113,20 @@ void value_assign(struct buffer *out, const struct value *value, const struct pi
                       piece->cell, piece->text);
         break;
     case VALUE_RECORD:
-        buffer_format(out, "{ __typeof__(%s) achar_result = (\n#line %u \"In[%u]\"\n%s\n);\n",
+        buffer_format(out,
+                      "{ __typeof__(%s) achar_result = (\n#line %u \"In[%u]\"\n%s\n);\n",
                       value->type_text, piece->line, piece->cell, piece->text);
         value_copy(out, to, "achar_result");
         buffer_add_string(out, "}\n");
         break;
     case VALUE_ARRAY:
-        buffer_format(out,
-                      "{ const char *achar_from = (const char *)(\n#line %u \"In[%u]\"\n%s\n); "
-                      "char *achar_to = (char *)&%s; unsigned long achar_at; for (achar_at = 0; "
-                      "achar_at < sizeof(%s); achar_at++) achar_to[achar_at] = "
-                      "achar_from[achar_at]; }\n",
-                      piece->line, piece->cell, piece->text, to, to);
+        buffer_format(
+            out,
+            "{ const char *achar_from = (const char *)(\n#line %u \"In[%u]\"\n%s\n); "
+            "char *achar_to = (char *)&%s; unsigned long achar_at; for (achar_at = 0; "
+            "achar_at < sizeof(%s); achar_at++) achar_to[achar_at] = "
+            "achar_from[achar_at]; }\n",
+            piece->line, piece->cell, piece->text, to, to);
         break;
     }
 }

@@ -21,8 +21,8 @@ struct value {
 
 /* False when it has no value that can be kept: a diagnostic says why. */
 bool value_describe(struct draft *draft, struct value *ret);
-void value_assign(struct buffer *out, const struct value *value, const struct piece *piece,
-                  const char *to);
+void value_assign(struct buffer *out, const struct value *value,
+                  const struct piece *piece, const char *to);
 /* Copies the bytes of the object `from` into the object `to`. */
 void value_copy(struct buffer *out, const char *to, const char *from);
 

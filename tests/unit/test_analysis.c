@@ -52,20 +52,25 @@ static const struct step steps[] = {
     {"static int count(void) { static int n = 1, *p = &n; return n++ + *p; } count",
      "function count, variable count__static_n_0, variable count__static_p_1",
      "int (*)(void)"},
-    {"int op(int i) { static void *l[] = { &&a, &&b }; goto *l[i]; a: return 1; b: return 2; }",
+    {"int op(int i) { static void *l[] = { &&a, &&b }; goto *l[i]; a: return 1; b: "
+     "return 2; }",
      "function op"},
     /* macros, headers */
-    {"#define SQ(x) ((x) * (x))\nint sq(int a) { return SQ(a); }", "macro SQ, function sq"},
+    {"#define SQ(x) ((x) * (x))\nint sq(int a) { return SQ(a); }",
+     "macro SQ, function sq"},
     {"#include <stdio.h>\n#include <math.h>\nFILE *log_file = stdout;\nprintf(\"%f\\n\", "
      "sqrt(2));\nfabs(-M_PI)",
      "include <stdio.h>, include <math.h>, variable log_file", "double"},
     {"#include <assert.h>\nvoid check(int v) { assert(v); }",
      "include <assert.h>, function check"},
     {"isnan(d) + isfinite(d)", "", "int"},
-    {"#define DEF(T, n) T n = 3; T get_##n(void) { return n; }\nDEF(int, alpha)\nget_alpha()",
+    {"#define DEF(T, n) T n = 3; T get_##n(void) { return n; }\nDEF(int, "
+     "alpha)\nget_alpha()",
      "macro DEF, variable alpha, function get_alpha", "int"},
-    {"#if 0\nint left_out;\n#else\nint taken = 1;\n#endif\ntaken", "variable taken", "int"},
-    {"#pragma pack(1)\nstruct packed { char c; int i; };\n#pragma pack()\nsizeof(struct packed)",
+    {"#if 0\nint left_out;\n#else\nint taken = 1;\n#endif\ntaken", "variable taken",
+     "int"},
+    {"#pragma pack(1)\nstruct packed { char c; int i; };\n#pragma pack()\nsizeof(struct "
+     "packed)",
      "type struct packed", "unsigned long"},
     {"typedef struct tree tree; struct tree { tree *l; }; tree leaf;",
      "type tree, type struct tree, variable leaf"},
@@ -78,24 +83,29 @@ static const struct step steps[] = {
     {"const char *where(void) { return __func__; }", "function where"},
     {"#ifdef _WIN32\n#include <winsock2.h>\n#else\n#include <unistd.h>\n#endif\ngetpid()",
      "include <unistd.h>", "__pid_t"},
-    {"enum later *unknown; int sized(void) {\n#define N 4\n static int a[N]; return a[0]; }",
+    {"enum later *unknown; int sized(void) {\n#define N 4\n static int a[N]; return "
+     "a[0]; }",
      NULL},
-    {"int inner(void) { enum { M = 2 }; static int a[M]; return a[1]; }", "function inner"},
-    {"struct pair { int a, b; } make(void) { struct pair p = { 1, 2 }; return p; } make()",
+    {"int inner(void) { enum { M = 2 }; static int a[M]; return a[1]; }",
+     "function inner"},
+    {"struct pair { int a, b; } make(void) { struct pair p = { 1, 2 }; return p; } "
+     "make()",
      "type struct pair, function make", "struct pair"},
     /* what libtcc must not compile */
     {"_Complex double c;", "variable c", NULL, NULL, true},
-    {"struct mixed { double m; long n; }; struct mixed mix(void) { struct mixed m = { 1, 2 }; "
+    {"struct mixed { double m; long n; }; struct mixed mix(void) { struct mixed m = { 1, "
+     "2 }; "
      "return m; }",
      "type struct mixed, function mix", NULL, NULL, true},
     {"mix().m", "", "double", NULL, true},
     /* redefinition */
     {"struct point { int x, y; };", ""}, /* the same: nothing is new */
-    {"double norm(struct point *p) { return p->x; } int other(void) { return norm(&origin); }",
+    {"double norm(struct point *p) { return p->x; } int other(void) { return "
+     "norm(&origin); }",
      "function norm, function other"},
     {"struct point { double x, y; };",
-     "type struct point, function norm, variable origin, variable po, function other", NULL,
-     "'origin' (In["},
+     "type struct point, function norm, variable origin, variable po, function other",
+     NULL, "'origin' (In["},
     {"origin", "!depends on an earlier version"},
     {"int norm(int k) { return k; }", "function norm"},
     {"double x = 1; f", "variable x, function f", "int (*)(int)"},
@@ -218,19 +228,23 @@ static void test_expression_mode(void)
     static const struct {
         const char *text;
         bool is_good;
-    } cases[] = {{"1 + 2", true}, {"1 + 2;", false}, {"int x;", false}, {"", false},
+    } cases[] = {{"1 + 2", true},
+                 {"1 + 2;", false},
+                 {"int x;", false},
+                 {"", false},
                  {"int x; x", false}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         CLEANUP(plan_freep) struct plan *plan = NULL;
         struct error err = {0};
         CHECK_OK(analysis_plan(analysis, 1, PLAN_EXPRESSION, cases[i].text,
-                               strlen(cases[i].text), &plan, &err), err);
+                               strlen(cases[i].text), &plan, &err),
+                 err);
         CHECK_INT(!plan->has_errors, cases[i].is_good);
     }
 }
 
-static const struct diagnostic *plan_diagnostic(struct analysis *analysis, const char *cell,
-                                                struct plan **plan)
+static const struct diagnostic *plan_diagnostic(struct analysis *analysis,
+                                                const char *cell, struct plan **plan)
 {
     struct error err = {0};
     CHECK_OK(analysis_plan(analysis, 7, PLAN_CELL, cell, strlen(cell), plan, &err), err);
@@ -265,8 +279,8 @@ static void check_completion(struct analysis *analysis, const char *marked,
                              const char *expected, const char *unexpected)
 {
     const char *bar = strchr(marked, '|');
-    CLEANUP(freep) char *text =
-        must_format("%.*s%s", (int)(bar - marked), marked, bar + 1);
+    CLEANUP(freep)
+    char *text = must_format("%.*s%s", (int)(bar - marked), marked, bar + 1);
     struct candidate *candidates = NULL;
     size_t start, end, n = 0;
     analysis_complete(analysis, text, strlen(text), (size_t)(bar - marked), &start, &end,
@@ -303,18 +317,22 @@ static void test_questions(void)
     check_completion(analysis, "prin|", "printf", NULL);
     check_completion(analysis, "struct no|", "node", NULL);
     check_completion(analysis, "whi|", "while", NULL);
-    check_completion(analysis, "int g(int alpha) {\n  int alphabet = 1;\n  return alp|\n}",
+    check_completion(analysis,
+                     "int g(int alpha) {\n  int alphabet = 1;\n  return alp|\n}",
                      "alphabet", NULL);
     static const struct {
         const char *text;
         size_t cursor;
         const char *part;
-    } asked[] = {{"counter_of", 4, "In[1], line 4"}, {"x + LIMIT", 6, "#define LIMIT 100"},
-                 {"struct node", 9, "struct node *next"}, {"printf(", 7, "printf"},
+    } asked[] = {{"counter_of", 4, "In[1], line 4"},
+                 {"x + LIMIT", 6, "#define LIMIT 100"},
+                 {"struct node", 9, "struct node *next"},
+                 {"printf(", 7, "printf"},
                  {"nodes", 1, "struct node[3]"}};
     for (size_t i = 0; i < sizeof(asked) / sizeof(*asked); i++) {
-        CLEANUP(freep) char *text = analysis_inspect(
-            analysis, asked[i].text, strlen(asked[i].text), asked[i].cursor, 0);
+        CLEANUP(freep)
+        char *text = analysis_inspect(analysis, asked[i].text, strlen(asked[i].text),
+                                      asked[i].cursor, 0);
         if (!CHECK(text && strstr(text, asked[i].part)))
             fprintf(stderr, "  %s: %s\n", asked[i].text, text ? text : "(null)");
     }
@@ -338,7 +356,8 @@ static void test_mutations(void)
         }
         CLEANUP(plan_freep) struct plan *plan = NULL;
         struct error err = {0};
-        int r = analysis_plan(analysis, round, PLAN_CELL, text, size - round % 2, &plan, &err);
+        int r = analysis_plan(analysis, round, PLAN_CELL, text, size - round % 2, &plan,
+                              &err);
         CHECK_OK(r, err);
     }
 }
