@@ -27,7 +27,8 @@ enum {
     ANALYSER_IS_COMPLETE, /* {s source, n s magic names} -> {s status, s indent} */
     ANALYSER_FLAGS,       /* {n s}: -I, -D, -isystem of %pkg, added to every later parse; no answer */
 
-    /* front -> session worker */
+    /* front -> session worker. SIGINT interrupts; sent with sigqueue() its value is the id of
+     * the request that it is for */
     WORKER_RUN = 48, /* {b plan, b object (empty: compile plan's text by libtcc), u run_flags}
                         -> {outcome}. OUTCOME_COMPILE and _LINK leave nothing behind */
     WORKER_LINK,     /* {s file or soname} -> {outcome} */

@@ -174,10 +174,12 @@ struct patience {
     bool is_over;
 };
 
-static void pass_interrupt(struct worker_client *client, struct patience *patience)
+/* The signal says which request it is for: it may come before the worker has read it. */
+static void pass_interrupt(struct worker_client *client, uint32_t id,
+                           struct patience *patience)
 {
     int64_t now = now_ms();
-    kill(client->process.pid, SIGINT);
+    sigqueue(client->process.pid, SIGINT, (union sigval){.sival_int = (int)id});
     patience->deadline = patience->deadline ? now + WORKER_MERCY_MS
                                             : now + WORKER_INTERRUPT_MS;
 }
@@ -203,7 +205,7 @@ static int wait_answer(struct worker_client *client, uint32_t id,
                                 {.fd = process->err, .events = POLLIN}};
         poll(fds, 4, (int)left);
         if (fds[1].revents && interrupt_take(client->interrupt))
-            pass_interrupt(client, patience);
+            pass_interrupt(client, id, patience);
         for (int which = 0; which < 2; which++)
             if (fds[2 + which].revents)
                 pump_once(client, which, events);

@@ -34,6 +34,7 @@ static struct {
     const void *base;
     void **diverted;      /* the place of a return address that leads to us, NULL: none */
     void *return_address; /* what was there */
+    volatile uint32_t request, interrupted_request; /* 0: none */
     volatile sig_atomic_t is_running, is_walking, is_faulting, is_interrupted;
     struct guard_report report; /* of what ended the cell */
 } guard;
@@ -151,8 +152,7 @@ static void set_interrupted(void)
     guard.report.kind = OUTCOME_INTERRUPTED;
     guard.report.status = SIGINT;
     snprintf(guard.report.name, sizeof(guard.report.name), "Interrupted");
-    snprintf(guard.report.message, sizeof(guard.report.message),
-             "interrupted");
+    snprintf(guard.report.message, sizeof(guard.report.message), "interrupted");
 }
 
 /* The library function that was interrupted has returned, but to here. */
@@ -200,6 +200,11 @@ static void on_interrupt(int signal_number, siginfo_t *info, void *context)
         signal(SIGINT, SIG_DFL);
         raise(SIGINT);
         return;
+    }
+    if (info->si_code == SI_QUEUE) {
+        guard.interrupted_request = (uint32_t)info->si_value.sival_int;
+        if (guard.interrupted_request != guard.request)
+            return;
     }
     guard.is_interrupted = 1;
     if (!guard.is_running)
@@ -356,9 +361,10 @@ bool guard_was_interrupted(void)
     return guard.is_interrupted;
 }
 
-void guard_clear_interrupt(void)
+void guard_begin(uint32_t id)
 {
-    guard.is_interrupted = 0;
+    guard.request = id;
+    guard.is_interrupted = guard.interrupted_request == id && id;
 }
 
 void guard_outcome(const struct guard_report *report, struct outcome *ret)

@@ -40,9 +40,11 @@ void guard_adopt(void);
 /* Runs the call. For main, a return is OUTCOME_EXIT with its status. */
 void guard_run(const struct guard_call *call, struct guard_report *ret);
 
-/* SIGINT since the last guard_clear_interrupt(): before a call is made, between steps. */
+/* A request begins. An interrupt whose signal carries the id of another request
+ * (sigqueue()) is not for it; one that came early for this one counts. */
+void guard_begin(uint32_t id);
+/* SIGINT since then: asked before a call is made, and between steps. */
 bool guard_was_interrupted(void);
-void guard_clear_interrupt(void);
 
 /* Owned outcome of a report. */
 void guard_outcome(const struct guard_report *report, struct outcome *ret);

@@ -87,7 +87,8 @@ static int wait_for_command(pid_t pid)
     }
 }
 
-/* The library's system() ignores SIGINT while it waits, so that a cell could not be stopped. */
+/* The library's system() ignores SIGINT while it waits, so that a cell could not be
+ * stopped. */
 static int replace_system(const char *command)
 {
     if (!command)

@@ -30,7 +30,7 @@ static int answer(struct engine *engine, struct channel *channel,
     for (size_t i = 0; i < request->n_fds; i++)
         close(request->fds[i]);
     dying_set(channel_fd(channel), WORKER_DYING, generation, id, "", 0);
-    guard_clear_interrupt();
+    guard_begin(id);
     if (serve_request(engine, request, &body, &refused) < 0) {
         buffer_clear(&body);
         pack_string(&body, refused.text);

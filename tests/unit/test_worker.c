@@ -319,6 +319,20 @@ static void test_interrupts(void)
     buffer_clear(&worker.out);
 }
 
+/* An interrupt that is faster than its request stops that; one for another is ignored. */
+static void test_early_interrupt(void)
+{
+    struct cell cell = {16, "void r__s(void) { for (;;); }", .run = "r__s",
+                        .interrupt_ms = -1};
+    CLEANUP(outcome_clear) struct outcome outcome = worker_run(&worker, &cell);
+    CHECK_INT(outcome.kind, OUTCOME_INTERRUPTED);
+    outcome_clear(&outcome);
+    sigqueue(worker.process.pid, SIGINT, (union sigval){.sival_int = (int)worker.id});
+    cell = (struct cell){17, "void r__s(void) { }", .run = "r__s"};
+    outcome = worker_run(&worker, &cell);
+    CHECK_INT(outcome.kind, OUTCOME_OK);
+}
+
 int main(void)
 {
     if (!worker_start(&worker))
@@ -331,6 +345,7 @@ int main(void)
     test_exit();
     test_faults();
     test_interrupts();
+    test_early_interrupt();
     worker_stop(&worker);
     return check_status();
 }
