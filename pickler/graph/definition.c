@@ -145,8 +145,8 @@ static void unpack_sites(struct unpack *in, struct definition *definition)
 
 int definition_unpack(struct unpack *in, struct definition **ret, struct error *err)
 {
-    CLEANUP(definition_freep) struct definition *definition =
-        must_alloc(sizeof(*definition));
+    CLEANUP(definition_freep)
+    struct definition *definition = must_alloc(sizeof(*definition));
     definition->id = unpack_u32(in);
     definition->kind = (enum definition_kind)unpack_max(in, DEFINITION_KIND_COUNT - 1);
     definition->name = unpack_string(in);
@@ -174,8 +174,8 @@ int definition_unpack(struct unpack *in, struct definition **ret, struct error *
 const char *definition_kind_name(enum definition_kind kind)
 {
     static const char *const names[] = {
-        [DEFINITION_INCLUDE] = "include", [DEFINITION_MACRO] = "macro",
-        [DEFINITION_PRAGMA] = "pragma",   [DEFINITION_TYPE] = "type",
+        [DEFINITION_INCLUDE] = "include",   [DEFINITION_MACRO] = "macro",
+        [DEFINITION_PRAGMA] = "pragma",     [DEFINITION_TYPE] = "type",
         [DEFINITION_VARIABLE] = "variable", [DEFINITION_FUNCTION] = "function",
         [DEFINITION_LINK] = "library",
     };

@@ -14,10 +14,10 @@
 #define DEFINITION_HASH_SIZE 32
 
 enum definition_kind {
-    DEFINITION_INCLUDE,  /* name "<math.h>" or "\"mine.h\""; source the directive's line */
-    DEFINITION_MACRO,    /* name; source "#define NAME(args) body" or "#undef NAME" */
-    DEFINITION_PRAGMA,   /* source the line */
-    DEFINITION_TYPE,     /* tag, enum or typedef */
+    DEFINITION_INCLUDE, /* name "<math.h>" or "\"mine.h\""; source the directive's line */
+    DEFINITION_MACRO,   /* name; source "#define NAME(args) body" or "#undef NAME" */
+    DEFINITION_PRAGMA,  /* source the line */
+    DEFINITION_TYPE,    /* tag, enum or typedef */
     DEFINITION_VARIABLE,
     DEFINITION_FUNCTION, /* source NULL: only declared so far */
     DEFINITION_LINK,     /* name: what the loader is asked to open, such as "libz.so.1" */
@@ -44,11 +44,11 @@ struct definition {
     /* What others need to use it: prototype, extern declaration; NULL: the source. */
     char *declaration;
     uint32_t cell, line, column; /* where the name stands */
-    uint32_t type;               /* variables and functions: type id of the session table */
-    bool needs_cc;               /* libtcc must not compile what touches it */
-    bool is_local_static;        /* a hoisted static local; name "f.n" is shown as such */
-    bool is_stale;               /* depends on something redefined and could not follow */
-    uint32_t *refs; /* ids it refers to, sorted, unique, without itself */
+    uint32_t type;        /* variables and functions: type id of the session table */
+    bool needs_cc;        /* libtcc must not compile what touches it */
+    bool is_local_static; /* a hoisted static local; name "f.n" is shown as such */
+    bool is_stale;        /* depends on something redefined and could not follow */
+    uint32_t *refs;       /* ids it refers to, sorted, unique, without itself */
     size_t n_refs;
     struct allocation_site *sites;
     size_t n_sites;
@@ -59,7 +59,8 @@ void definition_free(struct definition *definition);
 DEFINE_FREEP(struct definition, definition_free)
 
 void definition_add_name(struct definition *definition, const char *name);
-void definition_add_ref(struct definition *definition, uint32_t id); /* keeps them sorted */
+void definition_add_ref(struct definition *definition,
+                        uint32_t id); /* keeps them sorted */
 
 /* The hash is not packed: the reader computes it. */
 void definition_pack(const struct definition *definition, struct buffer *out);

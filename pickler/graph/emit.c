@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A definition sees the macros that were visible where it was written, and no others: what
- * it reaches is brought to that version, and a macro that is visible only because another
- * definition needed it is put away when the text mentions its name. */
+ * A definition sees the macros that were visible where it was written, and no others:
+ * what it reaches is brought to that version, and a macro that is visible only because
+ * another definition needed it is put away when the text mentions its name. */
 #include "pickler/graph/emit.h"
 
 #include <string.h>
@@ -21,7 +21,7 @@ struct emitter {
 /* What one text asks for. */
 struct scope {
     struct name_ids reach; /* macros that may be expanded in it, by name */
-    uint32_t *ids;      /* the same, direct ones first */
+    uint32_t *ids;         /* the same, direct ones first */
     size_t n_ids, ids_capacity;
     struct name_ids wanted; /* those that are */
     const struct definition **list;
@@ -151,7 +151,8 @@ static void want_all(struct emitter *emitter, struct scope *scope)
 }
 
 /* Everything that stands before `text`; NULL: all that `ids` reach. */
-static void prepare(struct emitter *emitter, const char *text, const uint32_t *ids, size_t n)
+static void prepare(struct emitter *emitter, const char *text, const uint32_t *ids,
+                    size_t n)
 {
     struct scope scope = {0};
     reach_all(emitter, &scope, ids, n);

@@ -11,7 +11,8 @@
 
 struct emitter;
 
-/* `find` yields a definition by id (graph_get() or a payload's array); out is borrowed. */
+/* `find` yields a definition by id (graph_get() or a payload's array); out is borrowed.
+ */
 struct emitter *emitter_new(const struct definition *(*find)(void *context, uint32_t id),
                             void *context, struct buffer *out) MUST_USE;
 void emitter_free(struct emitter *emitter);

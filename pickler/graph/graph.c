@@ -141,8 +141,8 @@ const struct definition *graph_current(const struct graph *graph, const char *na
 bool graph_forget(struct graph *graph, const char *name)
 {
     size_t size = strlen(name);
-    struct name_ids *names = name_ids_get(&graph->macros, name, size) ? &graph->macros
-                                                                 : &graph->names;
+    struct name_ids *names =
+        name_ids_get(&graph->macros, name, size) ? &graph->macros : &graph->names;
     uint32_t id = name_ids_get(names, name, size);
     if (!id)
         return false;
@@ -169,7 +169,8 @@ bool graph_is_current(const struct graph *graph, const struct definition *defini
         return true;
     const struct name_ids *names =
         definition->kind == DEFINITION_MACRO ? &graph->macros : &graph->names;
-    return name_ids_get(names, definition->name, strlen(definition->name)) == definition->id;
+    return name_ids_get(names, definition->name, strlen(definition->name)) ==
+           definition->id;
 }
 
 /* Calls of functions and uses of variables reach what the name means now. */

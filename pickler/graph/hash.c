@@ -7,8 +7,8 @@
 
 #include "pickler/base/lex.h"
 
-/* Tokens by their text, one a line, so that blanks, comments and line breaks do not count;
- * except for the end of a directive, which does. */
+/* Tokens by their text, one a line, so that blanks, comments and line breaks do not
+ * count; except for the end of a directive, which does. */
 static void add_tokens(struct buffer *out, const char *text)
 {
     struct lexer lexer = lexer_init(text, strlen(text));
@@ -21,7 +21,8 @@ static void add_tokens(struct buffer *out, const char *text)
     }
 }
 
-/* In a macro a blank before '(' or inside a stringified argument matters: the text counts. */
+/* In a macro a blank before '(' or inside a stringified argument matters: the text
+ * counts. */
 static void add_text(struct buffer *out, const struct definition *definition)
 {
     const char *text = definition->source ? definition->source : definition->declaration;

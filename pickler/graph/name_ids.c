@@ -13,7 +13,8 @@ static size_t hash_of(const char *name, size_t size)
     return (size_t)(hash ^ hash >> 29);
 }
 
-static struct name_slot *probe(const struct name_ids *names, const char *name, size_t size)
+static struct name_slot *probe(const struct name_ids *names, const char *name,
+                               size_t size)
 {
     size_t i = hash_of(name, size) & (names->n_slots - 1);
     for (;; i = (i + 1) & (names->n_slots - 1)) {

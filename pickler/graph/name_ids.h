@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 struct name_slot {
-    char *name; /* owned; NULL: free */
+    char *name;  /* owned; NULL: free */
     uint32_t id; /* 0: the name means nothing any more */
 };
 
@@ -18,7 +18,8 @@ struct name_ids {
 };
 
 void name_ids_clear(struct name_ids *names);
-uint32_t name_ids_get(const struct name_ids *names, const char *name, size_t size); /* 0: none */
+uint32_t name_ids_get(const struct name_ids *names, const char *name,
+                      size_t size); /* 0: none */
 void name_ids_set(struct name_ids *names, const char *name, uint32_t id);
 
 #endif

@@ -40,7 +40,7 @@ static void push(struct comparison *c, struct pair pair)
 }
 
 __attribute__((format(printf, 2, 3))) static bool differ(struct comparison *c,
-                                                          const char *format, ...)
+                                                         const char *format, ...)
 {
     if (!c->ret_why)
         return false;
@@ -57,16 +57,16 @@ __attribute__((format(printf, 2, 3))) static bool differ(struct comparison *c,
 }
 
 /* What a reader is told a type is: its spelling, or its kind where spellings agree. */
-static bool differ_whole(struct comparison *c, const struct pair *pair, const struct type *a,
-                         const struct type *b)
+static bool differ_whole(struct comparison *c, const struct pair *pair,
+                         const struct type *a, const struct type *b)
 {
     bool by_kind = strcmp(a->spelling, b->spelling) == 0;
     const char *a_name = by_kind ? type_kind_name(a->kind) : a->spelling;
     const char *b_name = by_kind ? type_kind_name(b->kind) : b->spelling;
     if (pair->record && pair->record->kind != TYPE_FUNCTION)
         return differ(c, "field '%s' of '%s' is '%s' here and '%s'",
-                      pair->record->fields[pair->field].name, pair->record->spelling, a_name,
-                      b_name);
+                      pair->record->fields[pair->field].name, pair->record->spelling,
+                      a_name, b_name);
     if (by_kind)
         return differ(c, "'%s' is '%s' here and '%s'", a->spelling, a_name, b_name);
     return differ(c, "the type is '%s' here and '%s'", a_name, b_name);
@@ -92,7 +92,8 @@ static bool same_field_names(struct comparison *c, const struct type *a,
         if (a_name && !has_field(b, a_name))
             return differ(c, "field '%s' of '%s' is missing", a_name, a->spelling);
         if (b_name && !has_field(a, b_name))
-            return differ(c, "'%s' has no field '%s' here, as it has", a->spelling, b_name);
+            return differ(c, "'%s' has no field '%s' here, as it has", a->spelling,
+                          b_name);
         return differ(c, "the fields of '%s' have another order", a->spelling);
     }
     return true;
@@ -182,16 +183,16 @@ static bool compare(struct comparison *c, uint32_t a_id, uint32_t b_id)
     return is_equal;
 }
 
-bool types_match(const struct types *a, uint32_t a_id, const struct types *b, uint32_t b_id,
-                 const char *there, char **ret_why)
+bool types_match(const struct types *a, uint32_t a_id, const struct types *b,
+                 uint32_t b_id, const char *there, char **ret_why)
 {
     struct comparison c = {.a = a, .b = b, .there = there, .ret_why = ret_why};
     c.tags_stand_for_all = true;
     return compare(&c, a_id, b_id);
 }
 
-bool types_equal(const struct types *a, uint32_t a_id, const struct types *b, uint32_t b_id,
-                 char **ret_why)
+bool types_equal(const struct types *a, uint32_t a_id, const struct types *b,
+                 uint32_t b_id, char **ret_why)
 {
     if (a == b && a_id == b_id)
         return true;

@@ -69,7 +69,8 @@ static void update(const struct types *types)
     if (types->n > index->capacity) {
         index->capacity = types->capacity;
         index->next = must_realloc(index->next, index->capacity, sizeof(*index->next));
-        index->hashes = must_realloc(index->hashes, index->capacity, sizeof(*index->hashes));
+        index->hashes =
+            must_realloc(index->hashes, index->capacity, sizeof(*index->hashes));
     }
     for (; index->n < types->n; index->n++) {
         const struct type *type = types->at[index->n];
@@ -87,8 +88,8 @@ uint32_t types_index_next(const struct types *types, enum type_kind kind,
         return 0;
     update(types);
     uint64_t hash = hash_of(kind, spelling);
-    uint32_t id = after ? index->next[after]
-                        : index->buckets[hash & (index->n_buckets - 1)];
+    uint32_t id =
+        after ? index->next[after] : index->buckets[hash & (index->n_buckets - 1)];
     for (; id; id = index->next[id])
         if (index->hashes[id] == hash && types->at[id]->kind == kind &&
             strcmp(types->at[id]->spelling, spelling) == 0)

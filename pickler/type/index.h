@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What a table of types remembers about itself: its entries by kind and spelling, and which
- * are flat. A cache: it is brought up to date by the lookups. */
+ * What a table of types remembers about itself: its entries by kind and spelling, and
+ * which are flat. A cache: it is brought up to date by the lookups. */
 #ifndef ACHAR_TYPE_INDEX_H
 #define ACHAR_TYPE_INDEX_H
 

@@ -64,7 +64,8 @@ static void emit_getter(const struct type *type, uint32_t symbol_id, struct buff
                   symbol_id, type->spelling);
     for (size_t i = 0; i < type->n_fields; i++)
         if (is_accessed(&type->fields[i]))
-            buffer_format(out, "    case %zu: return (long long)((achar_T *)object)->%s;\n", i,
+            buffer_format(out,
+                          "    case %zu: return (long long)((achar_T *)object)->%s;\n", i,
                           type->fields[i].name);
     buffer_add_string(out, "    }\n    return 0;\n}\n");
 }
@@ -80,9 +81,10 @@ static void emit_setter(const struct types *types, const struct type *type,
                   "{\n    typedef __typeof__(%s) achar_T;\n    switch (field) {\n",
                   symbol_id, spelling);
     for (size_t i = 0; i < type->n_fields; i++)
-        if (is_accessed(&type->fields[i]) && !types_get(types, type->fields[i].type)->is_const)
-            buffer_format(out, "    case %zu: ((achar_T *)object)->%s = value; return;\n", i,
-                          type->fields[i].name);
+        if (is_accessed(&type->fields[i]) &&
+            !types_get(types, type->fields[i].type)->is_const)
+            buffer_format(out, "    case %zu: ((achar_T *)object)->%s = value; return;\n",
+                          i, type->fields[i].name);
     buffer_add_string(out, "    }\n}\n");
 }
 
@@ -93,11 +95,12 @@ void layout_emit(const struct types *types, uint32_t id, uint32_t symbol_id,
     if (!has_layout(type))
         return;
     bool has_bits = false;
-    buffer_format(out,
-                  "void achar_layout_%u(unsigned long long *table)\n"
-                  "{\n    typedef __typeof__(%s) achar_T;\n"
-                  "    table[0] = sizeof(achar_T);\n    table[1] = __alignof__(achar_T);\n",
-                  symbol_id, type->spelling);
+    buffer_format(
+        out,
+        "void achar_layout_%u(unsigned long long *table)\n"
+        "{\n    typedef __typeof__(%s) achar_T;\n"
+        "    table[0] = sizeof(achar_T);\n    table[1] = __alignof__(achar_T);\n",
+        symbol_id, type->spelling);
     for (size_t i = 0; i < type->n_fields; i++) {
         has_bits |= is_accessed(&type->fields[i]);
         if (is_reached(&type->fields[i]))
@@ -213,12 +216,14 @@ static int check_table(const struct types *types, const struct type *type,
         uint64_t field_size = types_size(types, type->fields[i].type);
         is_good = offset <= size && field_size <= size - offset;
         if (!is_good)
-            return error_set(err, -EINVAL,
-                             "the layout of '%s' cannot be right: field '%s' ends behind it",
-                             type->spelling, type->fields[i].name);
+            return error_set(
+                err, -EINVAL,
+                "the layout of '%s' cannot be right: field '%s' ends behind it",
+                type->spelling, type->fields[i].name);
     }
     if (!is_good)
-        return error_set(err, -EINVAL, "the layout of '%s' cannot be right", type->spelling);
+        return error_set(err, -EINVAL, "the layout of '%s' cannot be right",
+                         type->spelling);
     return 0;
 }
 
@@ -243,7 +248,7 @@ int layout_read(struct types *types, uint32_t id, uint32_t symbol_id,
         return error_set(err, -ENOENT, "the layout of '%s' is missing", type->spelling);
     struct type_layout layout = {.is_known = true};
     if (needs_accessors(type)) {
-        layout.get_bits = (int64_t(*)(const void *, unsigned))find_symbol(
+        layout.get_bits = (int64_t (*)(const void *, unsigned))find_symbol(
             symbol, context, "get", symbol_id);
         layout.set_bits = (void (*)(void *, unsigned, int64_t))find_symbol(
             symbol, context, "set", symbol_id);
@@ -251,8 +256,8 @@ int layout_read(struct types *types, uint32_t id, uint32_t symbol_id,
             return error_set(err, -ENOENT, "the bit-fields of '%s' cannot be reached",
                              type->spelling);
     }
-    CLEANUP(freep) unsigned long long *table =
-        must_alloc((type->n_fields + 2) * sizeof(*table));
+    CLEANUP(freep)
+    unsigned long long *table = must_alloc((type->n_fields + 2) * sizeof(*table));
     fill(table);
     int result = check_table(types, type, table, err);
     if (result < 0)

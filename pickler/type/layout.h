@@ -4,8 +4,8 @@
  * uses it carries a generated function
  *
  *     void achar_layout_ID(unsigned long long *table);
- *     long long achar_get_ID(const void *object, unsigned field);          bit-fields only
- *     void achar_set_ID(void *object, unsigned field, long long value);
+ *     long long achar_get_ID(const void *object, unsigned field);          bit-fields
+ * only void achar_set_ID(void *object, unsigned field, long long value);
  *
  * that writes sizeof, alignof and one offsetof a field into `table`. */
 #ifndef ACHAR_TYPE_LAYOUT_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Tables of types as bytes. What is read may come from anywhere: every id, count, name and
- * nesting is checked before the table is touched by anything else. */
+ * Tables of types as bytes. What is read may come from anywhere: every id, count, name
+ * and nesting is checked before the table is touched by anything else. */
 #include <errno.h>
 #include <string.h>
 
@@ -16,7 +16,8 @@ static void pack_type(struct buffer *out, const struct type *type)
 {
     pack_u64(out, type->kind);
     pack_string(out, type->spelling);
-    pack_u64(out, (type->is_const ? IS_CONST : 0) | (type->is_incomplete ? IS_INCOMPLETE : 0) |
+    pack_u64(out, (type->is_const ? IS_CONST : 0) |
+                      (type->is_incomplete ? IS_INCOMPLETE : 0) |
                       (type->is_variadic ? IS_VARIADIC : 0));
     pack_u64(out, type->target);
     pack_u64(out, type->count);

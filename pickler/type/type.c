@@ -187,7 +187,8 @@ static bool find_flat(const struct types *types, uint32_t id)
     if (type->kind == TYPE_ARRAY)
         is_flat = type->target < types->n && find_flat(types, type->target);
     for (size_t i = 0; is_flat && type_is_record(type) && i < type->n_fields; i++)
-        is_flat = type->fields[i].type < types->n && find_flat(types, type->fields[i].type);
+        is_flat =
+            type->fields[i].type < types->n && find_flat(types, type->fields[i].type);
     *known = is_flat ? FLAT_YES : FLAT_NO;
     return is_flat;
 }

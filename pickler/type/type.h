@@ -33,14 +33,14 @@ enum type_kind {
     TYPE_FLOAT,
     TYPE_DOUBLE,
     TYPE_LDOUBLE,
-    TYPE_COMPLEX,  /* target: the element */
-    TYPE_ENUM,     /* target: the underlying integer */
-    TYPE_POINTER,  /* target: what it points to */
-    TYPE_ARRAY,    /* target: the element; count 0 and is_incomplete for [] */
+    TYPE_COMPLEX, /* target: the element */
+    TYPE_ENUM,    /* target: the underlying integer */
+    TYPE_POINTER, /* target: what it points to */
+    TYPE_ARRAY,   /* target: the element; count 0 and is_incomplete for [] */
     TYPE_STRUCT,
     TYPE_UNION,
     TYPE_FUNCTION, /* target: the result; fields: the parameters */
-    TYPE_OTHER,    /* anything that is shown and pickled by name only (vectors, VLAs, ...) */
+    TYPE_OTHER, /* anything that is shown and pickled by name only (vectors, VLAs, ...) */
     TYPE_KIND_COUNT
 };
 
@@ -60,24 +60,27 @@ struct type_enumerator {
 struct type_layout {
     bool is_known;
     uint64_t size, alignment;
-    uint64_t *offsets; /* one a field; of a bit-field: 0, it is reached by the accessors */
+    uint64_t
+        *offsets; /* one a field; of a bit-field: 0, it is reached by the accessors */
     int64_t (*get_bits)(const void *object, unsigned field);
     void (*set_bits)(void *object, unsigned field, int64_t value);
 };
 
 struct type {
     enum type_kind kind;
-    char *spelling; /* C text T such that __typeof__(T) names this type where it is visible */
+    char *spelling; /* C text T such that __typeof__(T) names this type where it is
+                       visible */
     bool is_const;
-    bool is_incomplete; /* a tag without a body, an array without a length */
-    bool is_variadic;   /* functions */
-    uint32_t target;    /* type id */
-    uint64_t count;     /* array length */
+    bool is_incomplete;        /* a tag without a body, an array without a length */
+    bool is_variadic;          /* functions */
+    uint32_t target;           /* type id */
+    uint64_t count;            /* array length */
     struct type_field *fields; /* anonymous members are flattened into their parent */
     size_t n_fields;
     struct type_enumerator *enumerators;
     size_t n_enumerators;
-    uint32_t definition; /* id of the session definition of a record or enum; 0: a header's */
+    uint32_t
+        definition; /* id of the session definition of a record or enum; 0: a header's */
     struct type_layout layout;
 };
 
@@ -87,13 +90,14 @@ struct types {
     struct types_index *index; /* what lookups have remembered; owned, filled on demand */
 };
 
-#define TYPES_MAX 1000000 /* entries a table may have; readers refuse more */
+#define TYPES_MAX 1000000    /* entries a table may have; readers refuse more */
 #define TYPES_DEPTH_MAX 1000 /* records and arrays inside each other, for readers */
 #define TYPE_BITS_MAX 128    /* width of a bit-field, for readers */
 
 void types_init(struct types *types);
 void types_clear(struct types *types);
-const struct type *types_get(const struct types *types, uint32_t id); /* never NULL: void */
+const struct type *types_get(const struct types *types,
+                             uint32_t id); /* never NULL: void */
 /* To complete an entry: its kind and spelling stay. */
 struct type *types_edit(struct types *types, uint32_t id);
 
@@ -116,13 +120,14 @@ bool types_find_next(const struct types *types, enum type_kind kind, const char 
 
 /* True when both describe the same C type; *ret_why (if not NULL) gets an owned text that
  * names the first difference, such as "field 'x' is 'int' here and 'long' there". */
-bool types_equal(const struct types *a, uint32_t a_id, const struct types *b, uint32_t b_id,
-                 char **ret_why);
+bool types_equal(const struct types *a, uint32_t a_id, const struct types *b,
+                 uint32_t b_id, char **ret_why);
 
-/* The same, but in `b` a tag without a body and a function without parameters stand for any
- * record or function with that spelling; `there` is what `b` is called ("in the data"). */
-bool types_match(const struct types *a, uint32_t a_id, const struct types *b, uint32_t b_id,
-                 const char *there, char **ret_why);
+/* The same, but in `b` a tag without a body and a function without parameters stand for
+ * any record or function with that spelling; `there` is what `b` is called ("in the
+ * data"). */
+bool types_match(const struct types *a, uint32_t a_id, const struct types *b,
+                 uint32_t b_id, const char *there, char **ret_why);
 
 /* Writes entries [from, n) of the table; reading appends them at the same ids, so the
  * reader must hold exactly `from` entries. -EBADMSG when the bytes are not a table. */
@@ -130,8 +135,8 @@ void types_pack(const struct types *types, size_t from, struct buffer *out);
 int types_unpack(struct types *types, struct unpack *in, struct error *err) MUST_USE;
 
 const char *type_kind_name(enum type_kind kind); /* "int", "struct", "pointer", ... */
-bool type_is_record(const struct type *type);  /* struct or union */
-bool type_is_integer(const struct type *type); /* enums and bool too */
+bool type_is_record(const struct type *type);    /* struct or union */
+bool type_is_integer(const struct type *type);   /* enums and bool too */
 bool type_is_scalar(const struct type *type);
 
 /* Bytes of an object of this type on this machine; 0 when unknown. Scalars, pointers and

@@ -38,7 +38,8 @@ struct block_page *blocks_page(struct blocks *blocks, uint64_t key)
     uint64_t *number = map_at(&blocks->page_numbers, key, &is_new);
     if (is_new) {
         *number = blocks->n_pages++;
-        chunks_reserve(&blocks->pages, *number, sizeof(struct block_page), PAGES_PER_CHUNK);
+        chunks_reserve(&blocks->pages, *number, sizeof(struct block_page),
+                       PAGES_PER_CHUNK);
     }
     struct block_page *chunk =
         (struct block_page *)(void *)blocks->pages.at[*number / PAGES_PER_CHUNK];

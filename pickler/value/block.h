@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The blocks of a value graph, numbered from 0, roots first. The same table serves dump and
- * load; dump also finds a block's number by its address. */
+ * The blocks of a value graph, numbered from 0, roots first. The same table serves dump
+ * and load; dump also finds a block's number by its address. */
 #ifndef ACHAR_VALUE_BLOCK_H
 #define ACHAR_VALUE_BLOCK_H
 
@@ -43,12 +43,13 @@ struct block_extra {
 
 #define BLOCKS_PER_CHUNK ((size_t)1 << 18)
 
-#define PAGE_BITS 12 /* block starts are looked up a page of memory at a time ... */
+#define PAGE_BITS 12   /* block starts are looked up a page of memory at a time ... */
 #define PAGE_SLOTS 256 /* ... in steps of 16 bytes */
 #define PAGES_PER_CHUNK ((size_t)1 << 11)
 
 struct block_page {
-    uint32_t slots[PAGE_SLOTS]; /* block number plus one, by (address >> 4) % PAGE_SLOTS */
+    uint32_t
+        slots[PAGE_SLOTS]; /* block number plus one, by (address >> 4) % PAGE_SLOTS */
 };
 
 struct blocks {
@@ -97,8 +98,8 @@ struct block_extra *blocks_extend(struct blocks *blocks, struct block *block);
 /* The page is made when it is missing. */
 struct block_page *blocks_page(struct blocks *blocks, uint64_t key);
 
-/* The place of the number plus one of the block that starts here; 0: none. Valid until the
- * next call. */
+/* The place of the number plus one of the block that starts here; 0: none. Valid until
+ * the next call. */
 static inline uint32_t *blocks_slot(struct blocks *blocks, const char *start)
 {
     uint64_t address = (uintptr_t)start;

@@ -6,8 +6,9 @@
 #include <sys/mman.h>
 
 #define HUGE_PAGE ((uintptr_t)2 << 20)
-#define FIRST_ROOM 16    /* elements */
-#define SMALL_SHARE 4    /* the first chunk grows to 1 / SMALL_SHARE of a chunk, then is one */
+#define FIRST_ROOM 16 /* elements */
+#define SMALL_SHARE                                                                      \
+    4 /* the first chunk grows to 1 / SMALL_SHARE of a chunk, then is one */
 
 /* Not by malloc(): it may be the one whose blocks are being walked. */
 static char *map_chunk(size_t size)

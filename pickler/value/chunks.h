@@ -17,8 +17,8 @@ struct chunks {
     bool is_first_big; /* the first chunk has its full size */
 };
 
-/* Makes room for element `index`, where all before it have room. `per_chunk` is a power of
- * two, and per_chunk * size a multiple of 2 MiB. */
+/* Makes room for element `index`, where all before it have room. `per_chunk` is a power
+ * of two, and per_chunk * size a multiple of 2 MiB. */
 void chunks_reserve(struct chunks *chunks, size_t index, size_t size, size_t per_chunk);
 void chunks_clear(struct chunks *chunks, size_t size, size_t per_chunk);
 

@@ -6,15 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "pickler/value/scalar.h"
-
 #define STOP_INTERVAL 65536 /* blocks between two questions whether to stop */
 
-/* Room for `size` more bytes at dump->at. */
-static void ensure(struct dump *dump, size_t size)
+void dump_grow(struct dump *dump, size_t size)
 {
-    if ((size_t)(dump->limit - dump->at) >= size)
-        return;
     struct buffer *out = &dump->out;
     out->size = (size_t)(dump->at - (uint8_t *)out->data);
     buffer_reserve(out, size + out->size / 2);
@@ -22,17 +17,11 @@ static void ensure(struct dump *dump, size_t size)
     dump->limit = (uint8_t *)out->data + out->capacity - 1;
 }
 
-static void put(struct dump *dump, uint64_t value)
-{
-    ensure(dump, VARINT_MAX);
-    dump->at = put_varint(dump->at, value);
-}
-
 static void put_string(struct dump *dump, const char *text)
 {
     size_t size = strlen(text);
-    put(dump, size + 1);
-    ensure(dump, size);
+    dump_put(dump, size + 1);
+    dump_ensure(dump, size);
     memcpy(dump->at, text, size);
     dump->at += size;
 }
@@ -52,13 +41,12 @@ static uint32_t type_id(struct dump *dump, uint32_t type)
 static void put_path(struct dump *dump, const struct block *block, uint64_t offset)
 {
     struct value_path path;
-    bool is_found =
-        path_find(dump->world->types, &dump->blocks, block, offset, &path);
+    bool is_found = path_find(dump->world->types, &dump->blocks, block, offset, &path);
     assert(is_found);
-    put(dump, path.n);
+    dump_put(dump, path.n);
     for (size_t i = 0; i < path.n; i++)
-        put(dump, path.steps[i]);
-    put(dump, path.rest);
+        dump_put(dump, path.steps[i]);
+    dump_put(dump, path.rest);
 }
 
 static int stream_number(const char *start)
@@ -70,16 +58,16 @@ static void put_block(struct dump *dump, const struct block *block)
 {
     enum block_kind kind = block_kind(&dump->blocks, block);
     const struct block_extra *extra = block_extra(&dump->blocks, block);
-    put(dump, kind);
+    dump_put(dump, kind);
     if (kind == BLOCK_STREAM)
-        put(dump, (uint64_t)stream_number(block->start));
+        dump_put(dump, (uint64_t)stream_number(block->start));
     else if (kind != BLOCK_HEAP)
         put_string(dump, extra->name);
     if (kind == BLOCK_HEAP || kind == BLOCK_VARIABLE) {
-        put(dump, type_id(dump, block->program->type));
-        put(dump, block->count);
+        dump_put(dump, type_id(dump, block->program->type));
+        dump_put(dump, block->count);
         if (block->program->has_tail && block->count == 1)
-            put(dump, block_tail(&dump->blocks, block));
+            dump_put(dump, block_tail(&dump->blocks, block));
     }
 }
 
@@ -90,10 +78,10 @@ static void put_new(struct dump *dump, const struct target *target)
     bool is_same = !block->extra && block->program == current->program &&
                    block->count == current->count && !block->program->has_tail;
     if (is_same && !target->offset) {
-        put(dump, CODE_NEW_SAME);
+        dump_put(dump, CODE_NEW_SAME);
         return;
     }
-    put(dump, target->offset ? CODE_NEW_PATH : CODE_NEW);
+    dump_put(dump, target->offset ? CODE_NEW_PATH : CODE_NEW);
     put_block(dump, block);
     if (target->offset)
         put_path(dump, block, target->offset);
@@ -102,7 +90,7 @@ static void put_new(struct dump *dump, const struct target *target)
 static void put_ref(struct dump *dump, uint32_t id, uint64_t offset)
 {
     uint64_t distance = zigzag((int64_t)dump->current - (int64_t)id);
-    put(dump, CODE_FIRST_REF + distance * 2 + (offset != 0));
+    dump_put(dump, CODE_FIRST_REF + distance * 2 + (offset != 0));
     if (offset)
         put_path(dump, block_at(&dump->blocks, id), offset);
 }
@@ -114,15 +102,15 @@ static void write_new_pointer(struct dump *dump, const struct op *op, const char
     struct value_path path;
     if (!dump_resolve(dump, pointer, op, offset, &target) || dump->needs_types ||
         dump->is_collecting) {
-        put(dump, CODE_NULL);
+        dump_put(dump, CODE_NULL);
         return;
     }
     const struct block *block = block_at(&dump->blocks, target.id);
-    if (target.offset && !path_find(dump->world->types, &dump->blocks, block, target.offset,
-                                    &path)) {
+    if (target.offset &&
+        !path_find(dump->world->types, &dump->blocks, block, target.offset, &path)) {
         dump_block(dump, dump->current, offset,
                    must_strdup("points too deep into an object"), NULL);
-        put(dump, CODE_NULL);
+        dump_put(dump, CODE_NULL);
         return;
     }
     if (target.is_new)
@@ -132,13 +120,12 @@ static void write_new_pointer(struct dump *dump, const struct op *op, const char
 }
 
 /* Most pointers are NULL, new, or lead to the start of a block that is known. */
-static void write_pointer(struct dump *dump, const struct op *op, const char *at,
-                          uint64_t offset)
+void dump_pointer(struct dump *dump, const struct op *op, const char *at, uint64_t offset)
 {
     const char *pointer;
     memcpy(&pointer, at, sizeof(pointer));
     if (!pointer) {
-        ensure(dump, 1);
+        dump_ensure(dump, 1);
         *dump->at++ = CODE_NULL;
         return;
     }
@@ -155,196 +142,6 @@ static void write_pointer(struct dump *dump, const struct op *op, const char *at
         put_ref(dump, known - 1, 0);
 }
 
-static bool is_zero_line(const uint8_t *line)
-{
-    uint64_t words[BULK_LINE / 8], any = 0;
-    memcpy(words, line, BULK_LINE);
-    if (words[0])
-        return false;
-    for (int i = 1; i < BULK_LINE / 8; i++)
-        any |= words[i];
-    return !any;
-}
-
-/* Bytes from `at` to the next run of zeros that is worth it, and the length of that. */
-static void find_zeros(const uint8_t *at, uint64_t size, uint64_t *ret_data,
-                       uint64_t *ret_zeros)
-{
-    uint64_t start = 0, lines = 0, offset = 0;
-    for (; offset + BULK_LINE <= size; offset += BULK_LINE) {
-        if (is_zero_line(at + offset)) {
-            if (!lines++)
-                start = offset;
-        } else if (lines >= BULK_ZERO_LINES) {
-            break;
-        } else {
-            lines = 0;
-        }
-    }
-    bool is_found = lines >= BULK_ZERO_LINES;
-    *ret_data = is_found ? start : size;
-    *ret_zeros = is_found ? lines * BULK_LINE : 0;
-}
-
-static void write_runs(struct dump *dump, const struct program *program, const char *from,
-                       uint64_t size)
-{
-    const uint8_t *at = (const uint8_t *)from;
-    while (size) {
-        uint64_t data, zeros;
-        find_zeros(at, size, &data, &zeros);
-        put(dump, data);
-        ensure(dump, data);
-        copy_units(dump->at, at, data, program->width);
-        dump->at += data;
-        at += data + zeros;
-        size -= data + zeros;
-        if (size || zeros)
-            put(dump, zeros);
-    }
-}
-
-static void write_bulk(struct dump *dump, const struct program *program, uint64_t count,
-                       const char *from)
-{
-    if (count >= BULK_MIN) {
-        write_runs(dump, program, from, count * program->width);
-        return;
-    }
-    ensure(dump, count * (VARINT_MAX + 16));
-    unsigned width = program->width;
-    if (!program->is_integer || width == 1) {
-        copy_units(dump->at, from, count * width, width);
-        dump->at += count * width;
-        return;
-    }
-    for (uint64_t i = 0; i < count; i++, from += width)
-        dump->at = put_varint(dump->at, program->is_signed
-                                            ? zigzag(load_signed(from, width))
-                                            : load_unsigned(from, width));
-}
-
-static bool is_null(const struct op *op, const char *at)
-{
-    for (uint64_t i = 0; i < op->count; i++)
-        if (at[i] & op->mask[i])
-            return false;
-    return true;
-}
-
-/* A union whose members hold no pointers is what its bytes are; zero is always zero. */
-static void write_bytes(struct dump *dump, const struct op *op, const char *at,
-                        uint64_t offset)
-{
-    if (is_null(op, at)) {
-        put(dump, 0);
-        return;
-    }
-    if (op->has_pointers) {
-        dump_block(dump, dump->current, offset,
-                   must_format("is a union of '%s' with pointers, and nothing tells which "
-                               "member counts",
-                               op->record->spelling),
-                   must_strdup("use a struct, or set the union to zero before it travels"));
-        put(dump, 0);
-        return;
-    }
-    put(dump, op->count);
-    ensure(dump, op->count);
-    for (uint64_t i = 0; i < op->count; i++)
-        *dump->at++ = (uint8_t)at[i] & op->mask[i];
-}
-
-static void write_elements(struct dump *dump, const struct program *program, uint64_t count,
-                           const char *from, uint64_t offset);
-
-static void write_element(struct dump *dump, const struct program *program,
-                          const char *element, uint64_t offset)
-{
-    ensure(dump, program->encoded_max);
-    const struct op *end = program->ops + program->n_ops;
-    for (const struct op *op = program->ops; op < end; op++) {
-        const char *from = element + op->offset;
-        switch ((enum op_kind)op->kind) {
-        case OP_INTEGER:
-            dump->at = put_varint(dump->at, op->is_signed
-                                                ? zigzag(load_signed(from, op->size))
-                                                : load_unsigned(from, op->size));
-            break;
-        case OP_BYTE:
-            *dump->at++ = (uint8_t)*from;
-            break;
-        case OP_BOOL:
-            *dump->at++ = *from != 0;
-            break;
-        case OP_FIXED:
-            copy_units(dump->at, from, op->size, op->size);
-            dump->at += op->size;
-            break;
-        case OP_LDOUBLE:
-            put_ldouble(dump->at, from);
-            dump->at += LDOUBLE_ENCODED;
-            break;
-        case OP_BITS:
-            dump->at = put_varint(dump->at,
-                                  zigzag(op->record->layout.get_bits(from, op->field)));
-            break;
-        case OP_POINTER:
-        case OP_STREAM:
-            write_pointer(dump, op, from, offset + op->offset);
-            ensure(dump, program->encoded_max);
-            break;
-        case OP_BYTES:
-            write_bytes(dump, op, from, offset + op->offset);
-            ensure(dump, program->encoded_max);
-            break;
-        case OP_ELEMENTS:
-            write_elements(dump, op->elements, op->count, from, offset + op->offset);
-            ensure(dump, program->encoded_max);
-            break;
-        }
-    }
-}
-
-/* Runs of zero elements cost two numbers: {zeros, others, the others' values} repeated. */
-static void write_groups(struct dump *dump, const struct program *program, uint64_t count,
-                         const char *from, uint64_t offset)
-{
-    uint64_t size = program->size;
-    for (uint64_t i = 0; i < count;) {
-        uint64_t zeros = 0, others = 0;
-        while (i + zeros < count && program_is_zero(program, from + (i + zeros) * size))
-            zeros++;
-        i += zeros;
-        put(dump, zeros);
-        if (i == count)
-            return;
-        while (i + others < count && !program_is_zero(program, from + (i + others) * size))
-            others++;
-        put(dump, others);
-        for (uint64_t end = i + others; i < end; i++)
-            write_element(dump, program, from + i * size, offset + i * size);
-    }
-}
-
-static void write_elements(struct dump *dump, const struct program *program, uint64_t count,
-                           const char *from, uint64_t offset)
-{
-    if (!program->n_ops || !count)
-        return;
-    if (program->width && dump->is_collecting)
-        return;
-    if (program->width) {
-        write_bulk(dump, program, count, from);
-    } else if (count >= GROUPED_MIN) {
-        write_groups(dump, program, count, from, offset);
-    } else {
-        for (uint64_t i = 0; i < count; i++)
-            write_element(dump, program, from + i * program->size,
-                          offset + i * program->size);
-    }
-}
-
 static void write_block(struct dump *dump, uint32_t id)
 {
     struct block block = (*block_at(&dump->blocks, id));
@@ -352,10 +149,11 @@ static void write_block(struct dump *dump, uint32_t id)
     if (!block.program || (kind != BLOCK_HEAP && kind != BLOCK_VARIABLE))
         return;
     dump->current = id;
-    write_elements(dump, block.program, block.count, block.start, 0);
+    dump_elements(dump, block.program, block.count, block.start, 0);
     if (block.program->has_tail && block.count == 1)
-        write_elements(dump, block.program->tail, block_tail(&dump->blocks, &block),
-                       block.start + block.program->tail_offset, block.program->tail_offset);
+        dump_elements(dump, block.program->tail, block_tail(&dump->blocks, &block),
+                      block.start + block.program->tail_offset,
+                      block.program->tail_offset);
     if (dump->is_collecting) /* only what was reached counts */
         dump->at = (uint8_t *)dump->out.data + VALUE_HEADER_SIZE;
     if (++dump->steps % STOP_INTERVAL == 0 && dump->world->should_stop)
@@ -370,7 +168,7 @@ static void walk(struct dump *dump)
         size_t before = (size_t)(dump->at - (uint8_t *)dump->out.data);
         const struct block *root = block_at(&dump->blocks, i);
         if (root->program && root->program->has_tail && root->count == 1)
-            put(dump, block_tail(&dump->blocks, root));
+            dump_put(dump, block_tail(&dump->blocks, root));
         write_block(dump, (uint32_t)i);
         for (; next < dump->blocks.n; next++) {
             if (dump->is_stopped || dump->needs_types)
@@ -453,7 +251,8 @@ static void list_names(struct dump *dump)
     struct value_dump *ret = dump->ret;
     size_t functions_capacity = 0, variables_capacity = 0;
     for (size_t i = dump->n_roots; i < dump->blocks.n; i++) {
-        const struct block_extra *extra = block_extra(&dump->blocks, block_at(&dump->blocks, i));
+        const struct block_extra *extra =
+            block_extra(&dump->blocks, block_at(&dump->blocks, i));
         if (!extra)
             continue;
         if (extra->kind == BLOCK_FUNCTION) {
@@ -514,7 +313,8 @@ int value_dump(const struct value_world *world, const struct value_root *roots,
                size_t n_roots, struct value_dump *ret, struct error *err)
 {
     struct value_dump result = {0};
-    struct dump dump = {.world = world, .roots = roots, .n_roots = n_roots, .ret = &result};
+    struct dump dump = {
+        .world = world, .roots = roots, .n_roots = n_roots, .ret = &result};
     programs_init(&dump.programs, world->types);
     dump.root_bytes = must_alloc(n_roots * sizeof(*dump.root_bytes));
     int status = run(&dump, err);

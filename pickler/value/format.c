@@ -76,8 +76,9 @@ int value_index_read(const void *data, size_t size, struct value_index *ret,
     if (size < VALUE_HEADER_SIZE || memcmp(bytes, VALUE_MAGIC, 4) != 0)
         return error_set(err, -EBADMSG, "these bytes are no values");
     if (bytes[4] != VALUE_VERSION)
-        return error_set(err, -EBADMSG, "the values have format %u, but %d is what is known",
-                         bytes[4], VALUE_VERSION);
+        return error_set(err, -EBADMSG,
+                         "the values have format %u, but %d is what is known", bytes[4],
+                         VALUE_VERSION);
     struct value_index index = {0};
     types_init(&index.types);
     int result = read_index(bytes, size, &index, err);
@@ -101,8 +102,8 @@ int value_types(const void *data, size_t size, struct types *ret, struct error *
     return 0;
 }
 
-int value_roots(const void *data, size_t size, struct value_root_info **ret, size_t *ret_n,
-                struct error *err)
+int value_roots(const void *data, size_t size, struct value_root_info **ret,
+                size_t *ret_n, struct error *err)
 {
     struct value_index index;
     int result = value_index_read(data, size, &index, err);

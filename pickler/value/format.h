@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The numbers of the format (FORMAT.md, "Values"), and the parts of a value graph that can
- * be read without loading it. */
+ * The numbers of the format (FORMAT.md, "Values"), and the parts of a value graph that
+ * can be read without loading it. */
 #ifndef ACHAR_VALUE_FORMAT_H
 #define ACHAR_VALUE_FORMAT_H
 

@@ -16,15 +16,15 @@ struct load {
     struct value_index index;
     const uint8_t *at, *end; /* content that is still to be read */
     struct programs programs;
-    struct program **by_id;  /* by type id of the data; NULL: not asked for yet */
+    struct program **by_id; /* by type id of the data; NULL: not asked for yet */
     struct blocks blocks;
-    char **names;            /* owned, of blocks by name */
+    char **names; /* owned, of blocks by name */
     size_t n_names, names_capacity;
-    uint32_t current;        /* the block that is being read */
-    uint64_t total;          /* bytes of all blocks */
+    uint32_t current; /* the block that is being read */
+    uint64_t total;   /* bytes of all blocks */
     uint64_t steps;
     struct error *err;
-    int result;              /* first failure */
+    int result; /* first failure */
 };
 
 /* Records the first failure; yields false, as all readers below do when they fail. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Blocks and pointers of a load: every block is made when it is met for the first time, so
- * a pointer never waits for what comes later. */
+ * Blocks and pointers of a load: every block is made when it is met for the first time,
+ * so a pointer never waits for what comes later. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -95,11 +95,11 @@ static bool add_heap(struct load *load, const struct block *like, uint64_t tail)
         return load_damaged(load);
     if (load->blocks.n >= BLOCKS_MAX || !count_bytes(load, size))
         return load_damaged(load);
-    block.start = load->world->allocate(load->world->context, size ? size : 1,
-                                        block.program->type);
+    block.start =
+        load->world->allocate(load->world->context, size ? size : 1, block.program->type);
     if (!block.start)
-        return load_fail(load, -ENOMEM, "there is no memory for %" PRIu64 " bytes of values",
-                         size);
+        return load_fail(load, -ENOMEM,
+                         "there is no memory for %" PRIu64 " bytes of values", size);
     if (load_is_zeroed(block.program, block.count))
         load_zero(block.start, size);
     struct block *added = blocks_add(&load->blocks, &block);
@@ -118,14 +118,14 @@ static bool add_variable(struct load *load, const char *name, struct program *pr
         return load_damaged(load);
     char *staging = calloc(1, size ? size : 1);
     if (!staging)
-        return load_fail(load, -ENOMEM, "there is no memory for %" PRIu64 " bytes of '%s'",
-                         size, name);
-    struct block *block = blocks_add(&load->blocks, &(struct block){.start = start,
-                                                                    .program = program,
-                                                                    .count = count,
-                                                                    .origin = origin,
-                                                                    .origin_offset =
-                                                                        origin_offset});
+        return load_fail(load, -ENOMEM,
+                         "there is no memory for %" PRIu64 " bytes of '%s'", size, name);
+    struct block *block =
+        blocks_add(&load->blocks, &(struct block){.start = start,
+                                                  .program = program,
+                                                  .count = count,
+                                                  .origin = origin,
+                                                  .origin_offset = origin_offset});
     struct block_extra *extra = blocks_extend(&load->blocks, block);
     extra->kind = BLOCK_VARIABLE;
     extra->name = name;
@@ -135,8 +135,9 @@ static bool add_variable(struct load *load, const char *name, struct program *pr
 }
 
 /* The place's type and length must be those of the data, arrays taken apart. */
-static bool check_place(struct load *load, const char *name, uint32_t type, uint64_t count,
-                        uint32_t data_type, uint64_t data_count, struct program **ret)
+static bool check_place(struct load *load, const char *name, uint32_t type,
+                        uint64_t count, uint32_t data_type, uint64_t data_count,
+                        struct program **ret)
 {
     const struct types *types = load->world->types;
     CLEANUP(freep) char *why = NULL;
@@ -155,7 +156,8 @@ static bool check_place(struct load *load, const char *name, uint32_t type, uint
     return true;
 }
 
-static uint64_t room_for_tail(const struct program *program, uint64_t count, uint64_t size)
+static uint64_t room_for_tail(const struct program *program, uint64_t count,
+                              uint64_t size)
 {
     uint64_t n, tail;
     if (!program->has_tail || count != 1 || !program_fits(program, size, &n, &tail))
@@ -176,8 +178,10 @@ static bool load_root(struct load *load, const struct value_root_info *info,
                             BLOCK_NONE, 0);
     }
     if (!load->world->variable(load->world->context, info->name, &variable))
-        return load_fail(load, -EINVAL, "the variable '%s' is not defined here", info->name);
-    if (!check_place(load, info->name, variable.type, 1, info->type, info->count, &program))
+        return load_fail(load, -EINVAL, "the variable '%s' is not defined here",
+                         info->name);
+    if (!check_place(load, info->name, variable.type, 1, info->type, info->count,
+                     &program))
         return false;
     uint64_t tail = room_for_tail(program, info->count, variable.size);
     return add_variable(load, info->name, program, info->count, tail, variable.start,
@@ -255,9 +259,10 @@ static bool add_function(struct load *load, enum block_kind kind, uint64_t offse
     if (!address)
         return load_fail(load, -EINVAL, "the %s '%s' is not defined here",
                          is_library ? "library function" : "function", name);
-    struct block *block = blocks_add(&load->blocks, &(struct block){.start = address,
-                                                                    .origin = load->current,
-                                                                    .origin_offset = offset});
+    struct block *block =
+        blocks_add(&load->blocks, &(struct block){.start = address,
+                                                  .origin = load->current,
+                                                  .origin_offset = offset});
     blocks_extend(&load->blocks, block)->kind = kind;
     return true;
 }
@@ -330,7 +335,8 @@ static bool read_path(struct load *load, const struct block *block, uint64_t *re
            load_damaged(load);
 }
 
-static bool fits_pointer(struct load *load, const struct op *op, const struct block *block)
+static bool fits_pointer(struct load *load, const struct op *op,
+                         const struct block *block)
 {
     enum block_kind kind = block_kind(&load->blocks, block);
     bool is_code = kind == BLOCK_FUNCTION || kind == BLOCK_LIBRARY;

@@ -11,8 +11,8 @@
 
 static bool does_not_fit(struct load *load, uint64_t offset, const char *what)
 {
-    CLEANUP(freep) char *path =
-        path_text(load->world->types, &load->blocks, load->current, offset);
+    CLEANUP(freep)
+    char *path = path_text(load->world->types, &load->blocks, load->current, offset);
     return load_fail(load, -EINVAL, "'%s' cannot hold %s here", path, what);
 }
 
@@ -68,16 +68,16 @@ static bool read_runs(struct load *load, const struct program *program, uint64_t
 }
 
 /* An array of long from a machine where it has another size. */
-static bool read_converted(struct load *load, const struct program *program, uint64_t count,
-                           unsigned width, char *to, uint64_t offset)
+static bool read_converted(struct load *load, const struct program *program,
+                           uint64_t count, unsigned width, char *to, uint64_t offset)
 {
     uint64_t size;
     if (__builtin_mul_overflow(count, width, &size) || size > LOAD_MAX)
         return load_damaged(load);
     CLEANUP(freep) char *units = calloc(1, size);
     if (!units)
-        return load_fail(load, -ENOMEM, "there is no memory for %" PRIu64 " bytes of values",
-                         size);
+        return load_fail(load, -ENOMEM,
+                         "there is no memory for %" PRIu64 " bytes of values", size);
     if (!read_runs(load, program, size, width, units, true))
         return false;
     for (uint64_t i = 0; i < count; i++) {
@@ -133,8 +133,8 @@ static bool read_bits(struct load *load, const struct op *op, char *to, uint64_t
     layout->set_bits(to, op->field, unzigzag(number));
     if (layout->get_bits(to, op->field) == unzigzag(number))
         return true;
-    CLEANUP(freep) char *path =
-        path_text(load->world->types, &load->blocks, load->current, offset);
+    CLEANUP(freep)
+    char *path = path_text(load->world->types, &load->blocks, load->current, offset);
     return load_fail(load, -EINVAL, "bit-field '%s' of '%s' cannot hold %" PRId64 " here",
                      op->record->fields[op->field].name, path, unzigzag(number));
 }

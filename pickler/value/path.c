@@ -16,8 +16,8 @@ static bool add_step(struct value_path *path, uint64_t step)
 
 /* The member that holds the byte; else one that ends there; -1. `tail` is the number of
  * elements of the flexible array member at index `tail_field`. */
-static long find_field(const struct types *types, const struct type *record, uint64_t offset,
-                       const struct program *tailed, uint64_t tail)
+static long find_field(const struct types *types, const struct type *record,
+                       uint64_t offset, const struct program *tailed, uint64_t tail)
 {
     long ends_there = -1;
     for (size_t i = 0; i < record->n_fields; i++) {
@@ -31,7 +31,8 @@ static long find_field(const struct types *types, const struct type *record, uin
             continue;
         if (offset - start < size)
             return (long)i;
-        if (offset - start == size && types_get(types, record->fields[i].type)->kind == TYPE_ARRAY)
+        if (offset - start == size &&
+            types_get(types, record->fields[i].type)->kind == TYPE_ARRAY)
             ends_there = (long)i;
     }
     return ends_there;
@@ -155,7 +156,8 @@ static void add_member(const struct type_field *field, struct buffer *out)
     buffer_format(out, "%s%s", follows_arrow ? "" : ".", field->name);
 }
 
-/* Members and elements below an element: ".name[3].x"; yields the type that is reached. */
+/* Members and elements below an element: ".name[3].x"; yields the type that is reached.
+ */
 static uint32_t add_steps(const struct types *types, uint32_t id,
                           const struct value_path *path, struct buffer *out)
 {
@@ -192,7 +194,8 @@ static void add_first_members(const struct types *types, uint32_t id, struct buf
     }
 }
 
-/* What is written behind the text of a pointer (or a root's name) for a place in its block. */
+/* What is written behind the text of a pointer (or a root's name) for a place in its
+ * block. */
 static void add_hop(const struct types *types, const struct blocks *blocks, uint32_t id,
                     uint64_t offset, struct buffer *out)
 {

@@ -147,7 +147,8 @@ static void add_pointer(struct programs *programs, struct program *program,
     uint32_t target = type->target;
     const struct type *pointee = types_get(programs->types, target);
     bool is_stream = program_is_stream(pointee);
-    struct op *op = add_op(program, is_stream ? OP_STREAM : OP_POINTER, offset, VARINT_MAX);
+    struct op *op =
+        add_op(program, is_stream ? OP_STREAM : OP_POINTER, offset, VARINT_MAX);
     op->target = target;
     op->is_code = pointee->kind == TYPE_FUNCTION;
     op->is_flat_target = types_is_flat(programs->types, target);
@@ -174,7 +175,8 @@ static void mark(struct programs *programs, struct program *program, uint32_t id
             for (size_t k = 0; k < type->n_fields && type->layout.is_known; k++)
                 if (type->fields[k].bits < 0 && *type->fields[k].name)
                     mark(programs, program, type->fields[k].type,
-                         offset + i * step + type->layout.offsets[k], mask, size, depth + 1);
+                         offset + i * step + type->layout.offsets[k], mask, size,
+                         depth + 1);
         return;
     }
     if (type->kind == TYPE_LDOUBLE && step == 16 && count == 1)
@@ -185,7 +187,7 @@ static void mark(struct programs *programs, struct program *program, uint32_t id
 
 struct group { /* members that share storage */
     const struct type *record;
-    uint64_t base; /* of the record in the element */
+    uint64_t base;    /* of the record in the element */
     uint32_t overlay; /* 0: all members */
 };
 
@@ -202,7 +204,8 @@ static void add_bits(struct program *program, const struct type *record, uint64_
     op->field = (uint32_t)field;
     program->is_dense = false;
     if (!record->layout.get_bits || !record->layout.set_bits)
-        refuse(program, "has bit-fields of '%s', which cannot be reached", record->spelling);
+        refuse(program, "has bit-fields of '%s', which cannot be reached",
+               record->spelling);
 }
 
 static void add_group(struct programs *programs, struct program *program,
@@ -399,7 +402,7 @@ static uint64_t op_size(const struct op *op)
         return op->count;
     case OP_ELEMENTS:
         return __builtin_mul_overflow(op->count, op->elements->size, &size) ? UINT64_MAX
-                                                                             : size;
+                                                                            : size;
     }
     return UINT64_MAX;
 }
@@ -437,8 +440,8 @@ static void describe_scalar(struct programs *programs, struct program *program)
         type->kind == TYPE_LDOUBLE || program->refusal)
         return;
     program->width = (uint8_t)program->size;
-    program->is_byte = type->kind == TYPE_CHAR || type->kind == TYPE_SCHAR ||
-                       type->kind == TYPE_UCHAR;
+    program->is_byte =
+        type->kind == TYPE_CHAR || type->kind == TYPE_SCHAR || type->kind == TYPE_UCHAR;
     program->is_integer = type_is_integer(type) && program->size <= 8;
     program->is_long = type->kind == TYPE_LONG || type->kind == TYPE_ULONG;
     program->is_signed = is_signed_kind(type->kind);
@@ -507,99 +510,4 @@ struct program *programs_elements(struct programs *programs, uint32_t type)
         return NULL;
     programs->elements[type] = programs_get(programs, element);
     return programs->elements[type];
-}
-
-bool program_fits(const struct program *program, uint64_t size, uint64_t *ret_count,
-                  uint64_t *ret_tail)
-{
-    *ret_tail = 0;
-    if (program->has_tail) {
-        uint64_t tail_size = program->tail->size;
-        if (size < program->size)
-            return false;
-        uint64_t rest = (size - program->tail_offset) % tail_size;
-        *ret_count = 1;
-        *ret_tail = (size - program->tail_offset) / tail_size;
-        return rest == 0 || rest == (program->size - program->tail_offset) % tail_size;
-    }
-    if (!program->size)
-        return false;
-    *ret_count = size == program->size ? 1 : size / program->size;
-    return *ret_count * program->size == size;
-}
-
-bool program_size(const struct program *program, uint64_t count, uint64_t tail, uint64_t *ret)
-{
-    uint64_t size, tail_size = 0;
-    if (__builtin_mul_overflow(count, program->size, &size))
-        return false;
-    if (program->has_tail &&
-        (count > 1 || __builtin_mul_overflow(tail, program->tail->size, &tail_size) ||
-         __builtin_add_overflow(tail_size, program->tail_offset, &tail_size)))
-        return false;
-    *ret = tail_size > size && count ? tail_size : size;
-    return true;
-}
-
-static bool is_zero_memory(const char *at, uint64_t size)
-{
-    uint64_t word;
-    for (; size >= 8; at += 8, size -= 8) {
-        memcpy(&word, at, 8);
-        if (word)
-            return false;
-    }
-    for (; size; at++, size--)
-        if (*at)
-            return false;
-    return true;
-}
-
-static bool is_zero_masked(const struct op *op, const char *at)
-{
-    for (uint64_t i = 0; i < op->count; i++)
-        if (at[i] & op->mask[i])
-            return false;
-    return true;
-}
-
-static bool is_zero_op(const struct op *op, const char *element)
-{
-    const char *at = element + op->offset;
-    switch ((enum op_kind)op->kind) {
-    case OP_BYTE:
-    case OP_BOOL:
-        return *at == 0;
-    case OP_INTEGER:
-    case OP_FIXED:
-        return is_zero_memory(at, op->size);
-    case OP_POINTER:
-    case OP_STREAM:
-        return is_zero_memory(at, sizeof(void *));
-    case OP_LDOUBLE: {
-        uint8_t quad[LDOUBLE_ENCODED];
-        put_ldouble(quad, at);
-        return is_zero_memory((char *)quad, sizeof(quad));
-    }
-    case OP_BITS:
-        return op->record->layout.get_bits(at, op->field) == 0;
-    case OP_BYTES:
-        return is_zero_masked(op, at);
-    case OP_ELEMENTS:
-        for (uint64_t i = 0; i < op->count; i++)
-            if (!program_is_zero(op->elements, at + i * op->elements->size))
-                return false;
-        return true;
-    }
-    return false;
-}
-
-bool program_is_zero(const struct program *program, const char *element)
-{
-    if (program->is_dense)
-        return is_zero_memory(element, program->size);
-    for (size_t i = 0; i < program->n_ops; i++)
-        if (!is_zero_op(&program->ops[i], element))
-            return false;
-    return true;
 }

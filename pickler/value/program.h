@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A type as a program: the flat list of what is to be read or written in one object of it,
- * in order, nested records inlined. Made once a type; dump and load run it for each
+ * A type as a program: the flat list of what is to be read or written in one object of
+ * it, in order, nested records inlined. Made once a type; dump and load run it for each
  * element, so that types are not walked again for every value. Arrays, of arrays too, are
  * seen as a count of elements whose type is no array. */
 #ifndef ACHAR_VALUE_PROGRAM_H
@@ -28,16 +28,16 @@ struct op {
     uint8_t kind; /* enum op_kind */
     uint8_t size;
     bool is_signed;
-    bool is_flat_target;      /* OP_POINTER: what it points to holds no pointers */
-    bool is_code;             /* OP_POINTER to a function */
-    uint32_t target;          /* OP_POINTER: type id of what it points to */
-    uint64_t offset;          /* in the element; OP_BITS: of the record that has the field */
-    uint64_t count;           /* OP_ELEMENTS, OP_BYTES: size of the union */
-    struct program *elements; /* OP_ELEMENTS, borrowed */
+    bool is_flat_target; /* OP_POINTER: what it points to holds no pointers */
+    bool is_code;        /* OP_POINTER to a function */
+    uint32_t target;     /* OP_POINTER: type id of what it points to */
+    uint64_t offset;     /* in the element; OP_BITS: of the record that has the field */
+    uint64_t count;      /* OP_ELEMENTS, OP_BYTES: size of the union */
+    struct program *elements;  /* OP_ELEMENTS, borrowed */
     const struct type *record; /* OP_BITS, OP_BYTES */
-    uint32_t field;           /* OP_BITS */
-    const uint8_t *mask;      /* OP_BYTES: 0xff where there is data */
-    bool has_pointers;        /* OP_BYTES: then it must be zero */
+    uint32_t field;            /* OP_BITS */
+    const uint8_t *mask;       /* OP_BYTES: 0xff where there is data */
+    bool has_pointers;         /* OP_BYTES: then it must be zero */
 };
 
 struct program {
@@ -48,15 +48,16 @@ struct program {
     bool is_long;   /* its size differs from machine to machine */
     bool is_signed; /* of an integer */
     bool is_integer;
-    bool is_flat;   /* no pointers */
-    bool is_dense;  /* no padding: zero bytes mean zero and the other way round */
-    bool has_tail;  /* a struct that ends with a flexible array member ... */
+    bool is_flat;  /* no pointers */
+    bool is_dense; /* no padding: zero bytes mean zero and the other way round */
+    bool has_tail; /* a struct that ends with a flexible array member ... */
     uint64_t tail_offset, tail_field;
     struct program *tail; /* ... of these */
-    char *refusal;  /* why objects of this type cannot travel, or NULL; owned */
+    char *refusal;        /* why objects of this type cannot travel, or NULL; owned */
     struct op *ops;
     size_t n_ops, ops_capacity;
-    size_t encoded_max; /* bytes of one element without arrays, unions and block headers */
+    size_t
+        encoded_max; /* bytes of one element without arrays, unions and block headers */
     bool is_being_made;
     uint8_t **masks; /* owned, of OP_BYTES */
     size_t n_masks, masks_capacity;
@@ -66,7 +67,7 @@ struct programs {
     const struct types *types;
     struct program **at; /* by type id; owned */
     size_t n;
-    uint32_t *plain; /* by type id: cache of programs_plain() plus one */
+    uint32_t *plain;           /* by type id: cache of programs_plain() plus one */
     struct program **elements; /* by type id: cache of programs_elements() */
 };
 
@@ -77,8 +78,8 @@ struct programs {
 void programs_init(struct programs *programs, const struct types *types);
 void programs_clear(struct programs *programs);
 
-/* Takes arrays apart: *type becomes the element's and *count is multiplied. False when the
- * length is not known or the product too large. */
+/* Takes arrays apart: *type becomes the element's and *count is multiplied. False when
+ * the length is not known or the product too large. */
 bool programs_flatten(const struct types *types, uint32_t *type, uint64_t *count);
 
 /* `type` is no array. Never NULL: look at `refusal`. */
@@ -88,8 +89,9 @@ struct program *programs_get(struct programs *programs, uint32_t type);
  * two pointers must agree on. */
 uint32_t programs_plain(struct programs *programs, uint32_t type);
 
-/* The program for the elements of a block of that type, arrays taken apart, without const.
- * NULL when the type tells nothing: void, a tag without a body, an unknown length. */
+/* The program for the elements of a block of that type, arrays taken apart, without
+ * const. NULL when the type tells nothing: void, a tag without a body, an unknown length.
+ */
 struct program *programs_elements(struct programs *programs, uint32_t type);
 
 bool program_is_stream(const struct type *type); /* FILE */

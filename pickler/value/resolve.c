@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Where pointers lead: to blocks that are known, to new ones, or to what cannot travel. */
+ * Where pointers lead: to blocks that are known, to new ones, or to what cannot travel.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -37,10 +38,10 @@ char *dump_set_type(struct dump *dump, uint32_t id, uint32_t type, uint64_t size
     if (program->refusal)
         return must_strdup(program->refusal);
     if (!program_fits(program, size, &count, &tail))
-        return must_format("points to %" PRIu64 " bytes, which are no whole number of '%s' "
-                           "(%" PRIu64 " bytes)",
-                           size, types_get(dump->world->types, program->type)->spelling,
-                           program->size);
+        return must_format(
+            "points to %" PRIu64 " bytes, which are no whole number of '%s' "
+            "(%" PRIu64 " bytes)",
+            size, types_get(dump->world->types, program->type)->spelling, program->size);
     struct block *block = block_at(&dump->blocks, id);
     block->program = program;
     block->count = count;
@@ -70,8 +71,8 @@ static uint32_t add_named(struct dump *dump, const char *start, uint64_t offset,
 }
 
 /* malloc(0): there is nothing in it, so any type is right. */
-static bool add_empty(struct dump *dump, const struct value_block *heap, const struct op *op,
-                      uint64_t offset, uint32_t *ret)
+static bool add_empty(struct dump *dump, const struct value_block *heap,
+                      const struct op *op, uint64_t offset, uint32_t *ret)
 {
     *ret = add_block(dump, heap->start, offset);
     char *reason = dump_set_type(dump, *ret, op->target, 0);
@@ -99,9 +100,10 @@ static bool add_untyped(struct dump *dump, const struct value_block *heap,
         return true;
     }
     if (!(*known & 1)) {
-        refuse(dump, offset, must_strdup(dump->reasons[*known / 2]),
-               "allocate it in a cell as 'T *p = malloc(n * sizeof(T))', so that its type "
-               "is known");
+        refuse(
+            dump, offset, must_strdup(dump->reasons[*known / 2]),
+            "allocate it in a cell as 'T *p = malloc(n * sizeof(T))', so that its type "
+            "is known");
         return false;
     }
     *ret = add_block(dump, heap->start, offset);
@@ -109,8 +111,8 @@ static bool add_untyped(struct dump *dump, const struct value_block *heap,
     return true;
 }
 
-static bool add_heap(struct dump *dump, const struct value_block *heap, const struct op *op,
-                     uint64_t offset, uint32_t *ret)
+static bool add_heap(struct dump *dump, const struct value_block *heap,
+                     const struct op *op, uint64_t offset, uint32_t *ret)
 {
     if (!programs_elements(&dump->programs, heap->type)) /* the site says nothing */
         return add_untyped(dump, heap, op, offset, ret);
@@ -158,7 +160,8 @@ static bool add_variable(struct dump *dump, const struct value_variable *variabl
     }
     if (variable->is_literal)
         return true;
-    struct block_extra *extra = blocks_extend(&dump->blocks, block_at(&dump->blocks, *ret));
+    struct block_extra *extra =
+        blocks_extend(&dump->blocks, block_at(&dump->blocks, *ret));
     extra->kind = BLOCK_VARIABLE;
     extra->name = variable->name;
     return true;
@@ -176,7 +179,8 @@ static bool in_loose_root(struct dump *dump, const char *pointer, struct target 
         const struct block *block = block_at(&dump->blocks, dump->loose[i]);
         if (pointer >= block->start &&
             pointer <= block->start + block_size(&dump->blocks, block)) {
-            *ret = (struct target){dump->loose[i], false, (uint64_t)(pointer - block->start)};
+            *ret = (struct target){dump->loose[i], false,
+                                   (uint64_t)(pointer - block->start)};
             return true;
         }
     }
@@ -226,7 +230,8 @@ static bool resolve_named(struct dump *dump, const char *pointer, uint64_t offse
         return true;
     }
     if (find_stream(pointer)) {
-        *ret = (struct target){add_named(dump, pointer, offset, BLOCK_STREAM, NULL), true, 0};
+        *ret = (struct target){add_named(dump, pointer, offset, BLOCK_STREAM, NULL), true,
+                               0};
         return true;
     }
     const char *name =
@@ -257,8 +262,8 @@ static bool refuse_unknown(struct dump *dump, const char *pointer, const struct 
                   "set it to NULL, or point to a variable or to allocated memory");
 }
 
-static bool add_object(struct dump *dump, const struct object *object, const struct op *op,
-                       uint64_t offset, uint32_t *ret)
+static bool add_object(struct dump *dump, const struct object *object,
+                       const struct op *op, uint64_t offset, uint32_t *ret)
 {
     if (dump->blocks.n >= BLOCKS_MAX)
         return refuse(dump, offset, must_strdup("is one of too many objects"), NULL);
@@ -277,9 +282,10 @@ static bool is_bytes_misused(const struct dump *dump, const struct op *op, uint3
 static bool refuse_misuse(struct dump *dump, const struct op *op, uint64_t offset)
 {
     const char *name = types_get(dump->world->types, op->target)->spelling;
-    return refuse(dump, offset,
-                  must_format("points to '%s' in memory that was allocated as bytes", name),
-                  "allocate it as what it holds: 'T *p = malloc(n * sizeof(T))'");
+    return refuse(
+        dump, offset,
+        must_format("points to '%s' in memory that was allocated as bytes", name),
+        "allocate it as what it holds: 'T *p = malloc(n * sizeof(T))'");
 }
 
 bool dump_resolve(struct dump *dump, const char *pointer, const struct op *op,
@@ -312,7 +318,8 @@ bool dump_resolve(struct dump *dump, const char *pointer, const struct op *op,
     ret->offset = (uint64_t)(pointer - object.start);
     const struct block *block = block_at(&dump->blocks, id);
     if (block->program && ret->offset > block_size(&dump->blocks, block))
-        return refuse(dump, offset, must_strdup("points behind the end of an object"), NULL);
+        return refuse(dump, offset, must_strdup("points behind the end of an object"),
+                      NULL);
     if (is_bytes_misused(dump, op, id))
         return refuse_misuse(dump, op, offset);
     if (dump->is_collecting)
@@ -320,7 +327,8 @@ bool dump_resolve(struct dump *dump, const char *pointer, const struct op *op,
     return true;
 }
 
-/* A root that is a whole object is that object's block; part of one is a block of its own. */
+/* A root that is a whole object is that object's block; part of one is a block of its
+ * own. */
 static void place_root(struct dump *dump, uint32_t id)
 {
     const struct block *block = block_at(&dump->blocks, id);
@@ -356,10 +364,12 @@ static int add_root(struct dump *dump, const struct value_root *root, struct err
     uint64_t count = root->count, tail;
     uint32_t id = (uint32_t)dump->blocks.n;
     if (*slot)
-        return error_set(err, -EINVAL, "'%s' and '%s' are the same object", root->name,
-                         dump->blocks.extras[block_at(&dump->blocks, *slot - 1)->extra - 1].name);
+        return error_set(
+            err, -EINVAL, "'%s' and '%s' are the same object", root->name,
+            dump->blocks.extras[block_at(&dump->blocks, *slot - 1)->extra - 1].name);
     *slot = id + 1;
-    blocks_add(&dump->blocks, &(struct block){.start = root->address, .origin = BLOCK_NONE});
+    blocks_add(&dump->blocks,
+               &(struct block){.start = root->address, .origin = BLOCK_NONE});
     struct block_extra *extra = blocks_extend(&dump->blocks, block_at(&dump->blocks, id));
     extra->kind = BLOCK_VARIABLE;
     extra->name = root->name;
@@ -367,8 +377,8 @@ static int add_root(struct dump *dump, const struct value_root *root, struct err
         dump_block(dump, id, 0, must_strdup("is an array of unknown length"), NULL);
         return 0;
     }
-    struct program *program = programs_get(&dump->programs,
-                                           programs_plain(&dump->programs, type));
+    struct program *program =
+        programs_get(&dump->programs, programs_plain(&dump->programs, type));
     if (program->refusal) {
         dump_block(dump, id, 0, must_strdup(program->refusal), NULL);
         return 0;
@@ -376,8 +386,8 @@ static int add_root(struct dump *dump, const struct value_root *root, struct err
     struct block *block = block_at(&dump->blocks, id);
     block->program = program;
     block->count = count;
-    if (program->size && program_fits(program, root_size(dump, root, program, count), &count,
-                                      &tail))
+    if (program->size &&
+        program_fits(program, root_size(dump, root, program, count), &count, &tail))
         extra->tail = count == block->count ? tail : 0;
     place_root(dump, id);
     return 0;

@@ -97,7 +97,8 @@ static inline void copy_units(void *to, const void *from, size_t bytes, unsigned
     memcpy(to, from, bytes);
 #else
     for (size_t i = 0; i < bytes; i++)
-        ((uint8_t *)to)[i - i % width + (width - 1 - i % width)] = ((const uint8_t *)from)[i];
+        ((uint8_t *)to)[i - i % width + (width - 1 - i % width)] =
+            ((const uint8_t *)from)[i];
 #endif
 }
 

@@ -9,9 +9,9 @@
 
 struct closure {
     const struct types *types;
-    struct map ids;     /* type id: id in the table; shared with the dump */
-    uint32_t *order;    /* by id in the table, from 1 */
-    bool *is_whole;     /* the same: its parts are in the table */
+    struct map ids;  /* type id: id in the table; shared with the dump */
+    uint32_t *order; /* by id in the table, from 1 */
+    bool *is_whole;  /* the same: its parts are in the table */
     size_t n, capacity, whole_capacity;
     uint32_t *todo;
     size_t n_todo, todo_capacity;
@@ -30,8 +30,8 @@ static uint32_t enter(struct closure *closure, uint32_t type, bool is_whole)
         GROW(closure->is_whole, closure->n, closure->whole_capacity);
         if (closure->capacity < closure->whole_capacity) {
             closure->capacity = closure->whole_capacity;
-            closure->order = must_realloc(closure->order, closure->capacity,
-                                          sizeof(*closure->order));
+            closure->order =
+                must_realloc(closure->order, closure->capacity, sizeof(*closure->order));
         }
         closure->order[closure->n] = type;
         closure->is_whole[closure->n] = false;

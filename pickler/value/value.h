@@ -12,8 +12,8 @@
 struct value_block {
     char *start;
     size_t size;
-    bool is_freed;  /* it was freed and the range has not been reused */
-    uint32_t type;  /* element type of its allocation site, 0: unknown */
+    bool is_freed; /* it was freed and the range has not been reused */
+    uint32_t type; /* element type of its allocation site, 0: unknown */
 };
 
 struct value_variable {
@@ -30,8 +30,10 @@ struct value_world {
     void *context;
     bool (*find_block)(void *context, const void *address, struct value_block *ret);
     bool (*find_variable)(void *context, const void *address, struct value_variable *ret);
-    /* Name of the cell function or library symbol at this exact address, borrowed, or NULL. */
-    const char *(*find_function)(void *context, const void *address, bool *ret_is_library);
+    /* Name of the cell function or library symbol at this exact address, borrowed, or
+     * NULL. */
+    const char *(*find_function)(void *context, const void *address,
+                                 bool *ret_is_library);
     bool (*is_stack)(void *context, const void *address);
     /* The way back. `variable` yields false for an unknown name. */
     bool (*variable)(void *context, const char *name, struct value_variable *ret);
@@ -87,13 +89,14 @@ struct value_root_info {
     uint32_t type;
     uint64_t count, bytes; /* bytes: encoded size of what it adds */
 };
-int value_roots(const void *data, size_t size, struct value_root_info **ret, size_t *ret_n,
-                struct error *err) MUST_USE;
+int value_roots(const void *data, size_t size, struct value_root_info **ret,
+                size_t *ret_n, struct error *err) MUST_USE;
 void value_roots_free(struct value_root_info *roots, size_t n);
 
-/* Loads into the variables named by the roots; `at` (if not NULL) is the place of the only
- * root instead. Nothing is changed when it fails: everything is checked and every block
- * built first. -EBADMSG: not a value graph; -EINVAL: it does not fit (`err` names the path). */
+/* Loads into the variables named by the roots; `at` (if not NULL) is the place of the
+ * only root instead. Nothing is changed when it fails: everything is checked and every
+ * block built first. -EBADMSG: not a value graph; -EINVAL: it does not fit (`err` names
+ * the path). */
 int value_load(const struct value_world *world, const void *data, size_t size,
                const struct value_root *at, struct error *err) MUST_USE;
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The types of blocks whose allocation site does not tell: what the pointers to their start
- * agree on. Blocks are decided in rounds, all that have a vote at once, so that the order
- * of the walk plays no part; when later pointers change the outcome to a type that begins
- * with the old one the block is read again, else it is refused. */
+ * The types of blocks whose allocation site does not tell: what the pointers to their
+ * start agree on. Blocks are decided in rounds, all that have a vote at once, so that the
+ * order of the walk plays no part; when later pointers change the outcome to a type that
+ * begins with the old one the block is read again, else it is refused. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -11,7 +11,8 @@
 
 static bool is_byte_type(const struct type *type)
 {
-    return type->kind == TYPE_CHAR || type->kind == TYPE_SCHAR || type->kind == TYPE_UCHAR;
+    return type->kind == TYPE_CHAR || type->kind == TYPE_SCHAR ||
+           type->kind == TYPE_UCHAR;
 }
 
 void dump_vote(struct dump *dump, uint32_t id, uint32_t type, uint64_t offset)
@@ -48,7 +49,8 @@ static bool same_view(const struct types *types, uint32_t a, uint32_t b)
         return true;
     if (!type_is_record(x) || !type_is_record(y))
         return x->kind == y->kind && types_size(types, a) == types_size(types, b);
-    if (x->kind != y->kind || x->n_fields != y->n_fields || x->layout.size != y->layout.size)
+    if (x->kind != y->kind || x->n_fields != y->n_fields ||
+        x->layout.size != y->layout.size)
         return false;
     for (size_t i = 0; i < x->n_fields; i++)
         if (strcmp(x->fields[i].name, y->fields[i].name) != 0 ||
@@ -82,7 +84,7 @@ static bool is_better(const struct types *types, uint32_t a, uint32_t b)
 }
 
 struct outcome {
-    uint32_t type; /* 0: none */
+    uint32_t type;  /* 0: none */
     uint32_t other; /* a vote that disagrees */
 };
 
@@ -104,7 +106,8 @@ static bool holds_all(struct dump *dump, const struct block_extra *extra, uint32
     return true;
 }
 
-/* The best type among the votes for which `only_fitting` holds or all others are parts. */
+/* The best type among the votes for which `only_fitting` holds or all others are parts.
+ */
 static struct outcome choose(struct dump *dump, const struct block_extra *extra,
                              bool only_fitting)
 {
@@ -113,7 +116,8 @@ static struct outcome choose(struct dump *dump, const struct block_extra *extra,
     for (uint32_t i = extra->votes; i; i = dump->votes[i - 1].next) {
         uint32_t type = dump->votes[i - 1].type;
         if (is_byte_type(types_get(types, type)) ||
-            !(only_fitting ? fits(dump, type, extra->size) : holds_all(dump, extra, type)))
+            !(only_fitting ? fits(dump, type, extra->size)
+                           : holds_all(dump, extra, type)))
             continue;
         if (outcome.type && !same_view(types, type, outcome.type))
             outcome.other = type;
@@ -151,7 +155,8 @@ bool dump_decide_ready(struct dump *dump, uint32_t **ret, size_t *ret_n)
     dump->n_ready = dump->ready_capacity = 0;
     for (size_t i = 0; i < n; i++) {
         uint32_t id = (*ret)[i];
-        struct block_extra *extra = block_extra(&dump->blocks, block_at(&dump->blocks, id));
+        struct block_extra *extra =
+            block_extra(&dump->blocks, block_at(&dump->blocks, id));
         uint32_t type = decide(dump, extra);
         extra->is_queued = false;
         char *reason = type ? dump_set_type(dump, id, type, extra->size) : NULL;
@@ -178,10 +183,12 @@ static char *disagreement(struct dump *dump, const struct block_extra *extra)
         }
     }
     return must_format("points to memory that is used as '%s' and as '%s'",
-                       types_get(types, first)->spelling, types_get(types, second)->spelling);
+                       types_get(types, first)->spelling,
+                       types_get(types, second)->spelling);
 }
 
-static void note(struct dump *dump, const struct block *block, uint32_t type, char *reason)
+static void note(struct dump *dump, const struct block *block, uint32_t type,
+                 char *reason)
 {
     uint64_t *decision = map_at(&dump->decisions, (uintptr_t)block->start, NULL);
     *decision = (uint64_t)type * 2 + 1;
@@ -217,7 +224,8 @@ static void decide_at_last(struct dump *dump, uint32_t id)
 void dump_decide_rest(struct dump *dump)
 {
     for (uint32_t id = 0; id < dump->blocks.n; id++) {
-        const struct block_extra *extra = block_extra(&dump->blocks, block_at(&dump->blocks, id));
+        const struct block_extra *extra =
+            block_extra(&dump->blocks, block_at(&dump->blocks, id));
         if (extra && extra->kind == BLOCK_HEAP && extra->size)
             decide_at_last(dump, id);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * libFuzzer target: value_load() of any bytes, into a world with a few types and variables.
- * What loads must dump again without an error. */
+ * libFuzzer target: value_load() of any bytes, into a world with a few types and
+ * variables. What loads must dump again without an error. */
 #include <stddef.h>
 #include <stdio.h>
 
@@ -40,10 +40,10 @@ static uint32_t add_record(struct types *types, uint32_t node_p)
     function.spelling = must_strdup("int (const char *)");
     uint32_t id = TEST_RECORD(
         types, TYPE_STRUCT, "struct record",
-        {"name", test_array(types, test_scalar(types, TYPE_CHAR), 20)}, {"number", i, 0, 1},
-        {"real", test_scalar(types, TYPE_FLOAT), 0, 1},
-        {"wide", test_scalar(types, TYPE_LDOUBLE)}, {"nodes", test_array(types, node_p, 10)},
-        {"middle", test_pointer(types, d)},
+        {"name", test_array(types, test_scalar(types, TYPE_CHAR), 20)},
+        {"number", i, 0, 1}, {"real", test_scalar(types, TYPE_FLOAT), 0, 1},
+        {"wide", test_scalar(types, TYPE_LDOUBLE)},
+        {"nodes", test_array(types, node_p, 10)}, {"middle", test_pointer(types, d)},
         {"function", test_pointer(types, types_add(types, &function))},
         {"stream", test_pointer(types, test_tag(types, TYPE_STRUCT, "FILE"))},
         {"any", test_pointer(types, 0)});
@@ -84,7 +84,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct value_root roots[3];
     for (size_t i = 0; i < 3; i++) {
         const struct value_variable *variable = &world.variables[i];
-        roots[i] = (struct value_root){variable->name, variable->start, variable->type, 1};
+        roots[i] =
+            (struct value_root){variable->name, variable->start, variable->type, 1};
     }
     struct value_dump dump = {0};
     if (value_dump(&world.callbacks, roots, 3, &dump, NULL) < 0)

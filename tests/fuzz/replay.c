@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Runs a fuzz target over its corpus as an ordinary test: each file as it is, cut at every
- * byte, and with bytes changed at random (the same in every run). */
+ * Runs a fuzz target over its corpus as an ordinary test: each file as it is, cut at
+ * every byte, and with bytes changed at random (the same in every run). */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

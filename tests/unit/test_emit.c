@@ -89,9 +89,11 @@ static void test_nested(void)
 
 static void test_positions(void)
 {
-    struct definition *f = make(1, DEFINITION_FUNCTION, "f", "static int\n  f(void);", 0, 0);
+    struct definition *f =
+        make(1, DEFINITION_FUNCTION, "f", "static int\n  f(void);", 0, 0);
     f->line = 7, f->column = 3;
-    struct definition *s = make(2, DEFINITION_TYPE, "struct s", "struct s {\n int x;\n};", 0, 0);
+    struct definition *s =
+        make(2, DEFINITION_TYPE, "struct s", "struct s {\n int x;\n};", 0, 0);
     s->line = 4, s->column = 8;
     struct definition *include =
         make(3, DEFINITION_INCLUDE, "<math.h>", "#include <math.h>", 0, 0);

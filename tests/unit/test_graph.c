@@ -55,8 +55,8 @@ static void test_enumerators(void)
         definition->id = graph_next_id(graph);
         definition->kind = DEFINITION_TYPE;
         definition->name = must_strdup("enum colour");
-        definition->source = must_strdup(i ? "enum colour {RED, BLUE};"
-                                           : "enum colour {RED, GREEN};");
+        definition->source =
+            must_strdup(i ? "enum colour {RED, BLUE};" : "enum colour {RED, GREEN};");
         definition_add_name(definition, "RED");
         definition_add_name(definition, i ? "BLUE" : "GREEN");
         definition_add_name(definition, "RED");
@@ -99,10 +99,12 @@ static void test_closure(void)
     CLEANUP(graph_freep) struct graph *graph = graph_new();
     uint32_t type = add(graph, DEFINITION_TYPE, "struct s", "struct s {int x;};", 0);
     uint32_t old = add(graph, DEFINITION_FUNCTION, "f", "int f(void){return 1;}", 0);
-    uint32_t g = add(graph, DEFINITION_FUNCTION, "g", "int g(struct s *p){return f();}", old);
+    uint32_t g =
+        add(graph, DEFINITION_FUNCTION, "g", "int g(struct s *p){return f();}", old);
     uint32_t new_type = add(graph, DEFINITION_TYPE, "struct s", "struct s {long x;};", 0);
     uint32_t counter = add(graph, DEFINITION_VARIABLE, "n", "int n;", 0);
-    uint32_t now = add(graph, DEFINITION_FUNCTION, "f", "int f(void){return n++;}", counter);
+    uint32_t now =
+        add(graph, DEFINITION_FUNCTION, "f", "int f(void){return n++;}", counter);
     uint32_t user = add(graph, DEFINITION_FUNCTION, "h", "struct s h; ", type);
     const struct definition **list = NULL;
     size_t n = 0;
@@ -119,7 +121,8 @@ static void test_closure(void)
 
 static void test_pack(void)
 {
-    struct definition d = {.id = 7, .kind = DEFINITION_VARIABLE, .name = must_strdup("x")};
+    struct definition d = {
+        .id = 7, .kind = DEFINITION_VARIABLE, .name = must_strdup("x")};
     d.source = must_strdup("int x = 3;");
     d.cell = 2, d.line = 3, d.column = 4, d.type = 5;
     d.needs_cc = d.is_stale = true;
@@ -142,7 +145,8 @@ static void test_pack(void)
         CHECK_INT(copy->refs[0], 3);
         CHECK_STRING(copy->declaration, NULL);
         definition_pack(copy, &again);
-        CHECK(again.size == bytes.size && memcmp(again.data, bytes.data, again.size) == 0);
+        CHECK(again.size == bytes.size &&
+              memcmp(again.data, bytes.data, again.size) == 0);
     }
     for (size_t size = 0; size < bytes.size; size++) {
         struct definition *none = NULL;

@@ -10,23 +10,23 @@
 #include "tests/unit/check.h"
 #include "tests/unit/types.h"
 
-#define SOURCE                                                                             \
-    struct inner {                                                                         \
-        char c;                                                                            \
-        long double wide;                                                                  \
-    };                                                                                     \
-    struct sample {                                                                        \
-        unsigned small : 3;                                                                \
-        int negative : 9;                                                                  \
-        struct inner inner[2];                                                             \
-        union {                                                                            \
-            float f;                                                                       \
-            struct {                                                                       \
-                short a, b;                                                                \
-            };                                                                             \
-        };                                                                                 \
-        struct sample *next;                                                               \
-        int tail[];                                                                        \
+#define SOURCE                                                                           \
+    struct inner {                                                                       \
+        char c;                                                                          \
+        long double wide;                                                                \
+    };                                                                                   \
+    struct sample {                                                                      \
+        unsigned small : 3;                                                              \
+        int negative : 9;                                                                \
+        struct inner inner[2];                                                           \
+        union {                                                                          \
+            float f;                                                                     \
+            struct {                                                                     \
+                short a, b;                                                              \
+            };                                                                           \
+        };                                                                               \
+        struct sample *next;                                                             \
+        int tail[];                                                                      \
     };
 #define TEXT(...) TEXT_(__VA_ARGS__)
 #define TEXT_(...) #__VA_ARGS__
@@ -47,8 +47,9 @@ static uint32_t build(struct types *types)
     uint32_t s = test_scalar(types, TYPE_SHORT), i = test_scalar(types, TYPE_INT);
     TEST_FIELDS(types, sample, {"small", test_scalar(types, TYPE_UINT), 3},
                 {"negative", i, 9}, {"inner", test_array(types, inner, 2)},
-                {"f", test_scalar(types, TYPE_FLOAT), 0, 1}, {"a", s, 0, 1}, {"b", s, 0, 1},
-                {"next", test_pointer(types, sample)}, {"tail", test_array(types, i, 0)});
+                {"f", test_scalar(types, TYPE_FLOAT), 0, 1}, {"a", s, 0, 1},
+                {"b", s, 0, 1}, {"next", test_pointer(types, sample)},
+                {"tail", test_array(types, i, 0)});
     return sample;
 }
 
@@ -71,7 +72,8 @@ static void check_sample(const struct types *types, uint32_t id)
     CHECK_INT(sample.small, 5);
 }
 
-static void test_read(struct types *types, uint32_t sample, const uint32_t *list, size_t n)
+static void test_read(struct types *types, uint32_t sample, const uint32_t *list,
+                      size_t n)
 {
     struct buffer text = {0};
     buffer_add_string(&text, TEXT(SOURCE) "\n");

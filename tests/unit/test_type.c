@@ -50,11 +50,11 @@ static char *difference(const struct types *types, uint32_t a, uint32_t b)
     return why;
 }
 
-#define CHECK_DIFFERENCE(types, a, b, text)                                                \
-    do {                                                                                   \
-        char *why_ = difference(types, a, b);                                              \
-        CHECK_STRING(why_, text);                                                          \
-        free(why_);                                                                        \
+#define CHECK_DIFFERENCE(types, a, b, text)                                              \
+    do {                                                                                 \
+        char *why_ = difference(types, a, b);                                            \
+        CHECK_STRING(why_, text);                                                        \
+        free(why_);                                                                      \
     } while (0)
 
 static void test_differences(void)
@@ -70,7 +70,8 @@ static void test_differences(void)
     CHECK_DIFFERENCE(&t, s1, s2, "field 'y' of 'struct s' is missing there");
     CHECK_DIFFERENCE(&t, s2, s1, "'struct s' has no field 'y' here, as it has there");
     CHECK_DIFFERENCE(&t, s1, s3, "the fields of 'struct s' have another order there");
-    CHECK_DIFFERENCE(&t, s1, s4, "field 'x' of 'struct s' is no bit-field here, as it is there");
+    CHECK_DIFFERENCE(&t, s1, s4,
+                     "field 'x' of 'struct s' is no bit-field here, as it is there");
     CHECK_DIFFERENCE(&t, s1, s5, "'struct s' is complete here but not there");
     CHECK_DIFFERENCE(&t, i, s1, "the type is 'int' here and 'struct s' there");
     types_clear(&t);
@@ -217,7 +218,8 @@ static void test_many(void)
     for (int i = 0; i < 3000; i++) {
         char name[32];
         snprintf(name, sizeof(name), "struct s%d", i);
-        last = TEST_RECORD(&from, TYPE_STRUCT, name, {"previous", test_pointer(&from, last)});
+        last = TEST_RECORD(&from, TYPE_STRUCT, name,
+                           {"previous", test_pointer(&from, last)});
     }
     uint32_t id = types_import(&to, &from, last);
     CHECK(types_equal(&from, last, &to, id, NULL));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Value graphs of this program's own structs: what travels arrives the same, the same state
- * gives the same bytes wherever it lies, and damaged bytes give errors. */
+ * Value graphs of this program's own structs: what travels arrives the same, the same
+ * state gives the same bytes wherever it lies, and damaged bytes give errors. */
 #include <stddef.h>
 #include <stdio.h>
 
@@ -65,7 +65,8 @@ struct packet {
 };
 
 struct ids {
-    uint32_t integer, character, node, node_p, tree_p, mixed, char_p, void_p, packet_p, list_p;
+    uint32_t integer, character, node, node_p, tree_p, mixed, char_p, void_p, packet_p,
+        list_p;
     uint32_t int_p, inner;
 };
 
@@ -100,11 +101,14 @@ static void set_bits(void *object, unsigned field, int64_t value)
 
 static uint32_t add_mixed(struct types *t, struct ids *ids)
 {
-    uint32_t i = ids->integer, f = test_scalar(t, TYPE_FLOAT), d = test_scalar(t, TYPE_DOUBLE);
-    struct type colour = {.kind = TYPE_ENUM, .spelling = must_strdup("enum colour"), .target = i};
+    uint32_t i = ids->integer, f = test_scalar(t, TYPE_FLOAT),
+             d = test_scalar(t, TYPE_DOUBLE);
+    struct type colour = {
+        .kind = TYPE_ENUM, .spelling = must_strdup("enum colour"), .target = i};
     uint32_t colour_id = types_add(t, &colour);
-    uint32_t choice = TEST_RECORD(t, TYPE_UNION, "union choice",
-                                  {"bytes", test_array(t, ids->character, 7)}, {"number", d});
+    uint32_t choice =
+        TEST_RECORD(t, TYPE_UNION, "union choice",
+                    {"bytes", test_array(t, ids->character, 7)}, {"number", d});
     WORLD_LAYOUT(t, choice, union choice, 0, 0);
     ids->inner = TEST_RECORD(t, TYPE_STRUCT, "struct inner", {"tag", ids->character},
                              {"number", test_scalar(t, TYPE_LONG)});
@@ -118,8 +122,8 @@ static uint32_t add_mixed(struct types *t, struct ids *ids)
     uint32_t stream_p = test_pointer(t, test_tag(t, TYPE_STRUCT, "FILE"));
     uint32_t id = test_tag(t, TYPE_STRUCT, "struct mixed");
     TEST_FIELDS(t, id, {"c", ids->character}, {"s", test_scalar(t, TYPE_SHORT)},
-                {"u", test_scalar(t, TYPE_UINT)}, {"l", test_scalar(t, TYPE_LONG)}, {"f", f},
-                {"d", d}, {"wide", test_scalar(t, TYPE_LDOUBLE)},
+                {"u", test_scalar(t, TYPE_UINT)}, {"l", test_scalar(t, TYPE_LONG)},
+                {"f", f}, {"d", d}, {"wide", test_scalar(t, TYPE_LDOUBLE)},
                 {"yes", test_scalar(t, TYPE_BOOL)}, {"colour", colour_id},
                 {"small", test_scalar(t, TYPE_UINT), 3}, {"negative", i, 9},
                 {"name", test_array(t, ids->character, 12)},
@@ -152,8 +156,8 @@ static struct ids add_types(struct types *t)
     WORLD_LAYOUT(t, ids.node, struct node, 0, offsetof(struct node, next));
     uint32_t tree = test_tag(t, TYPE_STRUCT, "struct tree");
     ids.tree_p = test_pointer(t, tree);
-    TEST_FIELDS(t, tree, {"key", ids.integer}, {"left", ids.tree_p}, {"right", ids.tree_p},
-                {"parent", ids.tree_p});
+    TEST_FIELDS(t, tree, {"key", ids.integer}, {"left", ids.tree_p},
+                {"right", ids.tree_p}, {"parent", ids.tree_p});
     WORLD_LAYOUT(t, tree, struct tree, 0, offsetof(struct tree, left),
                  offsetof(struct tree, right), offsetof(struct tree, parent));
     uint32_t packet_id = TEST_RECORD(t, TYPE_STRUCT, "struct packet", {"n", ids.integer},
@@ -203,7 +207,8 @@ static struct buffer dump_one(struct world *world, const char *name)
     struct value_dump dump;
     dump_all(world, &name, 1, &dump);
     for (size_t i = 0; i < dump.n_blockers; i++) {
-        fprintf(stderr, "blocker: %s: %s\n", dump.blockers[i].path, dump.blockers[i].reason);
+        fprintf(stderr, "blocker: %s: %s\n", dump.blockers[i].path,
+                dump.blockers[i].reason);
         check_failures++;
     }
     struct buffer bytes = dump.bytes;
@@ -215,7 +220,8 @@ static struct buffer dump_one(struct world *world, const char *name)
 static bool load(struct world *world, const struct buffer *bytes)
 {
     struct error err = {0};
-    return CHECK_OK(value_load(&world->callbacks, bytes->data, bytes->size, NULL, &err), err);
+    return CHECK_OK(value_load(&world->callbacks, bytes->data, bytes->size, NULL, &err),
+                    err);
 }
 
 static bool same_bytes(const struct buffer *a, const struct buffer *b)
@@ -297,7 +303,8 @@ static int count_tree(const struct tree *tree, const struct tree *parent, int ke
         return 0;
     if (tree->key != key || tree->parent != parent)
         return -1000000;
-    return 1 + count_tree(tree->left, tree, 2 * key) + count_tree(tree->right, tree, 2 * key + 1);
+    return 1 + count_tree(tree->left, tree, 2 * key) +
+           count_tree(tree->right, tree, 2 * key + 1);
 }
 
 static void test_tree(void)
@@ -469,20 +476,23 @@ static void test_refusals(void)
     world_release(&world, head->next->next);
     check_blocker(&world, "head", "head->next->next", "points to freed memory");
     head->next->next = (struct node *)(uintptr_t)0x1234;
-    check_blocker(&world, "head", "head->next->next", "points to memory that is not known");
+    check_blocker(&world, "head", "head->next->next",
+                  "points to memory that is not known");
     any = world_allocate(&world, 10, 0);
     check_blocker(&world, "any", "any", "points to memory whose type is not known");
     any = world_allocate(&world, 17, ids.node);
-    check_blocker(&world, "any", "any",
-                  "points to 17 bytes, which are no whole number of 'struct node' (16 bytes)");
+    check_blocker(
+        &world, "any", "any",
+        "points to 17 bytes, which are no whole number of 'struct node' (16 bytes)");
     head = world_allocate(&world, 32, ids.character);
     check_blocker(&world, "head", "head",
                   "points to 'struct node' in memory that was allocated as bytes");
     memset(&mixed, 0, sizeof(mixed));
     mixed.stream = (FILE *)(uintptr_t)0x5000;
-    check_blocker(&world, "mixed", "mixed.stream",
-                  "has type 'FILE *' and is an open stream; only stdin, stdout and stderr "
-                  "can travel");
+    check_blocker(
+        &world, "mixed", "mixed.stream",
+        "has type 'FILE *' and is an open stream; only stdin, stdout and stderr "
+        "can travel");
     mixed.stream = NULL;
     mixed.function = (int (*)(int))(uintptr_t)puts;
     check_blocker(&world, "mixed", "mixed.function", "points to code that has no name");
@@ -539,11 +549,13 @@ static void test_places(void)
     CHECK_INT(dump.n_blockers, 0);
     struct node *other = world_allocate(&world, 8 * sizeof(*other), ids.node);
     struct value_root place = {"ys", &other[1], ids.node, 3};
-    CHECK_OK(value_load(&world.callbacks, dump.bytes.data, dump.bytes.size, &place, &err), err);
+    CHECK_OK(value_load(&world.callbacks, dump.bytes.data, dump.bytes.size, &place, &err),
+             err);
     CHECK_INT(other[3].value, 4);
     CHECK(other[2].next == &other[1]);
     place.count = 2;
-    CHECK(value_load(&world.callbacks, dump.bytes.data, dump.bytes.size, &place, &err) < 0);
+    CHECK(value_load(&world.callbacks, dump.bytes.data, dump.bytes.size, &place, &err) <
+          0);
     CHECK_STRING(err.text, "'ys' has 2 elements here and 3 in the data");
     value_dump_clear(&dump);
     array[3].next = &array[7];
@@ -583,7 +595,10 @@ static void test_mismatch(void)
     uint32_t node_p = test_pointer(&other.types, node);
     TEST_FIELDS(&other.types, node, {"value", test_scalar(&other.types, TYPE_INT)},
                 {"next", node_p});
-    struct { int value; struct node *next; } changed;
+    struct {
+        int value;
+        struct node *next;
+    } changed;
     world_layout(&other.types, node, sizeof(changed), 8, (const size_t[]){0, 8});
     head = NULL;
     CHECK(value_load(&other.callbacks, bytes.data, bytes.size, NULL, &err) < 0);
@@ -591,8 +606,9 @@ static void test_mismatch(void)
     WORLD_VARIABLE(&other, head, node_p);
     err = (struct error){0};
     CHECK(value_load(&other.callbacks, bytes.data, bytes.size, NULL, &err) < 0);
-    CHECK_STRING(err.text,
-                 "'head': field 'value' of 'struct node' is 'int' here and 'long' in the data");
+    CHECK_STRING(
+        err.text,
+        "'head': field 'value' of 'struct node' is 'int' here and 'long' in the data");
     CHECK(head == NULL);
     buffer_clear(&bytes);
     world_clear(&other);
@@ -624,7 +640,8 @@ static void test_damage(void)
     make_list(&world, ids.node, 20);
     cursor = &mixed.grid[1][1];
     struct value_dump dump;
-    dump_all(&world, (const char *const[]){"mixed", "head", "cursor", "numbers"}, 4, &dump);
+    dump_all(&world, (const char *const[]){"mixed", "head", "cursor", "numbers"}, 4,
+             &dump);
     CHECK_INT(dump.n_blockers, 0);
     char *copy = malloc(dump.bytes.size);
     for (size_t size = 0; size < dump.bytes.size; size++) {
@@ -638,7 +655,8 @@ static void test_damage(void)
     for (int i = 0; i < 10000; i++) {
         memcpy(copy, dump.bytes.data, dump.bytes.size);
         for (int k = rand() % 3; k >= 0; k--)
-            copy[(size_t)rand() % dump.bytes.size] = (char)(rand() % 3 ? rand() : rand() % 4);
+            copy[(size_t)rand() % dump.bytes.size] =
+                (char)(rand() % 3 ? rand() : rand() % 4);
         try_bytes(&world, copy, dump.bytes.size);
     }
     free(copy);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Value graphs: unusual shapes. Unions, pointers into the middle of things, byte pointers,
- * nested arrays, blocks whose type several pointers decide, other machines. */
+ * Value graphs: unusual shapes. Unions, pointers into the middle of things, byte
+ * pointers, nested arrays, blocks whose type several pointers decide, other machines. */
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -69,12 +69,12 @@ static struct ids open_world(struct world *world)
                             {"xy", test_array(t, d, 2)});
     WORLD_LAYOUT(t, ids.point, struct point, 0, offsetof(struct point, xy));
     ids.point_p = test_pointer(t, ids.point);
-    ids.shape = TEST_RECORD(
-        t, TYPE_STRUCT, "struct shape", {"kind", test_scalar(t, TYPE_INT)},
-        {"number", ids.number, 0, 1}, {"point", ids.point_p, 0, 1},
-        {"points", test_array(t, ids.point, 3)},
-        {"wide", test_array(t, test_scalar(t, TYPE_LDOUBLE), 2)},
-        {"table", test_array(t, test_array(t, ids.point, 10), 2)});
+    ids.shape =
+        TEST_RECORD(t, TYPE_STRUCT, "struct shape", {"kind", test_scalar(t, TYPE_INT)},
+                    {"number", ids.number, 0, 1}, {"point", ids.point_p, 0, 1},
+                    {"points", test_array(t, ids.point, 3)},
+                    {"wide", test_array(t, test_scalar(t, TYPE_LDOUBLE), 2)},
+                    {"table", test_array(t, test_array(t, ids.point, 10), 2)});
     WORLD_LAYOUT(t, ids.shape, struct shape, 0, offsetof(struct shape, number),
                  offsetof(struct shape, point), offsetof(struct shape, points),
                  offsetof(struct shape, wide), offsetof(struct shape, table));
@@ -108,15 +108,16 @@ static void dump(struct world *world, const char *const *names, size_t n,
             CHECK_STRING(ret->blockers[i].reason, NULL);
 }
 
-#define DUMP(world, ret, ...)                                                              \
-    dump((world), (const char *const[]){__VA_ARGS__},                                      \
+#define DUMP(world, ret, ...)                                                            \
+    dump((world), (const char *const[]){__VA_ARGS__},                                    \
          sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *), (ret))
 
 static bool load(struct world *world, const struct value_dump *dump)
 {
     struct error err = {0};
-    return CHECK_OK(value_load(&world->callbacks, dump->bytes.data, dump->bytes.size, NULL, &err),
-                    err);
+    return CHECK_OK(
+        value_load(&world->callbacks, dump->bytes.data, dump->bytes.size, NULL, &err),
+        err);
 }
 
 static void test_unions(void)
@@ -135,8 +136,9 @@ static void test_unions(void)
     DUMP(&world, &it, "corner");
     if (CHECK_INT(it.n_blockers, 1)) {
         CHECK_STRING(it.blockers[0].path, "corner->number");
-        CHECK_STRING(it.blockers[0].reason, "is a union of 'struct shape' with pointers, and "
-                                            "nothing tells which member counts");
+        CHECK_STRING(it.blockers[0].reason,
+                     "is a union of 'struct shape' with pointers, and "
+                     "nothing tells which member counts");
     }
     value_dump_clear(&it);
     world_clear(&world);
@@ -164,7 +166,8 @@ static void test_middles(void)
     corner = NULL, coordinate = NULL, byte = NULL, any = NULL;
     if (load(&world, &it)) {
         CHECK(corner == &shape.points[3] && coordinate == &shape.table[1][9].xy[1]);
-        CHECK(byte == (char *)&shape.points[2].xy[1] + 3 && any == &shape.points[1].xy[2]);
+        CHECK(byte == (char *)&shape.points[2].xy[1] + 3 &&
+              any == &shape.points[1].xy[2]);
         CHECK(*coordinate == 2.5 && shape.points[2].tag == 'r' && shape.kind == 3);
         CHECK(shape.wide[0] == before.wide[0] && shape.wide[1] == before.wide[1]);
     }
@@ -253,7 +256,8 @@ static void test_same_root_twice(void)
 {
     struct world world;
     struct ids ids = open_world(&world);
-    struct value_root roots[] = {{"a", &base, ids.base_p, 1}, {"b", &base, ids.base_p, 1}};
+    struct value_root roots[] = {{"a", &base, ids.base_p, 1},
+                                 {"b", &base, ids.base_p, 1}};
     struct value_dump it = {0};
     struct error err = {0};
     CHECK(value_dump(&world.callbacks, roots, 2, &it, &err) < 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Types for unit tests, built in a line each: what the analyser would make of a C type. */
+ * Types for unit tests, built in a line each: what the analyser would make of a C type.
+ */
 #ifndef ACHAR_TESTS_TYPES_H
 #define ACHAR_TESTS_TYPES_H
 
@@ -69,16 +70,16 @@ static inline void test_fields(struct types *types, uint32_t id,
     }
 }
 
-#define TEST_FIELDS(types, id, ...)                                                        \
-    test_fields((types), (id), (const struct test_field[]){__VA_ARGS__},                   \
-                sizeof((const struct test_field[]){__VA_ARGS__}) /                         \
+#define TEST_FIELDS(types, id, ...)                                                      \
+    test_fields((types), (id), (const struct test_field[]){__VA_ARGS__},                 \
+                sizeof((const struct test_field[]){__VA_ARGS__}) /                       \
                     sizeof(struct test_field))
 
-#define TEST_RECORD(types, kind, spelling, ...)                                            \
-    ({                                                                                     \
-        uint32_t record_ = test_tag((types), (kind), (spelling));                          \
-        TEST_FIELDS((types), record_, __VA_ARGS__);                                        \
-        record_;                                                                           \
+#define TEST_RECORD(types, kind, spelling, ...)                                          \
+    ({                                                                                   \
+        uint32_t record_ = test_tag((types), (kind), (spelling));                        \
+        TEST_FIELDS((types), record_, __VA_ARGS__);                                      \
+        record_;                                                                         \
     })
 
 #endif

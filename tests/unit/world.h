@@ -40,8 +40,8 @@ struct world {
 
 static inline void *world_memory(size_t size)
 {
-    return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                -1, 0);
+    return mmap(NULL, size, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 }
 
 static inline bool world_find_block(void *context, const void *address,
@@ -88,10 +88,12 @@ static inline const char *world_find_function(void *context, const void *address
 static inline bool world_is_stack(void *context, const void *address)
 {
     struct world *world = context;
-    return (const char *)address >= world->stack_low && (const char *)address < world->stack_high;
+    return (const char *)address >= world->stack_low &&
+           (const char *)address < world->stack_high;
 }
 
-static inline bool world_variable(void *context, const char *name, struct value_variable *ret)
+static inline bool world_variable(void *context, const char *name,
+                                  struct value_variable *ret)
 {
     struct world *world = context;
     for (size_t i = 0; i < world->n_variables; i++)
@@ -188,7 +190,7 @@ static inline void world_add_variable(struct world *world, const char *name, voi
         (struct value_variable){.name = name, .start = start, .size = size, .type = type};
 }
 
-#define WORLD_VARIABLE(world, variable, type)                                              \
+#define WORLD_VARIABLE(world, variable, type)                                            \
     world_add_variable((world), #variable, &(variable), sizeof(variable), (type))
 
 /* Layout by the compiler of the test: offsets in order of the fields, bit-fields as 0. */
@@ -204,7 +206,7 @@ static inline void world_layout(struct types *types, uint32_t id, size_t size,
         type->layout.offsets[i] = offsets[i];
 }
 
-#define WORLD_LAYOUT(types, id, T, ...)                                                    \
+#define WORLD_LAYOUT(types, id, T, ...)                                                  \
     world_layout((types), (id), sizeof(T), _Alignof(T), (const size_t[]){__VA_ARGS__})
 
 #endif
