@@ -31,6 +31,8 @@ extern void __libc_free(void *block);
 #define PIECES ((size_t)1 << (47 - PIECE_BITS))
 #define WORDS ((size_t)1 << (PIECE_BITS - GRAIN_BITS - 6))
 #define FREED_MAX ((size_t)1 << 14) /* freed blocks that are remembered */
+#define RESTING_MAX 1024 /* freed blocks whose memory is not given out again yet ... */
+#define RESTING_BYTES_MAX ((size_t)1 << 20) /* ... and their bytes */
 #define SIZE_MAX_BLOCK ((size_t)1 << 46)
 
 struct header {
@@ -51,6 +53,18 @@ struct piece {
 
 static struct piece *pieces[PIECES];
 static struct heap_block freed_blocks[FREED_MAX]; /* by a hash of their start */
+
+/* Memory that a cell has freed rests for a while, so that a pointer that dangles is known
+ * as such and does not point into what took its place. The oldest goes first. */
+static struct {
+    struct resting {
+        char *raw;
+        size_t size;
+    } blocks[RESTING_MAX];
+    size_t first, n, bytes;
+    bool is_locked; /* threads of a cell may free at once */
+} resting;
+
 static const char *own_start, *own_end; /* code that needs no zeros */
 static bool (*watch_is_code)(const void *return_address);
 static void (*watch_report)(const void *address, const struct heap_block *block);
@@ -166,11 +180,31 @@ void *heap_allocate(size_t size, uint32_t type)
     return allocate(size, 16, NULL, type);
 }
 
-static void release(void *block)
+static void rest(char *raw, size_t size)
 {
+    while (__atomic_test_and_set(&resting.is_locked, __ATOMIC_ACQUIRE))
+        ;
+    while (resting.n && (resting.n == RESTING_MAX || resting.bytes + size > RESTING_BYTES_MAX)) {
+        struct resting *oldest = &resting.blocks[resting.first];
+        resting.first = (resting.first + 1) % RESTING_MAX;
+        resting.n--;
+        resting.bytes -= oldest->size;
+        __libc_free(oldest->raw);
+    }
+    resting.blocks[(resting.first + resting.n++) % RESTING_MAX] = (struct resting){raw, size};
+    resting.bytes += size;
+    __atomic_clear(&resting.is_locked, __ATOMIC_RELEASE);
+}
+
+static void release(void *block, const void *caller)
+{
+    size_t size = header_of(block)->size;
     char *raw = (char *)block - header_of(block)->offset;
     forget(block, true);
-    __libc_free(raw);
+    if (is_own(caller) || size > RESTING_BYTES_MAX)
+        __libc_free(raw);
+    else
+        rest(raw, size);
 }
 
 /* True when `block` is one; false (or no return) when it is not. */
@@ -193,7 +227,7 @@ static void *grow(void *block, size_t size, void *site)
         if (!moved)
             return NULL;
         memcpy(moved, block, old.size < size ? old.size : size);
-        release(block);
+        release(block, site);
         return moved;
     }
     forget(block, false);
@@ -226,7 +260,7 @@ EXPORT void free(void *block)
     if (!block)
         return;
     if (check_block(block, __builtin_return_address(0)))
-        release(block);
+        release(block, __builtin_return_address(0));
     else
         __libc_free(block); /* ends the process with the C library's message */
 }
@@ -238,7 +272,7 @@ static void *reallocate(void *block, size_t size, void *caller)
     if (!check_block(block, caller))
         return __libc_realloc(block, size);
     if (!size) {
-        release(block);
+        release(block, caller);
         return NULL;
     }
     return grow(block, size, caller);
