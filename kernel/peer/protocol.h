@@ -53,8 +53,9 @@ enum {
                          with status 0 since} with descriptors: task channel, out, err, pidfd */
     ZYGOTE_DIED,      /* zygote -> pool: {u pid, u wait status}, after the last bytes of its
                          output and its TASK_DONE, if there was one */
-    TASK_RUN,         /* pool -> job worker: {b argument values} -> TASK_DONE; the only one */
-    TASK_DONE,        /* {outcome, b result values}; everything it printed is in its pipes. For
+    TASK_RUN,         /* pool -> job worker: {b argument values} -> TASK_DONE */
+    TASK_DONE,        /* {outcome, b result values}, id 1: the job worker takes another task, 0: it
+                         ends. Everything the task printed is in its pipes. For
                          PAYLOAD_CALL with a value the job worker renders it into
                          outcome.value_text (display_value()): a front has no compiled
                          layouts of the payload's types */

@@ -108,14 +108,25 @@ struct worker *family_add_worker(struct family *family, pid_t pid, const int fds
     return worker;
 }
 
-/* The oldest: it has had the most time to come up. */
-struct worker *family_ready_worker(struct family *family)
+#define RENEWAL_US 50 /* a job worker that has answered needs so long to be as new */
+
+/* True when `a` will start sooner than `b`: of those that are as new, the one whose memory
+ * is still warm; else the one that has had the most time. */
+static bool is_better(const struct worker *a, const struct worker *b, uint64_t now)
 {
-    struct worker *ready = NULL;
+    bool is_rested = a->answered_at + RENEWAL_US <= now;
+    if (is_rested != (b->answered_at + RENEWAL_US <= now))
+        return is_rested;
+    return is_rested ? a->answered_at >= b->answered_at : a->answered_at < b->answered_at;
+}
+
+struct worker *family_ready_worker(struct family *family, uint64_t now)
+{
+    struct worker *best = NULL;
     for (struct worker *worker = family->workers; worker; worker = worker->next)
-        if (!worker->task && !worker->is_gone)
-            ready = worker;
-    return ready;
+        if (!worker->task && !worker->is_gone && (!best || is_better(worker, best, now)))
+            best = worker;
+    return best;
 }
 
 struct worker *family_find_worker(struct family *family, pid_t pid)

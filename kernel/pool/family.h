@@ -21,7 +21,7 @@ struct task {
     size_t size;
 };
 
-/* A process that takes one task. */
+/* A process that takes a task, and perhaps another. */
 struct worker {
     struct worker *next;
     pid_t pid;
@@ -31,6 +31,7 @@ struct worker {
     struct task *task;       /* owned: what it runs; NULL: it is ready */
     bool is_closed;          /* it closed the channel: its death is being waited for */
     bool is_gone;            /* answered or dead: freed at the end of the round */
+    uint64_t answered_at;    /* us; 0: it is new */
     uint64_t kill_at;        /* us; cancelled: SIGKILL follows SIGINT then; 0: not */
 };
 
@@ -75,7 +76,7 @@ void task_free(struct task *task);
 
 /* Takes the descriptors: task channel, out, err, pidfd. */
 struct worker *family_add_worker(struct family *family, pid_t pid, const int fds[4]);
-struct worker *family_ready_worker(struct family *family); /* NULL: none */
+struct worker *family_ready_worker(struct family *family, uint64_t now); /* NULL: none */
 struct worker *family_find_worker(struct family *family, pid_t pid);
 void family_free_workers(struct family *family, bool only_gone);
 

@@ -31,7 +31,7 @@ struct family *tasks_find_family(struct pool *pool, const void *hash)
 /* Gives the task to a ready job worker, which owns it then; false when there is none. */
 static bool start(struct pool *pool, struct family *family, struct task *task)
 {
-    for (struct worker *worker; (worker = family_ready_worker(family));) {
+    for (struct worker *worker; (worker = family_ready_worker(family, pool_now()));) {
         family->n_ready--;
         if (channel_post(worker->channel, TASK_RUN, 0, task->id, task->argument, task->size,
                          NULL) < 0) {
@@ -75,7 +75,7 @@ static void activate(struct pool *pool, struct family *active)
             continue;
         zygotes_keep(pool, family, 1);
         while (family->n_ready > 1) {
-            family_ready_worker(family)->is_gone = true;
+            family_ready_worker(family, 0)->is_gone = true;
             family->n_ready--;
         }
     }
@@ -145,6 +145,14 @@ static void finish(struct pool *pool, struct family *family, struct worker *work
     worker->is_gone = true;
 }
 
+static void make_ready(struct family *family, struct worker *worker)
+{
+    task_free(TAKE(worker->task));
+    worker->answered_at = pool_now();
+    worker->is_gone = false;
+    family->n_ready++;
+}
+
 void tasks_read(struct pool *pool, struct family *family, struct worker *worker)
 {
     struct frame frame;
@@ -159,6 +167,8 @@ void tasks_read(struct pool *pool, struct family *family, struct worker *worker)
         finish(pool, family, worker);
         family->deaths = 0;
         pool_say(pool, POOL_RESULT, worker->task->id, &body);
+        if (frame.id == 1 && !worker->kill_at)
+            make_ready(family, worker);
         return;
     }
     worker->is_closed = true;
@@ -219,6 +229,10 @@ void tasks_worker_died(struct pool *pool, struct family *family, struct worker *
     }
     if (!worker->is_closed)
         tasks_read(pool, family, worker); /* it may have answered just before */
+    if (!worker->is_gone && !worker->task) { /* it said that it would go on */
+        worker->is_gone = true;
+        family->n_ready--;
+    }
     if (worker->is_gone || give_back(pool, family, worker))
         return;
     struct outcome outcome = describe_death(worker, status);

@@ -26,6 +26,7 @@ static const int fault_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SI
 static struct {
     const struct names *names;
     void (*dying)(const struct guard_report *report);
+    void (*before)(void), (*after)(void);
     pid_t pid, thread;
     struct fault_stack stack;
     const char *libc_low, *libc_high; /* where it is sensible to look at the stack */
@@ -272,6 +273,12 @@ void guard_adopt(void)
     timer_create(CLOCK_MONOTONIC, &event, &guard.timer);
 }
 
+void guard_watch(void (*before)(void), void (*after)(void))
+{
+    guard.before = before;
+    guard.after = after;
+}
+
 void guard_init(const struct names *names,
                 void (*dying)(const struct guard_report *report))
 {
@@ -326,7 +333,11 @@ static void run(const struct guard_call *call)
     }
     guard.diverted = NULL;
     guard.is_running = 1;
+    if (guard.before)
+        guard.before();
     int status = enter(call);
+    if (guard.after)
+        guard.after();
     if (call->main)
         replace_run_exit_handlers();
     guard.is_running = 0;

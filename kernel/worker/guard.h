@@ -34,6 +34,8 @@ struct guard_call {
  */
 void guard_init(const struct names *names,
                 void (*dying)(const struct guard_report *report));
+/* Called right before and after each call; a call that is left otherwise has no after. */
+void guard_watch(void (*before)(void), void (*after)(void));
 /* After fork(): this process and thread are the ones that run cells now. */
 void guard_adopt(void);
 

@@ -20,8 +20,12 @@
 
 #include "kernel/peer/process.h"
 #include "kernel/peer/protocol.h"
+#include "kernel/worker/renewal.h"
 
 #define TASK_FD 100 /* or above: user code has the low descriptors to itself */
+/* The first job workers of a payload take one task: a payload that is called a few times
+ * should not pay for snapshots. */
+#define RENEWABLE_AFTER 5
 
 struct zygote {
     const struct zygote_work *work;
@@ -30,6 +34,8 @@ struct zygote {
     sigset_t user_mask; /* signals blocked while a task runs */
     bool is_loaded;
     size_t keep; /* job workers to keep alive */
+    size_t n_forked;
+    bool is_renewable;
     pid_t children[ZYGOTE_CHILDREN_MAX];
     size_t n_children;
     pid_t ended[ZYGOTE_CHILDREN_MAX]; /* with status 0; not yet told */
@@ -79,7 +85,8 @@ static struct channel *child_set_up(struct zygote *zygote, pid_t parent,
     return channel_new(task, task);
 }
 
-static void child_run(struct zygote *zygote, struct channel *channel)
+/* One task; true when this process may take another. */
+static bool take_task(struct zygote *zygote, struct channel *channel)
 {
     struct frame frame;
     if (channel_receive(channel, -1, &frame, NULL) != 1 || frame.kind != TASK_RUN)
@@ -102,8 +109,20 @@ static void child_run(struct zygote *zygote, struct channel *channel)
         _exit(0);
     outcome_pack(&outcome, &answer);
     pack_bytes(&answer, result.data, result.size);
-    if (channel_send(channel, TASK_DONE, 0, frame.id, answer.data, answer.size, NULL) < 0)
+    bool is_renewed = renewal_is_possible();
+    if (channel_send(channel, TASK_DONE, 0, is_renewed, answer.data, answer.size, NULL) < 0)
         _exit(1);
+    return is_renewed;
+}
+
+/* Each task starts where the first one did: restore comes back to sigsetjmp(). */
+static _Noreturn void child_run(struct zygote *zygote, struct channel *channel,
+                                bool is_renewable)
+{
+    if (is_renewable && renewal_prepare() && sigsetjmp(*renewal_start(), 0) == 0)
+        renewal_snapshot();
+    if (take_task(zygote, channel))
+        renewal_restore();
     _exit(0);
 }
 
@@ -138,13 +157,14 @@ static int fork_child(struct zygote *zygote)
         struct channel *channel = child_set_up(zygote, self, &ends);
         if (zygote->work->begin)
             zygote->work->begin(zygote->work->context, channel_fd(channel));
-        child_run(zygote, channel);
+        child_run(zygote, channel, zygote->is_renewable && zygote->n_forked >= RENEWABLE_AFTER);
     }
     if (pid < 0)
         r = -errno;
     ends_close(&ends, 1);
     if (pid > 0) {
         zygote->children[zygote->n_children++] = pid;
+        zygote->n_forked++;
         r = announce(zygote, pid, &ends);
     }
     ends_close(&ends, 0);
@@ -265,6 +285,7 @@ static int set_up(struct zygote *zygote)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
+    zygote->is_renewable = renewal_is_supported();
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     sigset_t children;
     sigemptyset(&children);

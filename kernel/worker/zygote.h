@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A zygote has loaded one payload and forks job workers ahead of need; each takes exactly
- * one task, answers, and ends. It runs no task itself, so every task starts from the same
- * state, and a task that dies takes nothing with it. Speaks ZYGOTE_* frames with the pool on
+ * A zygote has loaded one payload and forks job workers ahead of need; each takes a task,
+ * answers, and ends, or takes another from the very state it started from (renewal.h). It
+ * runs no task itself, so every task starts from the same state, and a task that dies takes
+ * nothing with it. Speaks ZYGOTE_* frames with the pool on
  * PROCESS_CHANNEL_FD. */
 #ifndef ACHAR_WORKER_ZYGOTE_H
 #define ACHAR_WORKER_ZYGOTE_H
@@ -18,7 +19,7 @@ struct zygote_work {
                  size_t object_size, struct outcome *ret);
     /* In a fresh job worker, before its task comes; may be NULL. */
     void (*begin)(void *context, int task_fd);
-    /* In the same: one task. `result` gets the values. Must return, whatever the
+    /* In the same: one task, the code of others between renewal_watch() and _unwatch(). `result` gets the values. Must return, whatever the
      * task does short of killing the process; output is flushed by the caller. */
     void (*run)(void *context, const void *argument, size_t size, struct outcome *ret,
                 struct buffer *result);

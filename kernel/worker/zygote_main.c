@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <malloc.h>
 #include <stdio.h>
 
 #include "kernel/peer/protocol.h"
 #include "kernel/worker/dying.h"
 #include "kernel/worker/job.h"
+#include "kernel/worker/renewal.h"
 #include "kernel/worker/zygote.h"
+
+#define HEAP_ROOM (1 << 20)
 
 static void begin(void *context, int task_fd)
 {
@@ -21,6 +25,10 @@ int zygote_main(void)
         fprintf(stderr, "achar-worker: %s\n", err.text);
         return 1;
     }
+    /* Room for what a task allocates: growing the heap would rule its renewal out. */
+    mallopt(M_TOP_PAD, HEAP_ROOM);
+    mallopt(M_TRIM_THRESHOLD, 16 * HEAP_ROOM);
+    guard_watch(renewal_watch, renewal_unwatch);
     struct job job = {.engine = &engine};
     struct zygote_work work = {
         .context = &job, .load = job_load, .begin = begin, .run = job_run};

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "kernel/worker/renewal.h"
 #include "kernel/worker/zygote.h"
 
 static int count; /* a task must never see what another has counted */
@@ -56,8 +57,8 @@ static void print_lines(int n)
     }
 }
 
-static void run(void *context, const void *argument, size_t size, struct outcome *ret,
-                struct buffer *result)
+static void do_task(const void *argument, size_t size, struct outcome *ret,
+                    struct buffer *result)
 {
     CLEANUP(freep) char *text = must_strndup(argument, size);
     char *rest = strchr(text, ' ');
@@ -98,6 +99,15 @@ static void run(void *context, const void *argument, size_t size, struct outcome
         buffer_format(result, "%zu", size);
     else
         ret->kind = OUTCOME_FAULT, ret->name = must_strdup("SIGILL");
+}
+
+static void run(void *context, const void *argument, size_t size, struct outcome *ret,
+                struct buffer *result)
+{
+    (void)context;
+    renewal_watch();
+    do_task(argument, size, ret, result);
+    renewal_unwatch();
 }
 
 int main(void)

@@ -108,36 +108,55 @@ static uint64_t now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* Processes that run one of our executables or were left by a task. */
-static int count_processes(void)
+/* Whether a process runs one of our executables, or was left by a task. */
+static bool is_ours(const char *pid)
+{
+    char path[300], text[256];
+    char *environment = NULL;
+    size_t size = 0;
+    bool found = false;
+    if (*pid < '0' || *pid > '9' || strtol(pid, NULL, 10) == getpid())
+        return false;
+    snprintf(path, sizeof(path), "/proc/%s/environ", pid);
+    FILE *file = fopen(path, "r");
+    if (file && getdelim(&environment, &size, -1, file) > 0) {
+        snprintf(text, sizeof(text), "ACHAR_LIBEXEC=%s", getenv("ACHAR_LIBEXEC"));
+        found = memmem(environment, size, text, strlen(text)) != NULL;
+    }
+    free(environment);
+    if (file)
+        fclose(file);
+    return found;
+}
+
+static int count_processes(int *ret_newest)
 {
     int n = 0;
     DIR *folder = opendir("/proc");
+    *ret_newest = 0;
     for (struct dirent *entry; (entry = readdir(folder));) {
-        char path[300], text[256] = "";
-        snprintf(path, sizeof(path), "/proc/%s/environ", entry->d_name);
-        if (entry->d_name[0] < '0' || entry->d_name[0] > '9' ||
-            strtol(entry->d_name, NULL, 10) == getpid())
+        if (!is_ours(entry->d_name))
             continue;
-        FILE *file = fopen(path, "r");
-        char *environment = NULL;
-        size_t size = 0;
-        if (file && getdelim(&environment, &size, -1, file) > 0) {
-            snprintf(text, sizeof(text), "ACHAR_LIBEXEC=%s", getenv("ACHAR_LIBEXEC"));
-            n += memmem(environment, size, text, strlen(text)) != NULL;
-        }
-        free(environment);
-        if (file)
-            fclose(file);
+        int pid = (int)strtol(entry->d_name, NULL, 10);
+        *ret_newest = pid > *ret_newest ? pid : *ret_newest;
+        n++;
     }
     closedir(folder);
     return n;
 }
 
+/* The pid of the newest of these processes: it stays while none is forked. */
+static inline int newest_process(void)
+{
+    int newest;
+    count_processes(&newest);
+    return newest;
+}
+
 static void check_nothing_left(const char *where)
 {
-    int left = 0;
-    for (uint64_t end = now_ms() + 2000; (left = count_processes()) && now_ms() < end;)
+    int left = 0, newest;
+    for (uint64_t end = now_ms() + 2000; (left = count_processes(&newest)) && now_ms() < end;)
         usleep(5000);
     if (!CHECK_INT(left, 0))
         fprintf(stderr, "  after: %s\n", where);

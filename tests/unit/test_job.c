@@ -2,6 +2,11 @@
  *
  * Payloads on a real pool: compiled, loaded, run, and what comes back. Arguments: the paths
  * of achar-pool and achar-worker. */
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+
 #include "pickler/value/value.h"
 #include "tests/executors/pool_test.h"
 
@@ -261,6 +266,58 @@ static void test_map(struct pool_client *client)
     buffer_clear(&argument);
 }
 
+/* What a task may leave behind without a system call: in its own data, in the heap, in the C
+ * library, in the processor. */
+static const char leaving[] =
+    "int left;\nstatic char *kept;\nstatic char text[] = \"a b c\";\n"
+    "int achar_value;\nvoid achar_entry(void)\n{\n"
+    "    static int calls;\n"
+    "    char *word = strtok(calls || left || kept ? NULL : text, \" \");\n"
+    "    achar_value = ++calls * 1000000 + ++left * 100000 + (kept != NULL) * 10000;\n"
+    "    achar_value += (word && *word == 'a') * 1000 + (rand() == 1804289383) * 100;\n"
+    "    achar_value += (fegetround() == FE_TONEAREST) * 10 + (rint(2.5) == 2);\n"
+    "    fesetround(FE_UPWARD);\n"
+    "    kept = malloc(1000);\n"
+    "    memset(kept, 7, 1000);\n}\n";
+
+static bool is_renewal_expected(void)
+{
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
+    int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | 1 /* UFFD_USER_MODE_ONLY */);
+    struct uffdio_api api = {.api = UFFD_API, .features = 1 << 15 /* WP_ASYNC, Linux 6.7 */};
+    bool is_expected = fd >= 0 && ioctl(fd, UFFDIO_API, &api) == 0;
+    if (fd >= 0)
+        close(fd);
+    return is_expected;
+#else
+    return false;
+#endif
+}
+
+/* The same processes serve again and again, and every task finds the state as it was. */
+static void test_renewal(struct pool_client *client)
+{
+    uint8_t hash[32];
+    struct payload *payload = make(PAYLOAD_CALL, leaving);
+    define(payload, DEFINITION_INCLUDE, "<stdlib.h>", 0,
+           "#include <stdlib.h>\n#include <string.h>\n#include <fenv.h>\n#include <math.h>",
+           NULL);
+    check_loads(client, payload, hash);
+    int newest = 0, n_renewed = 0;
+    for (int i = 0; i < 200; i++) {
+        struct done done = run_bytes(client, hash, "", 0);
+        CHECK_STRING(done.outcome.value_text, "1101111");
+        done_clear(&done);
+        if (i % 20)
+            continue;
+        int now = newest_process();
+        n_renewed += now == newest;
+        newest = now;
+    }
+    if (is_renewal_expected())
+        CHECK(n_renewed >= 5);
+}
+
 /* Each task dies in its own way; the payload goes on. */
 static void test_faults(struct pool_client *client)
 {
@@ -289,7 +346,12 @@ static void test_faults(struct pool_client *client)
                "#include <stdlib.h>\n#include <stdio.h>\n#include <signal.h>", NULL);
         define(payload, DEFINITION_FUNCTION, "fail", 0, source, "void fail(void);");
         check_loads(client, payload, hash);
-        struct done done = run_bytes(client, hash, "", 0);
+        /* The last ones run in processes that might have taken another task. */
+        struct done done = {0};
+        for (int k = 0; k < 8; k++) {
+            done_clear(&done);
+            done = run_bytes(client, hash, "", 0);
+        }
         bool ok = CHECK_INT(done.outcome.kind, cases[i].kind);
         if (cases[i].name)
             ok &= CHECK_STRING(done.outcome.name, cases[i].name);
@@ -308,15 +370,9 @@ static void test_faults(struct pool_client *client)
     }
 }
 
-static void test_cancel(struct pool_client *client)
+static void cancel_one(struct pool_client *client, const uint8_t hash[32])
 {
-    uint8_t hash[32];
     struct error err = {0};
-    struct payload *payload =
-        make(PAYLOAD_CALL, "#include <stdio.h>\nvoid achar_entry(void) { puts(\"on\"); "
-                           "for (;;); }");
-    payload->value_type = 0;
-    check_loads(client, payload, hash);
     struct done done = {.id = submit_bytes(client, hash, "", 0)};
     CHECK(!wait_one(client, &done, 1));
     CHECK_OK(pool_client_cancel(client, done.id, &err), err);
@@ -325,6 +381,18 @@ static void test_cancel(struct pool_client *client)
     CHECK_INT(done.outcome.kind, OUTCOME_INTERRUPTED);
     CHECK(done.outcome.n_frames > 0); /* it was stopped by SIGINT, not killed */
     done_clear(&done);
+}
+
+static void test_cancel(struct pool_client *client)
+{
+    uint8_t hash[32];
+    struct payload *payload =
+        make(PAYLOAD_CALL, "#include <stdio.h>\nvoid achar_entry(void) { puts(\"on\"); "
+                           "for (;;); }");
+    payload->value_type = 0;
+    check_loads(client, payload, hash);
+    for (int i = 0; i < 8; i++)
+        cancel_one(client, hash);
 }
 
 static void check_refused(struct pool_client *client, struct payload *payload,
@@ -405,6 +473,7 @@ int main(int argc, char **argv)
     test_call(client);
     test_state(client);
     test_map(client);
+    test_renewal(client);
     test_faults(client);
     test_cancel(client);
     test_payloads(client);

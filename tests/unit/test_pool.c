@@ -35,7 +35,7 @@ static void test_round_trip(void)
     CHECK_STRING(buffer_string(&done.result), "hello");
     CHECK_INT(done.n_outputs, 0);
     done_clear(&done);
-    for (int i = 0; i < 5; i++) { /* globals are fresh each time */
+    for (int i = 0; i < 100; i++) { /* globals are fresh each time */
         done = run(client, hash, "count");
         CHECK_STRING(buffer_string(&done.result), "1");
         done_clear(&done);
