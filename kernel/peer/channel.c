@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Frames over non-blocking descriptors. What was read ahead stays in `in`; a frame is handed
- * out from there, and its bytes are dropped at the next receive. */
+ * Frames over non-blocking descriptors. What was read ahead stays in `in`; a frame is
+ * handed out from there, and its bytes are dropped at the next receive. */
 #include "kernel/peer/channel.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#define HEADER_SIZE 16 /* the length word included */
+#define HEADER_SIZE 16        /* the length word included */
 #define READ_FIRST (4u << 10) /* a short-lived peer should not pay for a large buffer */
 #define READ_SIZE (64u << 10)
 #define FDS_PENDING_MAX 64
@@ -23,9 +23,9 @@ struct channel {
     bool is_socket, is_closed, is_reset;
     bool is_busy; /* a read has filled its room: the next ones are larger */
     struct buffer in;
-    size_t taken; /* bytes of `in` that were handed out already */
-    struct buffer out; /* posted, not yet sent ... */
-    size_t sent;       /* ... from here on */
+    size_t taken;             /* bytes of `in` that were handed out already */
+    struct buffer out;        /* posted, not yet sent ... */
+    size_t sent;              /* ... from here on */
     int fds[FDS_PENDING_MAX]; /* received, not yet handed out, in order of arrival */
     size_t n_fds;
 };
@@ -191,9 +191,9 @@ static int read_ahead(struct channel *channel)
 
 static int wait_for_room(struct channel *channel)
 {
-    struct pollfd fds[2] = {{.fd = channel->write_fd, .events = POLLOUT},
-                            {.fd = channel->is_closed ? -1 : channel->read_fd,
-                             .events = POLLIN}};
+    struct pollfd fds[2] = {
+        {.fd = channel->write_fd, .events = POLLOUT},
+        {.fd = channel->is_closed ? -1 : channel->read_fd, .events = POLLIN}};
     if (poll(fds, 2, -1) < 0)
         return errno == EINTR ? 0 : -errno;
     if (fds[1].revents && channel->in.size < FRAME_SIZE_MAX)
@@ -236,14 +236,16 @@ static int message_init(struct message *message, uint16_t kind, uint32_t generat
                         uint32_t id, const void *data, size_t size, struct error *err)
 {
     if (size > FRAME_SIZE_MAX - HEADER_SIZE)
-        return error_set(err, -EMSGSIZE, "a message of %zu bytes is above the limit of %u",
-                         size, FRAME_SIZE_MAX);
+        return error_set(err, -EMSGSIZE,
+                         "a message of %zu bytes is above the limit of %u", size,
+                         FRAME_SIZE_MAX);
     put32(message->header, (uint32_t)(size + HEADER_SIZE - 4));
     put16(message->header + 4, kind);
     put16(message->header + 6, (uint16_t)message->n_fds);
     put32(message->header + 8, generation);
     put32(message->header + 12, id);
-    message->parts[0] = (struct iovec){.iov_base = message->header, .iov_len = HEADER_SIZE};
+    message->parts[0] =
+        (struct iovec){.iov_base = message->header, .iov_len = HEADER_SIZE};
     message->parts[1] = (struct iovec){.iov_base = (void *)data, .iov_len = size};
     message->part = message->parts;
     message->n_parts = size ? 2 : 1;
@@ -251,7 +253,8 @@ static int message_init(struct message *message, uint16_t kind, uint32_t generat
 }
 
 /* Sends what there is room for: 0 when all of it went, -EAGAIN when not. */
-static int message_push(struct channel *channel, struct message *message, struct error *err)
+static int message_push(struct channel *channel, struct message *message,
+                        struct error *err)
 {
     while (message->n_parts) {
         ssize_t n = send_some(channel, message->part, message->n_parts, message->fds,
@@ -332,7 +335,8 @@ int channel_send_fds(struct channel *channel, uint16_t kind, uint32_t generation
                      size_t n_fds, struct error *err)
 {
     if (n_fds > FRAME_FDS_MAX)
-        return error_set(err, -EMSGSIZE, "%zu descriptors do not fit on a message", n_fds);
+        return error_set(err, -EMSGSIZE, "%zu descriptors do not fit on a message",
+                         n_fds);
     struct message message = {.fds = fds, .n_fds = n_fds};
     int r = message_init(&message, kind, generation, id, data, size, err);
     while (r == 0 || r == -EAGAIN) {
@@ -381,8 +385,9 @@ int channel_receive(struct channel *channel, int timeout_ms, struct frame *ret,
     for (;;) {
         int64_t size = frame_size(channel);
         if (size < 0)
-            return error_set(err, -EBADMSG, "a helper process sent something that is not "
-                                            "a message");
+            return error_set(err, -EBADMSG,
+                             "a helper process sent something that is not "
+                             "a message");
         if (channel_has_frame(channel)) {
             hand_out(channel, ret);
             return 1;

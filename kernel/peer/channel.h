@@ -2,11 +2,12 @@
  *
  * Frames between our own processes over a stream socket or a pair of pipes:
  *
- *     u32 size of what follows | u16 kind | u16 descriptors | u32 generation | u32 id | payload
+ *     u32 size of what follows | u16 kind | u16 descriptors | u32 generation | u32 id |
+ * payload
  *
- * little-endian. `generation` is that of the peer the message is for or from: an answer of
- * a process that has been replaced is recognised and dropped. `id` pairs an answer with
- * its request. Descriptors may ride on a frame where the stream is a unix socket. */
+ * little-endian. `generation` is that of the peer the message is for or from: an answer
+ * of a process that has been replaced is recognised and dropped. `id` pairs an answer
+ * with its request. Descriptors may ride on a frame where the stream is a unix socket. */
 #ifndef ACHAR_PEER_CHANNEL_H
 #define ACHAR_PEER_CHANNEL_H
 
@@ -54,8 +55,8 @@ int channel_post(struct channel *channel, uint16_t kind, uint32_t generation, ui
 int channel_flush(struct channel *channel, struct error *err) MUST_USE;
 size_t channel_unsent(const struct channel *channel); /* bytes that are kept */
 
-/* 1: a frame; 0: none within timeout_ms (-1: wait for ever, 0: only look); -EPIPE: the peer
- * closed its end; -EBADMSG: not a frame. */
+/* 1: a frame; 0: none within timeout_ms (-1: wait for ever, 0: only look); -EPIPE: the
+ * peer closed its end; -EBADMSG: not a frame. */
 int channel_receive(struct channel *channel, int timeout_ms, struct frame *ret,
                     struct error *err) MUST_USE;
 bool channel_has_frame(const struct channel *channel); /* one is buffered already */

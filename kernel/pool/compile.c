@@ -10,8 +10,8 @@
 #include "pickler/code/cc.h"
 #include "pickler/payload/layouts.h"
 
-/* The unit's text, as the zygote makes it (kernel/worker/job.c): layouts are numbered by the
- * payload's table with the types of its values behind. */
+/* The unit's text, as the zygote makes it (kernel/worker/job.c): layouts are numbered by
+ * the payload's table with the types of its values behind. */
 static int make_text(const void *data, size_t size, struct buffer *ret, struct error *err)
 {
     CLEANUP(payload_freep) struct payload *payload = NULL;
@@ -64,7 +64,8 @@ int compile_serve(struct channel *channel)
         compile(payload, size, channel_fd(channel), &outcome, &object);
         outcome_pack(&outcome, &body);
         pack_bytes(&body, object.data, object.size);
-        int r = channel_send(channel, COMPILER_RUN, 0, frame.id, body.data, body.size, NULL);
+        int r =
+            channel_send(channel, COMPILER_RUN, 0, frame.id, body.data, body.size, NULL);
         outcome_clear(&outcome);
         buffer_clear(&object);
         buffer_clear(&body);

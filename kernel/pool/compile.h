@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The pool's compiling helper: a payload in, an object of cc out. A process of its own, so
- * that the pool never waits for a compiler and parses no payload. */
+ * The pool's compiling helper: a payload in, an object of cc out. A process of its own,
+ * so that the pool never waits for a compiler and parses no payload. */
 #ifndef ACHAR_POOL_COMPILE_H
 #define ACHAR_POOL_COMPILE_H
 

@@ -10,7 +10,8 @@ struct family *family_new(const uint8_t hash[PAYLOAD_HASH_SIZE], const void *pay
     struct family *family = must_alloc(sizeof(*family));
     memcpy(family->hash, hash, PAYLOAD_HASH_SIZE);
     buffer_add(&family->payload, payload, size);
-    family->zygote = family->compiler = (struct process){.pidfd = -1, .out = -1, .err = -1};
+    family->zygote = family->compiler =
+        (struct process){.pidfd = -1, .out = -1, .err = -1};
     family->last = &family->first;
     return family;
 }
@@ -110,8 +111,8 @@ struct worker *family_add_worker(struct family *family, pid_t pid, const int fds
 
 #define RENEWAL_US 50 /* a job worker that has answered needs so long to be as new */
 
-/* True when `a` will start sooner than `b`: of those that are as new, the one whose memory
- * is still warm; else the one that has had the most time. */
+/* True when `a` will start sooner than `b`: of those that are as new, the one whose
+ * memory is still warm; else the one that has had the most time. */
 static bool is_better(const struct worker *a, const struct worker *b, uint64_t now)
 {
     bool is_rested = a->answered_at + RENEWAL_US <= now;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * One payload in the pool, and the processes that serve it: a zygote that has loaded it, and
- * the job workers that the zygote has forked. The tasks that wait for one of them queue
- * here. Plain state; pool.c decides what happens, zygotes.c starts and ends processes. */
+ * One payload in the pool, and the processes that serve it: a zygote that has loaded it,
+ * and the job workers that the zygote has forked. The tasks that wait for one of them
+ * queue here. Plain state; pool.c decides what happens, zygotes.c starts and ends
+ * processes. */
 #ifndef ACHAR_POOL_FAMILY_H
 #define ACHAR_POOL_FAMILY_H
 
@@ -47,9 +48,10 @@ struct family {
     struct buffer payload;
     struct buffer object; /* of cc; empty: the zygote compiles by libtcc */
     bool is_by_cc;        /* libtcc refused it, or was not to be asked */
-    bool is_proven;       /* it has been loaded once: a zygote's death is not the payload's fault */
-    bool is_removed;      /* freed at the end of the round */
-    unsigned deaths;      /* of zygotes since a task was last answered */
+    bool is_proven;  /* it has been loaded once: a zygote's death is not the payload's
+                        fault */
+    bool is_removed; /* freed at the end of the round */
+    unsigned deaths; /* of zygotes since a task was last answered */
     enum family_state state;
     struct process zygote, compiler; /* pid 0: none */
     struct worker *workers;
@@ -57,8 +59,8 @@ struct family {
     size_t keep; /* job workers that the zygote was asked to keep alive */
     struct task *first, **last;
     size_t n_waiting, waiting_bytes;
-    uint32_t request;  /* the front's POOL_PAYLOAD that is not answered yet, 0: none */
-    uint64_t used;     /* grows with every use: the least is the oldest */
+    uint32_t request; /* the front's POOL_PAYLOAD that is not answered yet, 0: none */
+    uint64_t used;    /* grows with every use: the least is the oldest */
 };
 
 struct family *family_new(const uint8_t hash[PAYLOAD_HASH_SIZE], const void *payload,
@@ -67,10 +69,12 @@ struct family *family_new(const uint8_t hash[PAYLOAD_HASH_SIZE], const void *pay
  * pool's own children afterwards: the caller sweeps them. */
 void family_free(struct family *family);
 
-void family_add_task(struct family *family, struct task *task);   /* last; takes it */
+void family_add_task(struct family *family, struct task *task);    /* last; takes it */
 void family_return_task(struct family *family, struct task *task); /* first; takes it */
-struct task *family_next_task(struct family *family) MUST_USE; /* owned; NULL: none waits */
-bool family_drop_task(struct family *family, uint32_t id); /* false: it does not wait here */
+struct task *
+family_next_task(struct family *family) MUST_USE; /* owned; NULL: none waits */
+bool family_drop_task(struct family *family,
+                      uint32_t id); /* false: it does not wait here */
 struct task *task_new(uint32_t id, const void *argument, size_t size) MUST_USE;
 void task_free(struct task *task);
 

@@ -122,7 +122,8 @@ static bool take_task(struct pool *pool, const struct frame *frame)
     }
     struct outcome outcome = {.kind = OUTCOME_REFUSED,
                               .name = (char *)"UnknownPayload",
-                              .message = (char *)"the pool does not have the task's payload"};
+                              .message =
+                                  (char *)"the pool does not have the task's payload"};
     tasks_result(pool, frame->id, &outcome);
     return true;
 }

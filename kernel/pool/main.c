@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * achar-pool: the pool of one host, on PROCESS_CHANNEL_FD; with --compile, the helper that
- * runs cc for it. Ends with its channel. */
+ * achar-pool: the pool of one host, on PROCESS_CHANNEL_FD; with --compile, the helper
+ * that runs cc for it. Ends with its channel. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -46,8 +46,8 @@ int main(int argc, char **argv)
         return usage();
     signal(SIGPIPE, SIG_IGN);
     struct channel *channel = channel_new(PROCESS_CHANNEL_FD, PROCESS_CHANNEL_FD);
-    int status = is_compiler ? compile_serve(channel)
-                             : pool_serve(channel, (unsigned)n_workers);
+    int status =
+        is_compiler ? compile_serve(channel) : pool_serve(channel, (unsigned)n_workers);
     channel_free(channel);
     return status;
 }

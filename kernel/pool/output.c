@@ -28,8 +28,10 @@ void output_read_rest(struct output *output)
     int there = 0;
     if (output->fd < 0 || ioctl(output->fd, FIONREAD, &there) < 0)
         return;
-    size_t end = output->unsent.size + ((size_t)there < OUTPUT_REST_MAX ? (size_t)there : OUTPUT_REST_MAX);
-    for (size_t before = SIZE_MAX; output->unsent.size < end && output->unsent.size != before;) {
+    size_t end = output->unsent.size +
+                 ((size_t)there < OUTPUT_REST_MAX ? (size_t)there : OUTPUT_REST_MAX);
+    for (size_t before = SIZE_MAX;
+         output->unsent.size < end && output->unsent.size != before;) {
         before = output->unsent.size;
         output_read(output);
     }

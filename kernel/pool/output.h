@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What a task prints on one descriptor, on its way to the front: the first bytes go at once,
- * what follows within OUTPUT_DELAY is sent together. */
+ * What a task prints on one descriptor, on its way to the front: the first bytes go at
+ * once, what follows within OUTPUT_DELAY is sent together. */
 #ifndef ACHAR_POOL_OUTPUT_H
 #define ACHAR_POOL_OUTPUT_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The loop. A round: wait, read the front, the tasks, their output, the zygotes; start what
- * waits; send output that is due; free what is gone. Nothing is freed in the middle of a
- * round: it is marked, and the marks are honoured. */
+ * The loop. A round: wait, read the front, the tasks, their output, the zygotes; start
+ * what waits; send output that is due; free what is gone. Nothing is freed in the middle
+ * of a round: it is marked, and the marks are honoured. */
 #include "kernel/pool/pool.h"
 
 #include <errno.h>
@@ -14,7 +14,13 @@
 
 #include "kernel/peer/protocol.h"
 
-enum source_kind { SOURCE_FRONT, SOURCE_ZYGOTE, SOURCE_COMPILER, SOURCE_TASK, SOURCE_OUTPUT };
+enum source_kind {
+    SOURCE_FRONT,
+    SOURCE_ZYGOTE,
+    SOURCE_COMPILER,
+    SOURCE_TASK,
+    SOURCE_OUTPUT
+};
 
 struct source {
     enum source_kind kind;
@@ -47,7 +53,8 @@ static void wait_for(struct waiting *waiting, int fd, short events, struct sourc
 {
     if (waiting->n == waiting->capacity) {
         waiting->capacity = waiting->capacity ? 2 * waiting->capacity : 32;
-        waiting->fds = must_realloc(waiting->fds, waiting->capacity, sizeof(*waiting->fds));
+        waiting->fds =
+            must_realloc(waiting->fds, waiting->capacity, sizeof(*waiting->fds));
         waiting->sources =
             must_realloc(waiting->sources, waiting->capacity, sizeof(*waiting->sources));
     }
@@ -65,7 +72,8 @@ static void gather_worker(struct waiting *waiting, struct family *family,
 {
     struct source source = {.kind = SOURCE_TASK, .family = family, .worker = worker};
     if (!worker->is_closed)
-        wait_for(waiting, channel_fd(worker->channel), channel_events(worker->channel), source);
+        wait_for(waiting, channel_fd(worker->channel), channel_events(worker->channel),
+                 source);
     source.kind = SOURCE_OUTPUT;
     for (source.stream = 0; source.stream < 2; source.stream++)
         if (worker->output[source.stream].fd >= 0)

@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The pool of one host: takes payloads and tasks from the front, keeps a family of processes
- * per payload, and sends output and results back. One thread around poll(2); it never waits
- * for a single peer, and it runs no user code and parses no payload.
+ * The pool of one host: takes payloads and tasks from the front, keeps a family of
+ * processes per payload, and sends output and results back. One thread around poll(2); it
+ * never waits for a single peer, and it runs no user code and parses no payload.
  *
- * Reading order: front.c (what the front asks), zygotes.c (how a payload comes to have job
- * workers), tasks.c (a task's life), pool.c (the loop). */
+ * Reading order: front.c (what the front asks), zygotes.c (how a payload comes to have
+ * job workers), tasks.c (a task's life), pool.c (the loop). */
 #ifndef ACHAR_POOL_POOL_H
 #define ACHAR_POOL_POOL_H
 
 #include "kernel/pool/family.h"
 
-#define POOL_WORKERS_MAX 512          /* tasks that run at once */
-#define POOL_ZYGOTES_MAX 16           /* payloads awake; more only while all are busy */
-#define POOL_PAYLOADS_MAX 1024        /* payloads kept */
-#define POOL_PAYLOADS_BYTES (1u << 30) /* of them; a single larger one is kept alone */
+#define POOL_WORKERS_MAX 512            /* tasks that run at once */
+#define POOL_ZYGOTES_MAX 16             /* payloads awake; more only while all are busy */
+#define POOL_PAYLOADS_MAX 1024          /* payloads kept */
+#define POOL_PAYLOADS_BYTES (1u << 30)  /* of them; a single larger one is kept alone */
 #define POOL_WAITING_BYTES (256u << 20) /* arguments; beyond it the front is not read */
-#define POOL_UNSENT_BYTES (32u << 20) /* to the front; beyond it job workers are not read */
-#define POOL_SPARE 4                  /* job workers that wait beside those in use */
-#define POOL_CANCEL_US 100000         /* from SIGINT to SIGKILL */
+#define POOL_UNSENT_BYTES                                                                \
+    (32u << 20)               /* to the front; beyond it job workers are not read */
+#define POOL_SPARE 4          /* job workers that wait beside those in use */
+#define POOL_CANCEL_US 100000 /* from SIGINT to SIGKILL */
 
 struct pool {
     struct channel *front;
@@ -34,8 +35,8 @@ struct pool {
     bool is_over;
 };
 
-/* Serves until the front says goodbye, closes the channel or is gone; then no process that
- * was started here, or by a task, is left. Returns the exit status. */
+/* Serves until the front says goodbye, closes the channel or is gone; then no process
+ * that was started here, or by a task, is left. Returns the exit status. */
 int pool_serve(struct channel *front, unsigned n_workers);
 
 uint64_t pool_now(void); /* us, monotonic */
@@ -55,8 +56,8 @@ void zygotes_sweep(struct pool *pool); /* kills orphans of dead zygotes */
 
 /* tasks.c */
 struct family *tasks_find_family(struct pool *pool, const void *hash);
-void tasks_add(struct pool *pool, struct family *family, uint32_t id, const void *argument,
-               size_t size);
+void tasks_add(struct pool *pool, struct family *family, uint32_t id,
+               const void *argument, size_t size);
 void tasks_dispatch(struct pool *pool);
 void tasks_cancel(struct pool *pool, uint32_t id);
 void tasks_read(struct pool *pool, struct family *family, struct worker *worker);

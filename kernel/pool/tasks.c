@@ -33,8 +33,8 @@ static bool start(struct pool *pool, struct family *family, struct task *task)
 {
     for (struct worker *worker; (worker = family_ready_worker(family, pool_now()));) {
         family->n_ready--;
-        if (channel_post(worker->channel, TASK_RUN, 0, task->id, task->argument, task->size,
-                         NULL) < 0) {
+        if (channel_post(worker->channel, TASK_RUN, 0, task->id, task->argument,
+                         task->size, NULL) < 0) {
             worker->is_gone = true; /* it died while it waited; nothing was begun */
             continue;
         }
@@ -48,8 +48,8 @@ static bool start(struct pool *pool, struct family *family, struct task *task)
     return false;
 }
 
-void tasks_add(struct pool *pool, struct family *family, uint32_t id, const void *argument,
-               size_t size)
+void tasks_add(struct pool *pool, struct family *family, uint32_t id,
+               const void *argument, size_t size)
 {
     struct task *task = task_new(id, argument, size);
     bool is_next = family->state == FAMILY_AWAKE && !family->n_waiting &&
@@ -70,8 +70,8 @@ static void activate(struct pool *pool, struct family *active)
     pool->active = active;
     for (size_t i = 0; i < pool->n_families; i++) {
         struct family *family = pool->families[i];
-        if (family == active || family->state != FAMILY_AWAKE || !family_is_idle(family) ||
-            family->keep <= 1)
+        if (family == active || family->state != FAMILY_AWAKE ||
+            !family_is_idle(family) || family->keep <= 1)
             continue;
         zygotes_keep(pool, family, 1);
         while (family->n_ready > 1) {
@@ -186,15 +186,16 @@ static struct outcome describe_death(const struct worker *worker, int status)
     } else if (status >= 0 && WIFSIGNALED(status)) {
         const char *name = sigabbrev_np(WTERMSIG(status));
         outcome.status = WTERMSIG(status);
-        outcome.name = name ? must_format("SIG%s", name)
-                            : must_format("signal %d", outcome.status);
+        outcome.name =
+            name ? must_format("SIG%s", name) : must_format("signal %d", outcome.status);
         outcome.message = must_format("the job worker was killed by %s", outcome.name);
     } else if (status >= 0) {
         outcome.status = WEXITSTATUS(status);
         outcome.name = must_strdup("WorkerExit");
-        outcome.message = must_format("the job worker ended with status %d before its task "
-                                      "had answered",
-                                      outcome.status);
+        outcome.message =
+            must_format("the job worker ended with status %d before its task "
+                        "had answered",
+                        outcome.status);
     } else {
         outcome.name = must_strdup("WorkerLost");
         outcome.message = must_strdup("the job worker was lost with the process that had "
@@ -207,7 +208,8 @@ static struct outcome describe_death(const struct worker *worker, int status)
  * task's size may be what kills them. */
 static bool give_back(struct pool *pool, struct family *family, struct worker *worker)
 {
-    bool is_unread = channel_unsent(worker->channel) || channel_was_reset(worker->channel);
+    bool is_unread =
+        channel_unsent(worker->channel) || channel_was_reset(worker->channel);
     if (!is_unread || worker->kill_at || worker->task->starts >= TASK_STARTS_MAX)
         return false;
     family->n_running--;
@@ -228,7 +230,7 @@ void tasks_worker_died(struct pool *pool, struct family *family, struct worker *
         return;
     }
     if (!worker->is_closed)
-        tasks_read(pool, family, worker); /* it may have answered just before */
+        tasks_read(pool, family, worker);    /* it may have answered just before */
     if (!worker->is_gone && !worker->task) { /* it said that it would go on */
         worker->is_gone = true;
         family->n_ready--;
@@ -259,7 +261,8 @@ static void cancel_waiting(struct pool *pool, struct family *family, uint32_t id
     pool->waiting_bytes -= before - family->waiting_bytes;
     struct outcome outcome = {.kind = OUTCOME_INTERRUPTED,
                               .name = (char *)"Cancelled",
-                              .message = (char *)"the task was cancelled before it began"};
+                              .message =
+                                  (char *)"the task was cancelled before it began"};
     tasks_result(pool, id, &outcome);
 }
 
@@ -269,7 +272,8 @@ void tasks_cancel(struct pool *pool, uint32_t id)
     for (size_t i = 0; i < pool->n_families; i++) {
         struct family *family = pool->families[i];
         for (struct worker *worker = family->workers; worker; worker = worker->next) {
-            if (!worker->task || worker->task->id != id || worker->is_gone || worker->kill_at)
+            if (!worker->task || worker->task->id != id || worker->is_gone ||
+                worker->kill_at)
                 continue;
             syscall(SYS_pidfd_send_signal, worker->pidfd, SIGINT, NULL, 0);
             worker->kill_at = pool_now() + POOL_CANCEL_US;
@@ -282,14 +286,16 @@ void tasks_cancel(struct pool *pool, uint32_t id)
 void tasks_time(struct pool *pool, uint64_t now)
 {
     for (size_t i = 0; i < pool->n_families; i++)
-        for (struct worker *worker = pool->families[i]->workers; worker; worker = worker->next) {
+        for (struct worker *worker = pool->families[i]->workers; worker;
+             worker = worker->next) {
             if (!worker->task || worker->is_gone)
                 continue;
             if (worker->kill_at && worker->kill_at <= now) {
                 syscall(SYS_pidfd_send_signal, worker->pidfd, SIGKILL, NULL, 0);
                 worker->kill_at = UINT64_MAX;
             }
-            if (output_due(&worker->output[0]) <= now || output_due(&worker->output[1]) <= now)
+            if (output_due(&worker->output[0]) <= now ||
+                output_due(&worker->output[1]) <= now)
                 tasks_send_output(pool, worker);
         }
 }
@@ -303,7 +309,8 @@ uint64_t tasks_due(const struct pool *pool)
 {
     uint64_t due = UINT64_MAX;
     for (size_t i = 0; i < pool->n_families; i++)
-        for (struct worker *worker = pool->families[i]->workers; worker; worker = worker->next) {
+        for (struct worker *worker = pool->families[i]->workers; worker;
+             worker = worker->next) {
             if (!worker->task || worker->is_gone)
                 continue;
             if (worker->kill_at)

@@ -14,7 +14,8 @@
 #include "kernel/peer/protocol.h"
 #include "kernel/pool/pool.h"
 
-#define FAMILY_DEATHS_MAX 2 /* zygotes lost in a row, before waiting tasks are given up */
+#define FAMILY_DEATHS_MAX 2 /* zygotes lost in a row, before waiting tasks are given up  \
+                             */
 
 static const struct process no_process = {.pidfd = -1, .out = -1, .err = -1};
 
@@ -42,8 +43,8 @@ static void answer_request(struct pool *pool, struct family *family,
     family->request = 0;
 }
 
-/* The payload cannot be served: everybody who asked is told, and it is forgotten. One that
- * had been loaded before stays, for the front believes it here. */
+/* The payload cannot be served: everybody who asked is told, and it is forgotten. One
+ * that had been loaded before stays, for the front believes it here. */
 static void fail(struct pool *pool, struct family *family, const struct outcome *outcome)
 {
     answer_request(pool, family, outcome);
@@ -85,8 +86,8 @@ static void start_compiler(struct pool *pool, struct family *family)
     pack_bytes(&body, family->payload.data, family->payload.size);
     int r = process_start(argv, false, ++pool->generation, &family->compiler, &err);
     if (r == 0)
-        r = channel_post(family->compiler.channel, COMPILER_RUN, 0, 1, body.data, body.size,
-                         &err);
+        r = channel_post(family->compiler.channel, COMPILER_RUN, 0, 1, body.data,
+                         body.size, &err);
     buffer_clear(&body);
     if (r < 0)
         fail_because(pool, family, "CompilerLost", err.text);
@@ -164,8 +165,8 @@ void zygotes_sleep(struct pool *pool, struct family *family)
         zygotes_sweep(pool);
 }
 
-/* What a zygote whose channel has ended died of. Its descriptors are closed just before its
- * status can be had, hence the short wait. */
+/* What a zygote whose channel has ended died of. Its descriptors are closed just before
+ * its status can be had, hence the short wait. */
 static char *describe_end(struct process *zygote)
 {
     int status = 0;
@@ -180,7 +181,8 @@ static char *describe_end(struct process *zygote)
     return must_format("ended with status %d", WEXITSTATUS(status));
 }
 
-/* Its job workers die with it. What ran is lost; what waits is given to a new one, once. */
+/* Its job workers die with it. What ran is lost; what waits is given to a new one, once.
+ */
 static void zygote_died(struct pool *pool, struct family *family)
 {
     CLEANUP(freep) char *end = describe_end(&family->zygote);
@@ -191,9 +193,11 @@ static void zygote_died(struct pool *pool, struct family *family)
     zygotes_sleep(pool, family);
     family->deaths++;
     if (family->deaths >= FAMILY_DEATHS_MAX || (was_loading && !family->is_proven)) {
-        CLEANUP(freep) char *message = must_format(
-            was_loading ? "the process that loads the payload %s"
-                        : "the process that forks the job workers %s, and not for the first time",
+        CLEANUP(freep)
+        char *message = must_format(
+            was_loading
+                ? "the process that loads the payload %s"
+                : "the process that forks the job workers %s, and not for the first time",
             end);
         fail_because(pool, family, "ZygoteLost", message);
     } else if (family->n_waiting || family->request) {
@@ -230,7 +234,8 @@ static void pid_ended(struct pool *pool, struct family *family, pid_t pid, int s
         tasks_worker_died(pool, family, worker, status);
 }
 
-static void add_worker(struct pool *pool, struct family *family, const struct frame *frame)
+static void add_worker(struct pool *pool, struct family *family,
+                       const struct frame *frame)
 {
     struct unpack in = unpack_init(frame->data, frame->size);
     pid_t pid = (pid_t)unpack_max(&in, INT32_MAX);
@@ -244,7 +249,8 @@ static void add_worker(struct pool *pool, struct family *family, const struct fr
         close(frame->fds[i]);
 }
 
-static void worker_died(struct pool *pool, struct family *family, const struct frame *frame)
+static void worker_died(struct pool *pool, struct family *family,
+                        const struct frame *frame)
 {
     struct unpack in = unpack_init(frame->data, frame->size);
     pid_t pid = (pid_t)unpack_max(&in, INT32_MAX);
@@ -313,7 +319,8 @@ void zygotes_keep(struct pool *pool, struct family *family, size_t keep)
     family->keep = keep;
     pack_u64(&body, keep);
     /* When it has died, the end of its channel says so. */
-    if (channel_post(family->zygote.channel, ZYGOTE_KEEP, 0, 0, body.data, body.size, NULL) < 0)
+    if (channel_post(family->zygote.channel, ZYGOTE_KEEP, 0, 0, body.data, body.size,
+                     NULL) < 0)
         family->keep = 0;
     buffer_clear(&body);
 }
@@ -323,12 +330,14 @@ static bool is_known(const struct pool *pool, pid_t pid)
     if (pid == pool->blank.pid)
         return true;
     for (size_t i = 0; i < pool->n_families; i++)
-        if (pid == pool->families[i]->zygote.pid || pid == pool->families[i]->compiler.pid)
+        if (pid == pool->families[i]->zygote.pid ||
+            pid == pool->families[i]->compiler.pid)
             return true;
     return false;
 }
 
-/* Parent and group of a process, from /proc/PID/stat (proc(5)): "PID (name) S PPID PGRP". */
+/* Parent and group of a process, from /proc/PID/stat (proc(5)): "PID (name) S PPID PGRP".
+ */
 static bool read_parent(const char *pid, int *ret_parent, int *ret_group)
 {
     char path[64], text[512];

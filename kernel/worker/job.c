@@ -63,8 +63,8 @@ static bool load_code(struct job *job, const void *object, size_t object_size,
         return false;
     }
     CLEANUP(freep) struct name_binding *bindings = make_bindings(job->payload, &n);
-    job->unit = engine_load(job->engine, buffer_string(&text), object, object_size, bindings,
-                            n, ret);
+    job->unit = engine_load(job->engine, buffer_string(&text), object, object_size,
+                            bindings, n, ret);
     if (!job->unit)
         return false;
     for (size_t i = 0; i < job->payload->n_definitions; i++) {
@@ -151,8 +151,8 @@ void job_load(void *context, const void *payload, size_t size, const void *objec
         return;
     int r = read_layouts(job, &err);
     if (r == 0 && job->payload->values_size)
-        r = value_load(&job->engine->world, job->payload->values, job->payload->values_size,
-                       NULL, &err);
+        r = value_load(&job->engine->world, job->payload->values,
+                       job->payload->values_size, NULL, &err);
     if (r < 0)
         refuse(ret, &err);
     else if (job->payload->returns_state)
@@ -166,7 +166,8 @@ static void *allocate(const struct job *job, uint32_t type, uint64_t count,
     uint64_t size = types_size(&job->engine->types, type), total;
     void *memory = NULL;
     if (!size)
-        outcome_set(ret, OUTCOME_REFUSED, "BadPayload", "the size of type '%s' is not known",
+        outcome_set(ret, OUTCOME_REFUSED, "BadPayload",
+                    "the size of type '%s' is not known",
                     types_get(&job->engine->types, type)->spelling);
     else if (count > JOB_ELEMENTS_MAX || __builtin_mul_overflow(size, count, &total) ||
              !(memory = heap_allocate(total ? total : 1, type)))
@@ -183,8 +184,8 @@ static bool set_object(const struct job *job, const char *symbol, const void *va
     if (address)
         memcpy(address, value, size);
     else
-        outcome_set(ret, OUTCOME_REFUSED, "BadPayload", "the payload does not define '%s'",
-                    symbol);
+        outcome_set(ret, OUTCOME_REFUSED, "BadPayload",
+                    "the payload does not define '%s'", symbol);
     return address != NULL;
 }
 
@@ -213,7 +214,8 @@ static bool prepare_map(const struct job *job, const void *argument, size_t size
     uint64_t count = 0;
     if (!count_elements(argument, size, &count, ret))
         return false;
-    struct value_root in = {.name = "achar_in", .type = job->payload->in_type, .count = count};
+    struct value_root in = {
+        .name = "achar_in", .type = job->payload->in_type, .count = count};
     struct value_root out = {
         .name = "achar_out", .type = job->payload->value_type, .count = count};
     in.address = allocate(job, in.type, count, ret);
@@ -287,12 +289,14 @@ static bool find_value(const struct job *job, struct value_root *ret_root,
     if (!address)
         return false;
     struct buffer text = {0};
-    if (display_value(&job->engine->world, &job->engine->types, payload->value_type, address,
-                      NULL, &text) == 0)
+    if (display_value(&job->engine->world, &job->engine->types, payload->value_type,
+                      address, NULL, &text) == 0)
         ret->value_text = buffer_take(&text);
     buffer_clear(&text);
-    *ret_root = (struct value_root){
-        .name = "achar_value", .address = address, .type = payload->value_type, .count = 1};
+    *ret_root = (struct value_root){.name = "achar_value",
+                                    .address = address,
+                                    .type = payload->value_type,
+                                    .count = 1};
     return true;
 }
 
@@ -302,8 +306,8 @@ static void collect(const struct job *job, const struct value_root *out,
     struct value_root value;
     bool has_value = find_value(job, &value, ret);
     if (job->payload->returns_state) {
-        CLEANUP(freep) struct value_root *roots =
-            must_alloc((job->n_variables + 1) * sizeof(*roots));
+        CLEANUP(freep)
+        struct value_root *roots = must_alloc((job->n_variables + 1) * sizeof(*roots));
         size_t n = find_changed(job, roots);
         if (n)
             dump_roots(job, roots, n, ret, result);

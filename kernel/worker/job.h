@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A payload, compiled and loaded, and the tasks that run on it: what a zygote does between
- * its frames. Loading happens once in the zygote; a task is run by a fresh copy of the
- * process, so it may change everything. */
+ * A payload, compiled and loaded, and the tasks that run on it: what a zygote does
+ * between its frames. Loading happens once in the zygote; a task is run by a fresh copy
+ * of the process, so it may change everything. */
 #ifndef ACHAR_WORKER_JOB_H
 #define ACHAR_WORKER_JOB_H
 

@@ -60,14 +60,15 @@ struct saved { /* contents at the snapshot */
 
 /* In a mapping of its own, which is not part of the snapshot. */
 struct renewal {
-    volatile char is_blocked; /* the kernel reads it: system calls of the task are signals */
+    volatile char
+        is_blocked; /* the kernel reads it: system calls of the task are signals */
     volatile char is_spoiled; /* a task has made one, or something failed */
     bool is_taken;            /* there is a snapshot */
     int pagemap, statm, userfault;
     uint64_t total_pages; /* of address space, at the snapshot */
     uintptr_t stack;      /* below it stands nothing that matters */
-    unsigned mxcsr; /* rounding and exceptions, of SSE ... */
-    unsigned short x87; /* ... and of the old unit */
+    unsigned mxcsr;       /* rounding and exceptions, of SSE ... */
+    unsigned short x87;   /* ... and of the old unit */
     sigjmp_buf start;
     struct region regions[REGIONS_MAX];
     size_t n_regions;
@@ -133,7 +134,8 @@ static bool open_files(struct renewal *r)
 static void *map_apart(size_t size)
 {
     size = (size + PAGE - 1) & ~(PAGE - 1);
-    char *all = mmap(NULL, size + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *all =
+        mmap(NULL, size + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (all == MAP_FAILED || mprotect(all + PAGE, size, PROT_READ | PROT_WRITE) < 0)
         return NULL;
     return all + PAGE;
@@ -146,8 +148,8 @@ bool renewal_prepare(void)
                                .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
     if (!r)
         return false;
-    if (!open_files(r) ||
-        prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0L, 0L, &r->is_blocked) < 0)
+    if (!open_files(r) || prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0L, 0L,
+                                &r->is_blocked) < 0)
         return false; /* what is open is closed with the process, after its one task */
     sigaction(SIGSYS, &action, NULL);
     renewal = r;
@@ -326,8 +328,8 @@ __attribute__((noinline)) void renewal_snapshot(void)
     r->stack = (uintptr_t)__builtin_frame_address(0) + 2 * sizeof(void *);
     r->mxcsr = __builtin_ia32_stmxcsr();
     __asm__ volatile("fnstcw %0" : "=m"(r->x87));
-    r->is_taken = find_regions(r) && find_contents(r, &total) && copy_contents(r, total) &&
-                  protect(r);
+    r->is_taken = find_regions(r) && find_contents(r, &total) &&
+                  copy_contents(r, total) && protect(r);
     r->total_pages = count_pages(r);
 }
 
@@ -392,8 +394,8 @@ __attribute__((noinline)) void renewal_restore(void)
     struct renewal *r = renewal;
     uintptr_t stack = (uintptr_t)__builtin_frame_address(0) + 2 * sizeof(void *);
     uint64_t n_pages = 0;
-    long n = scan(r, 0, r->regions[r->n_regions - 1].end, 0, PAGE_WPALLOWED | PAGE_WRITTEN,
-                  PAGE_PRESENT | PAGE_SWAPPED);
+    long n = scan(r, 0, r->regions[r->n_regions - 1].end, 0,
+                  PAGE_WPALLOWED | PAGE_WRITTEN, PAGE_PRESENT | PAGE_SWAPPED);
     for (long i = 0; i < n; i++)
         n_pages += (r->ranges[i].end - r->ranges[i].start) / PAGE;
     if (n < 0 || n_pages > RENEWAL_PAGES_MAX || stack > r->stack)

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * A job worker that takes another task starts from exactly the state that the last one
- * started from: every byte of its memory is put back, and the kernel's side of the process
- * is untouched because the task made no system call (the first one that it makes is seen,
- * by syscall user dispatch, and rules the renewal out). Written pages are found by the
- * asynchronous write protection of userfaultfd. Where the machine lacks either (Linux before
- * 6.7, other processors), or a task did more than compute, a fresh process takes its place.
+ * started from: every byte of its memory is put back, and the kernel's side of the
+ * process is untouched because the task made no system call (the first one that it makes
+ * is seen, by syscall user dispatch, and rules the renewal out). Written pages are found
+ * by the asynchronous write protection of userfaultfd. Where the machine lacks either
+ * (Linux before 6.7, other processors), or a task did more than compute, a fresh process
+ * takes its place.
  *
- * One a process, on its only thread; the state is the process's, as a signal handler needs
- * it. In order: prepare; sigsetjmp() on start, in a function that stays active; snapshot;
- * any number of tasks, each followed by restore. */
+ * One a process, on its only thread; the state is the process's, as a signal handler
+ * needs it. In order: prepare; sigsetjmp() on start, in a function that stays active;
+ * snapshot; any number of tasks, each followed by restore. */
 #ifndef ACHAR_WORKER_RENEWAL_H
 #define ACHAR_WORKER_RENEWAL_H
 
@@ -17,8 +18,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define RENEWAL_BYTES_MAX ((size_t)16 << 20) /* of memory to be put back; more is not tried */
-#define RENEWAL_PAGES_MAX 512                /* written ones, after which it is not worth it */
+#define RENEWAL_BYTES_MAX                                                                \
+    ((size_t)16 << 20)        /* of memory to be put back; more is not tried */
+#define RENEWAL_PAGES_MAX 512 /* written ones, after which it is not worth it */
 
 /* Whether it is worth to try. */
 bool renewal_is_supported(void);

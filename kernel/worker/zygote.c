@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The processes around a payload. The zygote is the parent of its job workers and the only
- * one that reaps them, so it kills a dead one's process group before the pid is free. */
+ * The processes around a payload. The zygote is the parent of its job workers and the
+ * only one that reaps them, so it kills a dead one's process group before the pid is
+ * free. */
 #include "kernel/worker/zygote.h"
 
 #include <errno.h>
@@ -57,7 +58,8 @@ static void ends_close(struct child_ends *ends, int side)
 static int ends_open(struct child_ends *ends)
 {
     *ends = (struct child_ends){{-1, -1}, {-1, -1}, {-1, -1}};
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends->task) == 0 &&
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends->task) ==
+            0 &&
         pipe2(ends->out, O_CLOEXEC) == 0 && pipe2(ends->err, O_CLOEXEC) == 0)
         return 0;
     int r = -errno;
@@ -110,7 +112,8 @@ static bool take_task(struct zygote *zygote, struct channel *channel)
     outcome_pack(&outcome, &answer);
     pack_bytes(&answer, result.data, result.size);
     bool is_renewed = renewal_is_possible();
-    if (channel_send(channel, TASK_DONE, 0, is_renewed, answer.data, answer.size, NULL) < 0)
+    if (channel_send(channel, TASK_DONE, 0, is_renewed, answer.data, answer.size, NULL) <
+        0)
         _exit(1);
     return is_renewed;
 }
@@ -138,8 +141,8 @@ static int announce(struct zygote *zygote, pid_t pid, const struct child_ends *e
         pack_u64(&body, (uint64_t)zygote->ended[i]);
     zygote->n_ended = 0;
     int fds[4] = {ends->task[0], ends->out[0], ends->err[0], pidfd};
-    int r = channel_send_fds(zygote->channel, ZYGOTE_READY, 0, 0, body.data, body.size, fds,
-                             4, NULL);
+    int r = channel_send_fds(zygote->channel, ZYGOTE_READY, 0, 0, body.data, body.size,
+                             fds, 4, NULL);
     buffer_clear(&body);
     close(pidfd);
     return r;
@@ -157,7 +160,8 @@ static int fork_child(struct zygote *zygote)
         struct channel *channel = child_set_up(zygote, self, &ends);
         if (zygote->work->begin)
             zygote->work->begin(zygote->work->context, channel_fd(channel));
-        child_run(zygote, channel, zygote->is_renewable && zygote->n_forked >= RENEWABLE_AFTER);
+        child_run(zygote, channel,
+                  zygote->is_renewable && zygote->n_forked >= RENEWABLE_AFTER);
     }
     if (pid < 0)
         r = -errno;
@@ -181,7 +185,8 @@ static int tell_death(struct zygote *zygote, pid_t pid, int status)
     return r;
 }
 
-/* A fork that fails is tried again when a job worker ends; without any there is no use. */
+/* A fork that fails is tried again when a job worker ends; without any there is no use.
+ */
 static int fill(struct zygote *zygote)
 {
     while (zygote->is_loaded && zygote->n_children < zygote->keep) {
@@ -209,8 +214,8 @@ static bool forget_child(struct zygote *zygote, pid_t pid)
     return false;
 }
 
-/* What a job worker started in the background must not outlive it; a process that left the
- * group is the zygote's own child by now (subreaper) and ends with the pool. */
+/* What a job worker started in the background must not outlive it; a process that left
+ * the group is the zygote's own child by now (subreaper) and ends with the pool. */
 static int reap(struct zygote *zygote)
 {
     for (;;) {
@@ -247,7 +252,8 @@ static int load(struct zygote *zygote, const struct frame *frame)
     if (!unpack_done(&in) || zygote->is_loaded)
         return -EBADMSG;
     struct outcome outcome = {0};
-    zygote->work->load(zygote->work->context, payload, size, object, object_size, &outcome);
+    zygote->work->load(zygote->work->context, payload, size, object, object_size,
+                       &outcome);
     fflush(NULL); /* children would print what is left in the buffers once each */
     zygote->is_loaded = outcome.kind == OUTCOME_OK;
     zygote->keep = bounded(keep);
@@ -275,7 +281,8 @@ static int handle(struct zygote *zygote, const struct frame *frame)
     static const char text[] = "a zygote cannot read this";
     struct buffer body = {0};
     pack_string(&body, text);
-    r = channel_send(zygote->channel, FRAME_BAD, 0, frame->id, body.data, body.size, NULL);
+    r = channel_send(zygote->channel, FRAME_BAD, 0, frame->id, body.data, body.size,
+                     NULL);
     buffer_clear(&body);
     return r;
 }
@@ -304,7 +311,8 @@ static int set_up(struct zygote *zygote)
     pack_u64(&hello, PROTOCOL_VERSION);
     pack_u64(&hello, (uint64_t)getpid());
     pack_string(&hello, "zygote");
-    int r = channel_send(zygote->channel, FRAME_HELLO, 0, 0, hello.data, hello.size, NULL);
+    int r =
+        channel_send(zygote->channel, FRAME_HELLO, 0, 0, hello.data, hello.size, NULL);
     buffer_clear(&hello);
     return r;
 }

@@ -2,9 +2,8 @@
  *
  * A zygote has loaded one payload and forks job workers ahead of need; each takes a task,
  * answers, and ends, or takes another from the very state it started from (renewal.h). It
- * runs no task itself, so every task starts from the same state, and a task that dies takes
- * nothing with it. Speaks ZYGOTE_* frames with the pool on
- * PROCESS_CHANNEL_FD. */
+ * runs no task itself, so every task starts from the same state, and a task that dies
+ * takes nothing with it. Speaks ZYGOTE_* frames with the pool on PROCESS_CHANNEL_FD. */
 #ifndef ACHAR_WORKER_ZYGOTE_H
 #define ACHAR_WORKER_ZYGOTE_H
 
@@ -13,21 +12,23 @@
 /* What is done with a payload and a task; it knows nothing of processes and frames. */
 struct zygote_work {
     void *context;
-    /* In the zygote, once, or again after OUTCOME_COMPILE: everything that tasks share. An
-     * empty object means: compile here. Fills `ret` when it is not OK. */
+    /* In the zygote, once, or again after OUTCOME_COMPILE: everything that tasks share.
+     * An empty object means: compile here. Fills `ret` when it is not OK. */
     void (*load)(void *context, const void *payload, size_t size, const void *object,
                  size_t object_size, struct outcome *ret);
     /* In a fresh job worker, before its task comes; may be NULL. */
     void (*begin)(void *context, int task_fd);
-    /* In the same: one task, the code of others between renewal_watch() and _unwatch(). `result` gets the values. Must return, whatever the
-     * task does short of killing the process; output is flushed by the caller. */
+    /* In the same: one task, the code of others between renewal_watch() and _unwatch().
+     * `result` gets the values. Must return, whatever the task does short of killing the
+     * process; output is flushed by the caller. */
     void (*run)(void *context, const void *argument, size_t size, struct outcome *ret,
                 struct buffer *result);
 };
 
 #define ZYGOTE_CHILDREN_MAX 1024 /* job workers alive at once */
 
-/* Serves until the pool closes the channel; returns the exit status. Dies with its parent. */
+/* Serves until the pool closes the channel; returns the exit status. Dies with its
+ * parent. */
 int zygote_serve(const struct zygote_work *work);
 
 /* The mode `--zygote` of achar-worker: payloads, compiled and loaded. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * An executor says how a pool is started where an engine gives it room, and what carries
- * the bytes: bytes in, bytes out. It knows nothing of payloads or C. One a file, listed in
- * executors.c. */
+ * the bytes: bytes in, bytes out. It knows nothing of payloads or C. One a file, listed
+ * in executors.c. */
 #ifndef ACHAR_EXECUTORS_EXECUTOR_H
 #define ACHAR_EXECUTORS_EXECUTOR_H
 
@@ -23,8 +23,10 @@ struct executor_start {
 struct executor_type {
     const char *name;    /* "local" */
     const char *summary; /* one line for %lsmagic and help */
-    const char *const *options; /* NULL-terminated names it takes; anything else is refused */
-    /* Starts a pool and returns at once; the pool's FRAME_HELLO follows on the channel. */
+    const char *const
+        *options; /* NULL-terminated names it takes; anything else is refused */
+    /* Starts a pool and returns at once; the pool's FRAME_HELLO follows on the channel.
+     */
     int (*start)(const struct executor_option *options, size_t n_options,
                  struct executor_start *ret, struct error *err);
     /* Ends what start() began, killing it if it does not end by itself. The channel is

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Events that arrive while an answer is waited for are kept and handed out later, in order.
- * Every open task ends exactly once: by its result, or by the pool's end. */
+ * Events that arrive while an answer is waited for are kept and handed out later, in
+ * order. Every open task ends exactly once: by its result, or by the pool's end. */
 #include "magics/executors/pool_client.h"
 
 #include <errno.h>
@@ -12,8 +12,8 @@
 #include "kernel/peer/protocol.h"
 
 #define HASH_SIZE 32
-#define HELLO_MS 20000      /* a pool that is silent for longer has not started */
-#define PAYLOAD_MS 180000   /* to compile and load a payload */
+#define HELLO_MS 20000    /* a pool that is silent for longer has not started */
+#define PAYLOAD_MS 180000 /* to compile and load a payload */
 
 /* Ids are handed out in order: what is open is a window over them. */
 struct open_tasks {
@@ -110,8 +110,9 @@ static int check_options(const struct executor_type *type,
         }
         CLEANUP(freep) char *text = buffer_take(&names);
         if (!is_known)
-            return error_set(err, -EINVAL, "executor '%s' has no option '--%s'; it has %s",
-                             type->name, options[i].name, *text ? text : "none");
+            return error_set(err, -EINVAL,
+                             "executor '%s' has no option '--%s'; it has %s", type->name,
+                             options[i].name, *text ? text : "none");
     }
     return 0;
 }
@@ -122,8 +123,8 @@ static int read_hello(struct pool_client *client, struct error *err)
     struct error ignored = {0};
     int r = channel_receive(client->start.channel, HELLO_MS, &frame, &ignored);
     if (r <= 0)
-        return error_set(err, r ? r : -ETIMEDOUT, "the pool of executor '%s' did not start",
-                         client->type->name);
+        return error_set(err, r ? r : -ETIMEDOUT,
+                         "the pool of executor '%s' did not start", client->type->name);
     struct unpack in = unpack_init(frame.data, frame.size);
     uint64_t version = unpack_u64(&in);
     unpack_u64(&in); /* pid */
@@ -133,14 +134,16 @@ static int read_hello(struct pool_client *client, struct error *err)
         return error_set(err, -EBADMSG, "the pool of executor '%s' does not say hello",
                          client->type->name);
     if (version != PROTOCOL_VERSION)
-        return error_set(err, -EPROTO, "the pool of executor '%s' speaks version %llu, not %d",
-                         client->type->name, (unsigned long long)version, PROTOCOL_VERSION);
+        return error_set(
+            err, -EPROTO, "the pool of executor '%s' speaks version %llu, not %d",
+            client->type->name, (unsigned long long)version, PROTOCOL_VERSION);
     client->n_workers = (unsigned)n_workers;
     return 0;
 }
 
-int pool_client_new(const struct executor_type *type, const struct executor_option *options,
-                    size_t n_options, struct pool_client **ret, struct error *err)
+int pool_client_new(const struct executor_type *type,
+                    const struct executor_option *options, size_t n_options,
+                    struct pool_client **ret, struct error *err)
 {
     int r = check_options(type, options, n_options, err);
     if (r < 0)
@@ -204,7 +207,8 @@ bool pool_client_is_alive(const struct pool_client *client)
 
 static int lost(const struct pool_client *client, struct error *err)
 {
-    return error_set(err, -EPIPE, "the pool of executor '%s' is gone", client->type->name);
+    return error_set(err, -EPIPE, "the pool of executor '%s' is gone",
+                     client->type->name);
 }
 
 /* Any frame but an answer, as an event; false when it is none (or of no open task). */
@@ -232,9 +236,10 @@ static bool read_event(struct pool_client *client, const struct frame *frame,
     }
     ret->data = NULL;
     ret->size = 0;
-    ret->outcome = (struct outcome){.kind = OUTCOME_DIED,
-                                    .name = must_strdup("BadResult"),
-                                    .message = must_strdup("the pool's answer cannot be read")};
+    ret->outcome =
+        (struct outcome){.kind = OUTCOME_DIED,
+                         .name = must_strdup("BadResult"),
+                         .message = must_strdup("the pool's answer cannot be read")};
     return true;
 }
 
@@ -284,7 +289,8 @@ static int wait_answer(struct pool_client *client, uint32_t id, struct frame *re
             const uint8_t *hash = unpack_bytes(&in, &size);
             if (size == HASH_SIZE)
                 forget(client, hash);
-        } else if (ret->id == id && (ret->kind == POOL_PAYLOAD || ret->kind == FRAME_BAD)) {
+        } else if (ret->id == id &&
+                   (ret->kind == POOL_PAYLOAD || ret->kind == FRAME_BAD)) {
             return 0;
         } else if (read_event(client, ret, &event)) {
             keep(client, &event);
@@ -308,7 +314,8 @@ int pool_client_payload(struct pool_client *client, const uint8_t hash[32],
     pack_bytes(&body, hash, HASH_SIZE);
     pack_bytes(&body, payload, size);
     uint32_t id = ++client->last_id;
-    int r = channel_send(client->start.channel, POOL_PAYLOAD, 0, id, body.data, body.size, err);
+    int r = channel_send(client->start.channel, POOL_PAYLOAD, 0, id, body.data, body.size,
+                         err);
     buffer_clear(&body);
     client->is_broken |= r == -EPIPE;
     struct frame frame;
@@ -341,7 +348,8 @@ int pool_client_submit(struct pool_client *client, const uint8_t hash[32],
     pack_bytes(&body, hash, HASH_SIZE);
     pack_bytes(&body, argument, size);
     uint32_t id = ++client->last_id;
-    int r = channel_send(client->start.channel, POOL_TASK, 0, id, body.data, body.size, err);
+    int r =
+        channel_send(client->start.channel, POOL_TASK, 0, id, body.data, body.size, err);
     buffer_clear(&body);
     client->is_broken |= r == -EPIPE;
     if (r < 0)
@@ -370,8 +378,8 @@ static int end_open_task(struct pool_client *client, struct pool_event *ret,
     *ret = (struct pool_event){.kind = POOL_EVENT_RESULT, .id = open->first};
     ret->outcome.kind = OUTCOME_DIED;
     ret->outcome.name = must_strdup("PoolLost");
-    ret->outcome.message = must_format("the pool of executor '%s' ended while the task was open",
-                                       client->type->name);
+    ret->outcome.message = must_format(
+        "the pool of executor '%s' ended while the task was open", client->type->name);
     open_remove(open, open->first);
     return 0;
 }

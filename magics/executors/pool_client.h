@@ -11,8 +11,9 @@
 struct pool_client;
 
 /* Starts the pool and waits for its hello. */
-int pool_client_new(const struct executor_type *type, const struct executor_option *options,
-                    size_t n_options, struct pool_client **ret, struct error *err) MUST_USE;
+int pool_client_new(const struct executor_type *type,
+                    const struct executor_option *options, size_t n_options,
+                    struct pool_client **ret, struct error *err) MUST_USE;
 void pool_client_free(struct pool_client *client); /* ends the pool */
 DEFINE_FREEP(struct pool_client, pool_client_free)
 
@@ -28,19 +29,20 @@ int pool_client_payload(struct pool_client *client, const uint8_t hash[32],
 int pool_client_submit(struct pool_client *client, const uint8_t hash[32],
                        const void *argument, size_t size, uint32_t *ret_id,
                        struct error *err) MUST_USE;
-int pool_client_cancel(struct pool_client *client, uint32_t id, struct error *err) MUST_USE;
+int pool_client_cancel(struct pool_client *client, uint32_t id,
+                       struct error *err) MUST_USE;
 
 struct pool_event {
     enum { POOL_EVENT_NONE, POOL_EVENT_OUTPUT, POOL_EVENT_RESULT, POOL_EVENT_WAKE } kind;
     uint32_t id;
-    int stream;             /* 1 or 2 */
-    const char *data;       /* output, or the result's values; borrowed until the next call */
+    int stream;       /* 1 or 2 */
+    const char *data; /* output, or the result's values; borrowed until the next call */
     size_t size;
     struct outcome outcome; /* of a result; cleared by the caller */
 };
 
-/* Waits for the next event, `wake_fd` becoming readable (-1: none), or the time. A pool that
- * is gone ends every open task with OUTCOME_DIED, one event each, then -EPIPE. */
+/* Waits for the next event, `wake_fd` becoming readable (-1: none), or the time. A pool
+ * that is gone ends every open task with OUTCOME_DIED, one event each, then -EPIPE. */
 int pool_client_wait(struct pool_client *client, int wake_fd, int timeout_ms,
                      struct pool_event *ret, struct error *err) MUST_USE;
 

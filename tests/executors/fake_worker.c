@@ -35,8 +35,8 @@ static void pause_ms(long ms)
         ;
 }
 
-/* A background process that leaves the group and one that does not; both would outlive the
- * task. */
+/* A background process that leaves the group and one that does not; both would outlive
+ * the task. */
 static void leave_behind(void)
 {
     for (int i = 0; i < 2; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What tests of pools share: a client whose tasks are collected as they end, and a look at
- * the processes that are left. For one translation unit a program. */
+ * What tests of pools share: a client whose tasks are collected as they end, and a look
+ * at the processes that are left. For one translation unit a program. */
 #ifndef ACHAR_TESTS_POOL_TEST_H
 #define ACHAR_TESTS_POOL_TEST_H
 
@@ -17,6 +17,17 @@
 #include "pickler/payload/payload.h"
 #include "tests/unit/check.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#define IS_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define IS_ASAN 1
+#endif
+#endif
+#ifndef IS_ASAN
+#define IS_ASAN 0
+#endif
+
 #define WAIT_MS 10000
 
 static struct pool_client *start(const char *workers)
@@ -29,8 +40,8 @@ static struct pool_client *start(const char *workers)
     return client;
 }
 
-static struct outcome send_bytes(struct pool_client *client, const void *payload, size_t size,
-                                 uint8_t ret_hash[32])
+static struct outcome send_bytes(struct pool_client *client, const void *payload,
+                                 size_t size, uint8_t ret_hash[32])
 {
     struct error err = {0};
     struct outcome outcome = {0};
@@ -79,7 +90,8 @@ static bool wait_one(struct pool_client *client, struct done *all, size_t n)
         if (done->id != event.id)
             continue;
         if (event.kind == POOL_EVENT_OUTPUT) {
-            buffer_add(event.stream == 1 ? &done->out : &done->err, event.data, event.size);
+            buffer_add(event.stream == 1 ? &done->out : &done->err, event.data,
+                       event.size);
             done->n_outputs++;
             return false;
         }
@@ -156,7 +168,8 @@ static inline int newest_process(void)
 static void check_nothing_left(const char *where)
 {
     int left = 0, newest;
-    for (uint64_t end = now_ms() + 2000; (left = count_processes(&newest)) && now_ms() < end;)
+    for (uint64_t end = now_ms() + 2000;
+         (left = count_processes(&newest)) && now_ms() < end;)
         usleep(5000);
     if (!CHECK_INT(left, 0))
         fprintf(stderr, "  after: %s\n", where);

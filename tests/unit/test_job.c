@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Payloads on a real pool: compiled, loaded, run, and what comes back. Arguments: the paths
- * of achar-pool and achar-worker. */
+ * Payloads on a real pool: compiled, loaded, run, and what comes back. Arguments: the
+ * paths of achar-pool and achar-worker. */
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
@@ -9,17 +9,6 @@
 
 #include "pickler/value/value.h"
 #include "tests/executors/pool_test.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define IS_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define IS_ASAN 1
-#endif
-#endif
-#ifndef IS_ASAN
-#define IS_ASAN 0
-#endif
 
 enum { INT_TYPE = 1, POINTER_TYPE, POINT_TYPE }; /* ids in every payload here */
 
@@ -244,12 +233,13 @@ static void test_state(struct pool_client *client)
 
 static struct payload *mapping(void)
 {
-    struct payload *payload = make(
-        PAYLOAD_MAP, "int *achar_in; unsigned long achar_count; int *achar_out;\n"
-                     "void achar_entry(void) { for (unsigned long i = 0; i < achar_count; i++)"
-                     " achar_out[i] = square(achar_in[i]); }");
-    define(payload, DEFINITION_FUNCTION, "square", 0, "int square(int x) { return x * x; }",
-           "int square(int x);");
+    struct payload *payload =
+        make(PAYLOAD_MAP,
+             "int *achar_in; unsigned long achar_count; int *achar_out;\n"
+             "void achar_entry(void) { for (unsigned long i = 0; i < achar_count; i++)"
+             " achar_out[i] = square(achar_in[i]); }");
+    define(payload, DEFINITION_FUNCTION, "square", 0,
+           "int square(int x) { return x * x; }", "int square(int x);");
     return payload;
 }
 
@@ -277,8 +267,8 @@ static void test_map(struct pool_client *client)
     buffer_clear(&argument);
 }
 
-/* What a task may leave behind without a system call: in its own data, in the heap, in the C
- * library, in the processor. */
+/* What a task may leave behind without a system call: in its own data, in the heap, in
+ * the C library, in the processor. */
 static const char leaving[] =
     "int left;\nstatic char *kept;\nstatic char text[] = \"a b c\";\n"
     "int achar_value;\nvoid achar_entry(void)\n{\n"
@@ -295,7 +285,8 @@ static bool is_renewal_expected(void)
 {
 #if defined(__x86_64__) && !IS_ASAN
     int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | 1 /* UFFD_USER_MODE_ONLY */);
-    struct uffdio_api api = {.api = UFFD_API, .features = 1 << 15 /* WP_ASYNC, Linux 6.7 */};
+    struct uffdio_api api = {.api = UFFD_API,
+                             .features = 1 << 15 /* WP_ASYNC, Linux 6.7 */};
     bool is_expected = fd >= 0 && ioctl(fd, UFFDIO_API, &api) == 0;
     if (fd >= 0)
         close(fd);
@@ -310,9 +301,10 @@ static void test_renewal(struct pool_client *client)
 {
     uint8_t hash[32];
     struct payload *payload = make(PAYLOAD_CALL, leaving);
-    define(payload, DEFINITION_INCLUDE, "<stdlib.h>", 0,
-           "#include <stdlib.h>\n#include <string.h>\n#include <fenv.h>\n#include <math.h>",
-           NULL);
+    define(
+        payload, DEFINITION_INCLUDE, "<stdlib.h>", 0,
+        "#include <stdlib.h>\n#include <string.h>\n#include <fenv.h>\n#include <math.h>",
+        NULL);
     check_loads(client, payload, hash);
     int newest = 0, n_renewed = 0;
     for (int i = 0; i < 200; i++) {
@@ -351,9 +343,11 @@ static void test_faults(struct pool_client *client)
         if (IS_ASAN && strstr(cases[i].body, "free(p); free(p)"))
             continue; /* the sanitizer ends the process */
         uint8_t hash[32];
-        struct payload *payload = make(PAYLOAD_CALL, "void achar_entry(void) { fail(); }");
-        CLEANUP(freep) char *source =
-            must_format("void fail(void) {\n    puts(\"before\");\n    %s\n}", cases[i].body);
+        struct payload *payload =
+            make(PAYLOAD_CALL, "void achar_entry(void) { fail(); }");
+        CLEANUP(freep)
+        char *source = must_format("void fail(void) {\n    puts(\"before\");\n    %s\n}",
+                                   cases[i].body);
         payload->value_type = 0;
         define(payload, DEFINITION_INCLUDE, "<stdlib.h>", 0,
                "#include <stdlib.h>\n#include <stdio.h>\n#include <signal.h>", NULL);
@@ -374,7 +368,8 @@ static void test_faults(struct pool_client *client)
             bool found = false;
             for (size_t f = 0; f < done.outcome.n_frames; f++)
                 found |= strcmp(done.outcome.frames[f].function, "fail") == 0 &&
-                         done.outcome.frames[f].cell == 2 && done.outcome.frames[f].line == 3;
+                         done.outcome.frames[f].cell == 2 &&
+                         done.outcome.frames[f].line == 3;
             ok &= CHECK(found);
         }
         if (!ok)
@@ -425,8 +420,9 @@ static void test_payloads(struct pool_client *client)
     check_refused(client, make(PAYLOAD_CALL, "int achar_value = ;"), OUTCOME_COMPILE,
                   "expected expression");
     check_refused(client,
-                  make(PAYLOAD_CALL, "int missing(void); int achar_value;\n"
-                                     "void achar_entry(void) { achar_value = missing(); }"),
+                  make(PAYLOAD_CALL,
+                       "int missing(void); int achar_value;\n"
+                       "void achar_entry(void) { achar_value = missing(); }"),
                   OUTCOME_LINK, "missing");
     struct payload *payload = make(PAYLOAD_CALL, "void achar_entry(void) {}");
     payload->libraries = must_alloc(sizeof(char *));
@@ -465,8 +461,9 @@ static void test_values(struct pool_client *client)
     CHECK_STRING(done.outcome.value_text, "{.x = 7, .y = -3}");
     check_roots(&done.result, "achar_value");
     done_clear(&done);
-    payload = make(PAYLOAD_CALL, "int *achar_value;\nstatic void set(int n) { int here = n; "
-                                 "achar_value = &here; }\nvoid achar_entry(void) { set(1); }");
+    payload =
+        make(PAYLOAD_CALL, "int *achar_value;\nstatic void set(int n) { int here = n; "
+                           "achar_value = &here; }\nvoid achar_entry(void) { set(1); }");
     payload->value_type = POINTER_TYPE;
     check_loads(client, payload, hash);
     done = run_bytes(client, hash, "", 0);

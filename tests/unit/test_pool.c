@@ -14,12 +14,14 @@ static enum outcome_kind send_payload(struct pool_client *client, const char *pa
     return kind;
 }
 
-static uint32_t submit(struct pool_client *client, const uint8_t hash[32], const char *task)
+static uint32_t submit(struct pool_client *client, const uint8_t hash[32],
+                       const char *task)
 {
     return submit_bytes(client, hash, task, strlen(task));
 }
 
-static struct done run(struct pool_client *client, const uint8_t hash[32], const char *task)
+static struct done run(struct pool_client *client, const uint8_t hash[32],
+                       const char *task)
 {
     return run_bytes(client, hash, task, strlen(task));
 }
@@ -371,7 +373,8 @@ static void test_options(void)
     struct error err = {0};
     struct executor_option bad[] = {{"wrokers", "2"}};
     CHECK_INT(pool_client_new(&executor_local, bad, 1, &client, &err), -EINVAL);
-    CHECK_STRING(err.text, "executor 'local' has no option '--wrokers'; it has --workers");
+    CHECK_STRING(err.text,
+                 "executor 'local' has no option '--wrokers'; it has --workers");
     struct executor_option zero[] = {{"workers", "0"}};
     err = (struct error){0};
     CHECK_INT(pool_client_new(&executor_local, zero, 1, &client, &err), -EINVAL);
