@@ -208,7 +208,10 @@ static void start_cell(struct execution *execution)
                 json_pack("{s:s, s:i}", "code", execution->code, "execution_count",
                           (int)kernel->execution_count));
     server_set_hurry(kernel->server, false);
-    session_begin(kernel->session);
+    /* An interrupt that came after this request is meant for it, even if the request was
+     * still waiting then. */
+    session_begin(kernel->session, __atomic_load_n(&kernel->interrupted_at, __ATOMIC_ACQUIRE) >=
+                                       execution->request->number);
 }
 
 static void run_execute(struct kernel *kernel, const struct request *request)

@@ -18,6 +18,7 @@
 void kernel_interrupt(struct kernel *kernel)
 {
     pthread_mutex_lock(&kernel->interrupt_lock);
+    __atomic_store_n(&kernel->interrupted_at, kernel->n_received, __ATOMIC_RELEASE);
     if (kernel->interruptible) {
         session_interrupt(kernel->interruptible);
         server_set_hurry(kernel->server, true);
@@ -29,6 +30,8 @@ static void set_interruptible(struct kernel *kernel, struct session *session)
 {
     pthread_mutex_lock(&kernel->interrupt_lock);
     kernel->interruptible = session;
+    if (session && kernel->interrupted_at) /* while the session was starting */
+        session_interrupt(session);
     pthread_mutex_unlock(&kernel->interrupt_lock);
 }
 
@@ -41,6 +44,7 @@ static void receive(void *context, struct request *request)
                     strcmp(request->type, handle_kernel_info.type) == 0 &&
                     queue_is_empty(kernel->queue);
     if (request->channel == WIRE_SHELL && !is_early) {
+        request->number = ++kernel->n_received;
         queue_push(kernel->queue, request);
         return;
     }

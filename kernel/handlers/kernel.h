@@ -25,6 +25,8 @@ struct kernel {
     bool has_complained;      /* about the history */
     bool is_ending;           /* atomic, set by a handler: stop after its answer */
     bool is_started;          /* atomic: the shell thread takes requests */
+    uint64_t n_received;      /* shell requests so far; of the sockets' thread */
+    uint64_t interrupted_at;  /* atomic: n_received at the last interrupt */
     pthread_mutex_t interrupt_lock;
     struct session *interruptible; /* under the lock: `session` while it is up */
 };
@@ -32,7 +34,8 @@ struct kernel {
 /* Serves until a shutdown request, SIGTERM or SIGHUP. SIGINT interrupts the cell. */
 int kernel_run(const struct connection *connection, struct error *err) MUST_USE;
 
-/* Stops what the shell thread runs. Any thread. */
+/* Stops what the shell thread runs, or the first cell that waits for it. For the sockets'
+ * thread. */
 void kernel_interrupt(struct kernel *kernel);
 
 #endif

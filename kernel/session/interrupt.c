@@ -9,7 +9,6 @@
 int interrupt_init(struct interrupt *interrupt)
 {
     interrupt->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    atomic_init(&interrupt->is_wanted, false);
     return interrupt->fd < 0 ? -errno : 0;
 }
 
@@ -20,23 +19,9 @@ void interrupt_clear(struct interrupt *interrupt)
     interrupt->fd = -1;
 }
 
-void interrupt_begin(struct interrupt *interrupt)
-{
-    interrupt_take(interrupt);
-    atomic_store(&interrupt->is_wanted, true);
-}
-
-void interrupt_finish(struct interrupt *interrupt)
-{
-    atomic_store(&interrupt->is_wanted, false);
-    interrupt_take(interrupt);
-}
-
 void interrupt_raise(struct interrupt *interrupt)
 {
     uint64_t one = 1;
-    if (!atomic_load(&interrupt->is_wanted))
-        return;
     while (write(interrupt->fd, &one, sizeof(one)) < 0 && errno == EINTR)
         ;
 }

@@ -5,19 +5,15 @@
 #ifndef ACHAR_SESSION_INTERRUPT_H
 #define ACHAR_SESSION_INTERRUPT_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 
 struct interrupt {
     int fd; /* eventfd, readable while an interrupt has not been taken */
-    atomic_bool is_wanted; /* a request runs that may be interrupted */
 };
 
 int interrupt_init(struct interrupt *interrupt); /* 0 or negative errno */
 void interrupt_clear(struct interrupt *interrupt);
-void interrupt_begin(struct interrupt *interrupt);  /* forgets earlier ones */
-void interrupt_finish(struct interrupt *interrupt);
-void interrupt_raise(struct interrupt *interrupt);  /* any thread */
-bool interrupt_take(struct interrupt *interrupt);   /* true once an interrupt */
+void interrupt_raise(struct interrupt *interrupt); /* any thread */
+bool interrupt_take(struct interrupt *interrupt);  /* true once for all raised so far */
 
 #endif

@@ -271,12 +271,13 @@ int session_interrupt_fd(const struct session *session)
     return session->interrupt.fd;
 }
 
-void session_begin(struct session *session)
+void session_begin(struct session *session, bool keeps_interrupt)
 {
-    interrupt_begin(&session->interrupt);
+    if (!keeps_interrupt)
+        interrupt_take(&session->interrupt);
 }
 
 void session_finish(struct session *session)
 {
-    interrupt_finish(&session->interrupt);
+    interrupt_take(&session->interrupt);
 }

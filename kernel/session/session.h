@@ -133,14 +133,15 @@ int session_is_complete(struct session *session, const char *source,
                         char **ret_indent, struct error *err) MUST_USE;
 
 /* Stops what runs: SIGINT to the worker, and its replacement when that does not help
- * within two seconds. While nothing runs it does nothing. */
+ * within two seconds. While nothing runs it waits for session_begin(). */
 void session_interrupt(struct session *session);
 /* True once per interrupt; what waits for something else than the worker asks for this.
  * The descriptor becomes readable at the same moment. */
 bool session_was_interrupted(struct session *session);
 int session_interrupt_fd(const struct session *session);
-/* Called before and after every request that may be interrupted. */
-void session_begin(struct session *session);
+/* Called before and after every request that may be interrupted. Interrupts from before
+ * are forgotten unless they are kept: the caller knows whether one was meant for it. */
+void session_begin(struct session *session, bool keeps_interrupt);
 void session_finish(struct session *session);
 
 #endif

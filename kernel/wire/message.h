@@ -5,6 +5,7 @@
 #ifndef ACHAR_WIRE_MESSAGE_H
 #define ACHAR_WIRE_MESSAGE_H
 
+#include <stdint.h>
 #include <jansson.h>
 
 #include "kernel/wire/connection.h"
@@ -27,6 +28,7 @@ struct request {
     char *header_text;                   /* as it came: the answers' parent_header */
     char *problem;                       /* why it is malformed, or NULL */
     size_t size;                         /* bytes it came in */
+    uint64_t number; /* of shell requests: how many had come with it */
 };
 
 /* Takes a message apart, after its signature was found good. A negative return: nobody

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -22,7 +21,6 @@
 
 struct session {
     int interrupt_fd;
-    atomic_bool is_running;
 };
 
 struct magics {
@@ -73,20 +71,20 @@ void session_free(struct session *session)
 
 void session_interrupt(struct session *session)
 {
-    if (atomic_load(&session->is_running))
-        eventfd_write(session->interrupt_fd, 1);
+    eventfd_write(session->interrupt_fd, 1);
 }
 
-void session_begin(struct session *session)
+void session_begin(struct session *session, bool keeps_interrupt)
 {
     eventfd_t count;
-    eventfd_read(session->interrupt_fd, &count);
-    atomic_store(&session->is_running, true);
+    if (!keeps_interrupt)
+        eventfd_read(session->interrupt_fd, &count);
 }
 
 void session_finish(struct session *session)
 {
-    atomic_store(&session->is_running, false);
+    eventfd_t count;
+    eventfd_read(session->interrupt_fd, &count);
 }
 
 static bool wait_interrupted(struct session *session, int ms)
