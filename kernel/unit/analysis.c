@@ -38,6 +38,7 @@ void analysis_free(struct analysis *analysis)
         return;
     analysis_forget_units(analysis);
     forget_flags(analysis);
+    comments_clear(analysis);
     clang_disposeIndex(analysis->index);
     headers_free(analysis->headers);
     graph_free(analysis->graph);
@@ -171,6 +172,7 @@ static void draft_clear(struct draft *draft)
 {
     entities_clear(draft);
     pieces_clear(draft);
+    splice_clear(draft);
     diagnostics_clear(draft);
     buffer_clear(&draft->prologue);
     buffer_clear(&draft->sheet);
@@ -258,7 +260,8 @@ static bool is_prologue_broken(const struct draft *draft)
         if (at->severity != SEVERITY_ERROR)
             continue;
         CLEANUP(freep) char *name = unknown_name(at->message);
-        if (at->cell != draft->cell ||
+        bool is_of_header = at->file && draft->n_headers;
+        if ((at->cell != draft->cell && !is_of_header) ||
             (name && headers_is_visible(draft->analysis->headers, name, strlen(name))))
             return true;
     }
@@ -402,6 +405,7 @@ static int index_includes(struct draft *draft, struct error *err)
 
 static int fill(struct draft *draft, struct error *err)
 {
+    splice(draft);
     int r = index_includes(draft, err);
     if (r < 0 || draft->has_errors || !pieces_cut(draft))
         return r;
@@ -433,6 +437,16 @@ static int fill(struct draft *draft, struct error *err)
     return 0;
 }
 
+/* A header of the user's that cannot be cut up goes the way of the system's. */
+static bool is_header_broken(const struct draft *draft)
+{
+    bool is_broken = false;
+    for (size_t i = 0; draft->n_headers && i < draft->n_diagnostics; i++)
+        is_broken |= draft->diagnostics[i].severity == SEVERITY_ERROR &&
+                     draft->diagnostics[i].file;
+    return is_broken && !draft->keeps_includes;
+}
+
 /* A plan with errors holds nothing but its diagnostics. */
 static void keep_diagnostics_only(struct draft *draft)
 {
@@ -441,6 +455,27 @@ static void keep_diagnostics_only(struct draft *draft)
     draft->plan = must_alloc(sizeof(*draft->plan));
     draft->plan->cell = cell;
     draft->plan->has_errors = true;
+}
+
+static int fill_again(struct draft *draft, struct error *err)
+{
+    struct analysis *analysis = draft->analysis;
+    struct draft again = {.analysis = analysis,
+                          .cell = draft->cell,
+                          .mode = draft->mode,
+                          .source = draft->source,
+                          .size = draft->size,
+                          .first_id = draft->first_id,
+                          .next_id = draft->first_id,
+                          .keeps_includes = true,
+                          .plan = must_alloc(sizeof(struct plan))};
+    again.plan->types_from = draft->plan->types_from;
+    again.plan->cell = draft->cell;
+    int r = fill(&again, err);
+    types_truncate(&analysis->types, again.plan->types_from);
+    draft_clear(draft);
+    *draft = again;
+    return r;
 }
 
 int analysis_plan(struct analysis *analysis, uint32_t cell, int mode, const char *source,
@@ -461,10 +496,14 @@ int analysis_plan(struct analysis *analysis, uint32_t cell, int mode, const char
     draft.first_id = draft.next_id = graph_next_id(analysis->graph);
     int r = fill(&draft, err);
     types_truncate(&analysis->types, draft.plan->types_from);
+    if (r == 0 && is_header_broken(&draft))
+        r = fill_again(&draft, err);
     if (r < 0)
         return r;
     if (draft.has_errors)
         keep_diagnostics_only(&draft);
+    else
+        comments_keep(&draft);
     diagnostics_finish(&draft);
     draft.plan->diagnostics = TAKE(draft.diagnostics);
     draft.plan->n_diagnostics = draft.n_diagnostics;

@@ -145,7 +145,7 @@ static void ask_clang(struct draft *draft, size_t offset, struct collector *coll
 static void cut_loosely(struct draft *draft, struct cell *cell)
 {
     struct cell_names names = draft_names(draft->analysis);
-    cell_split(draft->source, draft->size, &names, cell);
+    cell_split(draft->source, draft->size, &names, cell); /* places must not move */
     for (size_t i = 0; i < cell->n_items; i++) {
         const struct item *item = &cell->items[i];
         struct piece *piece =
@@ -165,6 +165,7 @@ static void complete_by_clang(struct analysis *analysis, const char *source, siz
     struct draft draft = {.analysis = analysis, .source = text, .size = strlen(text)};
     struct cell cell = {0};
     draft.first_id = draft.next_id = graph_next_id(analysis->graph);
+    splice(&draft);
     pieces_find_directives(&draft);
     entities_from_directives(&draft);
     struct error ignored = {0};
@@ -184,6 +185,7 @@ static void complete_by_clang(struct analysis *analysis, const char *source, siz
     cell_clear(&cell);
     entities_clear(&draft);
     pieces_clear(&draft);
+    splice_clear(&draft);
     buffer_clear(&draft.prologue);
     buffer_clear(&draft.sheet);
     free(draft.used);

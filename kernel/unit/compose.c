@@ -24,7 +24,7 @@ static void line_of(struct buffer *out, const struct piece *piece, size_t offset
 {
     uint32_t line, column;
     piece_place(piece, offset, &line, &column);
-    buffer_format(out, "#line %u \"In[%u]\"\n", line, piece->cell);
+    piece_line(out, piece, line);
 }
 
 static void line_of_definition(struct buffer *out, const struct definition *definition)

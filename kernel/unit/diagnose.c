@@ -137,7 +137,9 @@ void diagnostic_in_piece(struct draft *draft, enum severity severity,
         column = piece->text[i] == '\n' ? 1 : column + 1;
         line += piece->text[i] == '\n';
     }
-    diagnostic_add(draft, severity, piece->cell, line, column, "%s", message);
+    struct diagnostic *ret = diagnostic_add(
+        draft, severity, piece->file ? 0 : piece->cell, line, column, "%s", message);
+    ret->file = must_strdup(piece->file);
     free(message);
 }
 

@@ -19,7 +19,18 @@
 #define CELL_DIAGNOSTICS_MAX 40  /* reported for one cell */
 #define NESTING_MAX 1500         /* levels of a tree: every compiler must survive them */
 
+/* What stands above a definition in its cell, for inspection. Not part of the session:
+ * a new analyser does without. */
+struct comment {
+    uint32_t definition;
+    char *text; /* owned */
+};
+
+#define COMMENTS_MAX 10000
+
 struct analysis {
+    struct comment *comments; /* in order of definitions */
+    size_t n_comments, comments_capacity;
     struct graph *graph;
     struct types types;
     struct headers *headers;
@@ -32,12 +43,22 @@ struct analysis {
     CXTranslationUnit unit; /* borrowed: the one that was parsed last */
 };
 
+/* Where a part of the text that is cut into pieces comes from. */
+struct region {
+    size_t start;          /* in the text; it starts a line */
+    char *file;            /* a header of the user's; owned; NULL: the cell */
+    uint32_t line;         /* of its first line, in the file or cell */
+    uint32_t include_line; /* line of the cell that includes the file */
+};
+
 /* One item of the cell, or the source of an earlier definition that is compiled again. */
 struct piece {
     enum item_kind kind;
     char *text; /* owned; all offsets into a piece are into this */
     size_t size;
     uint32_t cell, line, column;
+    char *file; /* of a header of the user's: line is the file's; owned; or NULL */
+    uint32_t include_line; /* then: line of the cell that includes it */
     uint32_t origin;  /* id of the definition that is compiled again; 0: of the cell */
     uint32_t same_as; /* a type that is defined as it was: the definition that stays */
     char *before, *after; /* lines that bring macros to the origin's version and back */
@@ -98,9 +119,13 @@ struct change {
 struct draft {
     struct analysis *analysis;
     uint32_t cell;
-    int mode; /* enum plan_mode */
-    const char *source;
+    int mode;           /* enum plan_mode */
+    const char *source; /* as typed */
     size_t size;
+    struct buffer text; /* with headers of the user's put in */
+    struct region *regions;
+    size_t n_regions, regions_capacity, n_headers;
+    bool keeps_includes; /* no header is put in */
     struct piece *pieces;
     size_t n_pieces, pieces_capacity;
     char **hidden; /* names that the prologue must not declare */
@@ -134,6 +159,11 @@ struct draft {
     struct plan *plan;
 };
 
+/* splice.c */
+void splice(struct draft *draft); /* fills draft->text */
+const struct region *region_at(const struct draft *draft, size_t offset);
+void splice_clear(struct draft *draft);
+
 /* pieces.c */
 bool pieces_cut(struct draft *draft); /* false: diagnostics say why */
 void pieces_find_directives(struct draft *draft);
@@ -160,6 +190,10 @@ bool dependents_drop_broken(struct draft *draft);
 void dependents_report(struct draft *draft);
 /* New code must not use stale definitions. */
 void dependents_hide_stale(struct draft *draft);
+
+/* inspect.c */
+void comments_keep(struct draft *draft); /* of a plan's definitions */
+void comments_clear(struct analysis *analysis);
 
 /* parse.c */
 int analysis_parse(struct analysis *analysis, const char *text, size_t size, bool is_full,
@@ -190,6 +224,8 @@ void diagnostics_clear(struct draft *draft);
 void entities_from_directives(
     struct draft *draft); /* before the parse: includes, macros */
 void entities_from_tree(struct draft *draft);
+/* "#line 3 "In[2]"" and a newline. */
+void piece_line(struct buffer *out, const struct piece *piece, uint32_t line);
 struct entity *entity_find(const struct draft *draft, const char *name);
 void piece_place(const struct piece *piece, size_t offset, uint32_t *ret_line,
                  uint32_t *ret_column);

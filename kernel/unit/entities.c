@@ -107,6 +107,14 @@ void piece_place(const struct piece *piece, size_t offset, uint32_t *ret_line,
     *ret_column = column;
 }
 
+void piece_line(struct buffer *out, const struct piece *piece, uint32_t line)
+{
+    if (piece->file)
+        buffer_format(out, "#line %u \"%s\"\n", line, piece->file);
+    else
+        buffer_format(out, "#line %u \"In[%u]\"\n", line, piece->cell);
+}
+
 /* ---- directives -----------------------------------------------------------------------
  */
 
@@ -143,16 +151,16 @@ static void add_macro(struct draft *draft, size_t index)
         return;
     CLEANUP(freep) char *name = must_strndup(piece->text + span.start, span.size);
     const struct definition *old = graph_current(draft->analysis->graph, name);
+    size_t size = piece->size;
+    while (size && strchr("\n\r \t", piece->text[size - 1]))
+        size--;
     if (old && old->kind == DEFINITION_MACRO && !entity_find(draft, name) &&
-        tokens_equal(old->source, strlen(old->source), piece->text, piece->size))
+        strlen(old->source) == size && !memcmp(old->source, piece->text, size))
         return;
     struct entity *entity =
         entity_add(draft, ENTITY_MACRO, DEFINITION_MACRO, index, name);
     piece_place(piece, span.start, &entity->definition->line,
                 &entity->definition->column);
-    size_t size = piece->size;
-    while (size && strchr("\n\r \t", piece->text[size - 1]))
-        size--;
     entity->definition->source = must_strndup(piece->text, size);
 }
 
@@ -470,6 +478,13 @@ void entities_from_tree(struct draft *draft)
     for (size_t i = 0; i < n; i++)
         if (draft->entities[i]->role == ENTITY_FUNCTION)
             hoist_statics(draft, draft->entities[i]);
-    for (size_t i = 0; i < draft->n_entities; i++)
+    for (size_t i = 0; i < draft->n_entities; i++) {
+        struct definition *definition = draft->entities[i]->definition;
+        const struct piece *piece = &draft->pieces[draft->entities[i]->piece];
         entity_source(draft, draft->entities[i]);
+        if (piece->file) { /* the cell's place is where it is included */
+            definition->line = piece->include_line;
+            definition->column = 1;
+        }
+    }
 }

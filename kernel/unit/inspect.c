@@ -6,6 +6,90 @@
 #include "kernel/unit/analysis.h"
 #include "kernel/unit/draft.h"
 
+/* ---- comments
+ * ---------------------------------------------------------------------------- */
+
+static const char *line_before(const char *text, const char *line)
+{
+    if (line == text)
+        return NULL;
+    for (line--; line > text && line[-1] != '\n'; line--)
+        ;
+    return line;
+}
+
+static bool ends_with(const char *line, size_t size, const char *end)
+{
+    while (size && strchr(" \t\r", line[size - 1]))
+        size--;
+    return size >= 2 && !memcmp(line + size - 2, end, 2);
+}
+
+/* The lines of comment right above a line; owned, NULL when there are none. */
+static char *comment_above(const char *text, uint32_t number)
+{
+    const char *line = text, *first = NULL;
+    for (uint32_t i = 1; i < number && line; i++) {
+        const char *end = strchr(line, '\n');
+        line = end ? end + 1 : NULL;
+    }
+    const char *end = line;
+    bool is_inside = false; /* of a comment between slash-star and star-slash */
+    while (line && (line = line_before(text, line))) {
+        size_t size = strcspn(line, "\n");
+        const char *start = line + strspn(line, " \t");
+        bool is_line = !strncmp(start, "//", 2);
+        is_inside |= ends_with(line, size, "*/");
+        if (!is_inside && !is_line)
+            break;
+        first = line;
+        if (is_inside && memmem(line, size, "/*", 2))
+            is_inside = false;
+    }
+    return first && !is_inside ? must_strndup(first, (size_t)(end - first)) : NULL;
+}
+
+static void keep_comment(struct analysis *analysis, uint32_t definition, char *text)
+{
+    while (analysis->n_comments && /* ids of a plan that was not accepted come again */
+           analysis->comments[analysis->n_comments - 1].definition >= definition)
+        free(analysis->comments[--analysis->n_comments].text);
+    if (!text || analysis->n_comments >= COMMENTS_MAX) {
+        free(text);
+        return;
+    }
+    GROW(analysis->comments, analysis->n_comments, analysis->comments_capacity);
+    analysis->comments[analysis->n_comments++] = (struct comment){definition, text};
+}
+
+void comments_keep(struct draft *draft)
+{
+    for (size_t i = 0; i < draft->plan->n_definitions; i++) {
+        const struct definition *definition = draft->plan->definitions[i];
+        bool is_own = definition->cell == draft->cell && !definition->is_stale;
+        keep_comment(draft->analysis, definition->id,
+                     is_own ? comment_above(draft->source, definition->line) : NULL);
+    }
+}
+
+void comments_clear(struct analysis *analysis)
+{
+    for (size_t i = 0; i < analysis->n_comments; i++)
+        free(analysis->comments[i].text);
+    free(analysis->comments);
+}
+
+static const char *comment_of(const struct analysis *analysis, uint32_t definition)
+{
+    for (size_t i = 0; i < analysis->n_comments; i++)
+        if (analysis->comments[i].definition == definition)
+            return analysis->comments[i].text;
+    return NULL;
+}
+
+/* ---- words
+ * --------------------------------------------------------------------------------- */
+
 static bool is_word_character(char c)
 {
     return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
@@ -64,6 +148,9 @@ static char *describe_definition(const struct analysis *analysis,
     const char *text = definition->source ? definition->source : definition->declaration;
     if (is_code && !detail && definition->declaration)
         text = definition->declaration;
+    const char *comment = comment_of(analysis, definition->id);
+    if (comment)
+        buffer_add_string(&out, comment);
     buffer_add_string(&out, text ? text : definition->name);
     buffer_add_char(&out, '\n');
     if (definition->kind == DEFINITION_VARIABLE || is_code) {

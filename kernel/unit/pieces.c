@@ -165,8 +165,9 @@ static void name_record(struct draft *draft, struct piece *piece, uint32_t numbe
     }
     struct buffer text = {0};
     buffer_add(&text, piece->text, at);
-    buffer_format(&text, " " ANONYMOUS_TAG "%u\n#line %u \"In[%u]\"\n%*s", number, line,
-                  piece->cell, (int)(column - 1), "");
+    buffer_format(&text, " " ANONYMOUS_TAG "%u\n", number);
+    piece_line(&text, piece, line);
+    buffer_format(&text, "%*s", (int)(column - 1), "");
     buffer_add_string(&text, piece->text + at);
     free(piece->text);
     piece->size = text.size;
@@ -220,10 +221,18 @@ static void read_declaration(struct draft *draft, struct piece *piece,
     }
 }
 
-static void set_place(struct piece *piece, const struct item *item)
+static void set_place(const struct draft *draft, struct piece *piece,
+                      const struct item *item)
 {
-    piece->line = item->line;
+    const struct region *region = region_at(draft, item->start);
+    const char *start = draft->text.data + region->start;
+    uint32_t line = region->line;
+    for (const char *at = start; at < draft->text.data + item->start; at++)
+        line += *at == '\n';
+    piece->line = line;
     piece->column = item->column;
+    piece->file = must_strdup(region->file);
+    piece->include_line = region->include_line;
 }
 
 /* A cell's own includes must be known before it is cut: they declare types. */
@@ -231,14 +240,14 @@ void pieces_find_directives(struct draft *draft)
 {
     struct cell_names names = draft_names(draft->analysis);
     struct cell cell = {0};
-    cell_split(draft->source, draft->size, &names, &cell);
+    cell_split(buffer_string(&draft->text), draft->text.size, &names, &cell);
     for (size_t i = 0; i < cell.n_items; i++) {
         const struct item *item = &cell.items[i];
         if (item->kind != ITEM_DIRECTIVE)
             continue;
         struct piece *piece =
-            piece_add(draft, item->kind, draft->source + item->start, item->size);
-        set_place(piece, item);
+            piece_add(draft, item->kind, draft->text.data + item->start, item->size);
+        set_place(draft, piece, item);
         piece->is_include = piece_is_directive(piece, "include");
     }
     cell_clear(&cell);
@@ -269,22 +278,35 @@ static void track_packing(struct draft *draft)
     }
 }
 
+static void report_problem(struct draft *draft, const struct cell *cell)
+{
+    const char *at = buffer_string(&draft->text);
+    for (uint32_t line = 1; line < cell->problem_line && strchr(at, '\n'); line++)
+        at = strchr(at, '\n') + 1;
+    struct piece place = {0};
+    struct item item = {.start = (size_t)(at - buffer_string(&draft->text)),
+                        .column = cell->problem_column};
+    set_place(draft, &place, &item);
+    struct diagnostic *diagnostic =
+        diagnostic_add(draft, SEVERITY_ERROR, place.file ? 0 : draft->cell, place.line,
+                       place.column, "%s", cell->problem ? cell->problem : "incomplete");
+    diagnostic->file = place.file;
+}
+
 bool pieces_cut(struct draft *draft)
 {
     struct cell_names names = draft_names(draft->analysis);
     struct cell cell = {0};
-    cell_split(draft->source, draft->size, &names, &cell);
+    cell_split(buffer_string(&draft->text), draft->text.size, &names, &cell);
     bool is_whole = cell.status == CELL_COMPLETE;
     if (!is_whole)
-        diagnostic_add(draft, SEVERITY_ERROR, draft->cell, cell.problem_line,
-                       cell.problem_column, "%s",
-                       cell.problem ? cell.problem : "incomplete");
+        report_problem(draft, &cell);
     uint32_t n_anonymous = 0;
     for (size_t i = 0; is_whole && i < cell.n_items; i++) {
         const struct item *item = &cell.items[i];
         struct piece *piece =
-            piece_add(draft, item->kind, draft->source + item->start, item->size);
-        set_place(piece, item);
+            piece_add(draft, item->kind, draft->text.data + item->start, item->size);
+        set_place(draft, piece, item);
         if (piece->kind == ITEM_DECLARATION || piece->kind == ITEM_FUNCTION)
             read_declaration(draft, piece, &n_anonymous);
         if (piece->kind == ITEM_DIRECTIVE) {
@@ -302,6 +324,7 @@ void pieces_clear(struct draft *draft)
     for (size_t i = 0; i < draft->n_pieces; i++) {
         declaration_clear(&draft->pieces[i].declaration);
         free(draft->pieces[i].text);
+        free(draft->pieces[i].file);
         free(draft->pieces[i].before);
         free(draft->pieces[i].after);
         free(draft->pieces[i].why_broken);

@@ -13,8 +13,8 @@
 
 static void place(struct buffer *out, const struct piece *piece)
 {
-    buffer_format(out, "#line %u \"In[%u]\"\n%*s", piece->line, piece->cell,
-                  (int)(piece->column - 1), "");
+    piece_line(out, piece, piece->line);
+    buffer_format(out, "%*s", (int)(piece->column - 1), "");
 }
 
 static void add_text(struct buffer *out, struct piece *piece)

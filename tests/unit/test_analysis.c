@@ -304,10 +304,11 @@ static void define(struct analysis *analysis, const char *cell)
 static void test_questions(void)
 {
     CLEANUP(analysis_freep) struct analysis *analysis = analysis_new();
-    define(analysis, "#include <stdio.h>\nstruct node { int key; struct node *next; };\n"
-                     "struct node nodes[3], *first_node = nodes;\n"
-                     "int counter_of(struct node *n) { return n->key; }\n"
-                     "#define LIMIT 100\nenum { NORTH, SOUTH };");
+    define(analysis,
+           "#include <stdio.h>\nstruct node { int key; struct node *next; };\n"
+           "struct node nodes[3], *first_node = nodes;\n"
+           "// keys of nodes\nint counter_of(struct node *n) { return n->key; }\n"
+           "#define LIMIT 100\nenum { NORTH, SOUTH };");
     check_completion(analysis, "first_node->|", "next", "counter_of");
     check_completion(analysis, "nodes[0].k|", "key", "nodes");
     check_completion(analysis, "int i = 3;\nfirst_node->next->n|", "next", NULL);
@@ -324,7 +325,8 @@ static void test_questions(void)
         const char *text;
         size_t cursor;
         const char *part;
-    } asked[] = {{"counter_of", 4, "In[1], line 4"},
+    } asked[] = {{"counter_of", 4, "In[1], line 5"},
+                 {"counter_of", 4, "// keys of nodes"},
                  {"x + LIMIT", 6, "#define LIMIT 100"},
                  {"struct node", 9, "struct node *next"},
                  {"printf(", 7, "printf"},
@@ -338,6 +340,60 @@ static void test_questions(void)
     }
     CLEANUP(freep) char *nothing = analysis_inspect(analysis, "no_such", 7, 2, 0);
     CHECK(!nothing);
+}
+
+static void write_file(const char *name, const char *text)
+{
+    FILE *file = fopen(name, "w");
+    if (CHECK(file)) {
+        fputs(text, file);
+        fclose(file);
+    }
+}
+
+/* Definitions of one plan, which is accepted. */
+static void check_defines(struct analysis *analysis, const char *cell,
+                          const char *expected)
+{
+    CLEANUP(plan_freep) struct plan *plan = NULL;
+    CLEANUP(buffer_clear) struct buffer names = {0};
+    struct error err = {0};
+    CHECK_OK(analysis_plan(analysis, 1, PLAN_CELL, cell, strlen(cell), &plan, &err), err);
+    if (plan->has_errors)
+        print_diagnostics(plan);
+    list_definitions(plan, &names);
+    CHECK_STRING(buffer_string(&names), expected);
+    CHECK_OK(analysis_accept(analysis, plan, &err), err);
+    CHECK(!plan->text || compiles_with_gcc(plan->text));
+}
+
+/* A header of the user's defines things once, and again when it has changed. */
+static void test_own_headers(void)
+{
+    CLEANUP(analysis_freep) struct analysis *analysis = analysis_new();
+    char folder[] = "/tmp/achar-analysis-XXXXXX";
+    if (!CHECK(mkdtemp(folder) && chdir(folder) == 0))
+        return;
+    write_file("own.h", "#ifndef OWN_H\n#define OWN_H\n#include <stddef.h>\n"
+                        "#ifdef __cplusplus\nextern \"C\" {\n#endif\n"
+                        "struct own { size_t n; };\nint shared = 3;\n#endif\n");
+    write_file("outer.h", "#pragma once\n#include \"own.h\"\n#define OUTER 1\n");
+    write_file("broken.h", "int broken({\n");
+    check_defines(
+        analysis, "#include \"outer.h\"\nstruct own o;\n",
+        "include <stddef.h>, macro INCLUDED_outer_h, macro OWN_H, type struct own, "
+        "variable shared, macro OUTER, variable o");
+    check_defines(analysis, "#include \"own.h\"\nshared", "");
+    write_file("own.h", "#ifndef OWN_H\n#define OWN_H\nlong shared = 4;\n#endif\n");
+    check_defines(analysis, "#include \"own.h\"", "macro OWN_H, variable shared");
+    CLEANUP(plan_freep) struct plan *plan = NULL;
+    const struct diagnostic *at =
+        plan_diagnostic(analysis, "#include \"broken.h\"", &plan);
+    CHECK(at && strstr(at->message, "broken.h"));
+    unlink("own.h");
+    unlink("outer.h");
+    unlink("broken.h");
+    CHECK(chdir("/") == 0 && rmdir(folder) == 0);
 }
 
 /* Cells with bytes changed, cut and doubled: whatever they are, they are answered. */
@@ -369,6 +425,7 @@ int main(void)
     test_expression_mode();
     test_places();
     test_questions();
+    test_own_headers();
     test_mutations();
     return check_status();
 }
