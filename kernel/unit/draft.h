@@ -191,6 +191,10 @@ void dependents_report(struct draft *draft);
 /* New code must not use stale definitions. */
 void dependents_hide_stale(struct draft *draft);
 
+/* includes.c */
+int includes_index(struct draft *draft, struct error *err) MUST_USE;
+void includes_report(struct draft *draft, const struct error *why);
+
 /* inspect.c */
 void comments_keep(struct draft *draft); /* of a plan's definitions */
 void comments_clear(struct analysis *analysis);
