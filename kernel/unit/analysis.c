@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "kernel/peer/protocol.h"
-#include "kernel/unit/prologue.h"
 #include "kernel/unit/sheet.h"
 #include "kernel/unit/suggest.h"
 
