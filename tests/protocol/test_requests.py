@@ -131,6 +131,7 @@ def test_stop_on_error_off(kernel):
 
 
 def test_control_is_answered_while_a_cell_runs(kernel):
+    kernel.request("kernel_info_request")  # now both sockets are connected
     cell = kernel.send_execute("sleep 5000")
     start = time.monotonic()
     reply, seen = kernel.request("kernel_info_request", channel="control")
