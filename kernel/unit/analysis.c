@@ -298,7 +298,8 @@ static int parse_all(struct draft *draft, struct error *err)
             return r;
         if (!draft->has_errors || i == ATTEMPTS_MAX)
             return 0;
-        if (dependents_drop_broken(draft) || hide_redefined(draft))
+        if (dependents_drop_broken(draft) || hide_redefined(draft) ||
+            forward_declare(draft))
             continue;
         if (!is_prologue_broken(draft))
             return 0;

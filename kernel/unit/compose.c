@@ -305,6 +305,10 @@ static void compose_piece(struct composer *composer, size_t index)
     const struct piece *piece = &draft->pieces[index];
     if (!piece->is_active || piece->is_broken)
         return;
+    if (piece->n_forward) {
+        close_run(composer);
+        forward_text(draft, piece, false, &composer->out);
+    }
     if (piece->before)
         buffer_add_string(&composer->out, piece->before);
     if (piece->same_as) {

@@ -61,6 +61,8 @@ struct piece {
     uint32_t include_line; /* then: line of the cell that includes it */
     uint32_t origin;  /* id of the definition that is compiled again; 0: of the cell */
     uint32_t same_as; /* a type that is defined as it was: the definition that stays */
+    size_t *forward;  /* functions defined further on that it calls: their pieces */
+    size_t n_forward;
     char *before, *after; /* lines that bring macros to the origin's version and back */
     bool is_broken;       /* the origin no longer compiles */
     char *why_broken;     /* owned first message */
@@ -178,6 +180,15 @@ void draft_hide(struct draft *draft, const char *name);
 bool draft_hides(const struct draft *draft, const char *name);
 struct cell_names draft_names(struct analysis *analysis);
 
+/* forward.c */
+/* After a parse: calls of functions that the cell defines further on get a prototype.
+ * True when there is a new one. */
+bool forward_declare(struct draft *draft);
+/* The prototypes before a piece; with `static` where the definition has it, or without.
+ */
+void forward_text(const struct draft *draft, const struct piece *piece, bool with_static,
+                  struct buffer *out);
+
 /* dependents.c */
 /* Finds types that the cell changes, and adds what must be compiled again. */
 void dependents_add(struct draft *draft);
@@ -257,8 +268,9 @@ void hoist_statics(struct draft *draft, struct entity *function);
 void entities_clear(struct draft *draft);
 struct entity *entity_add(struct draft *draft, enum entity_role role,
                           enum definition_kind kind, size_t piece, const char *name);
-/* The definition that a name means at the end of this cell; 0: none of the session. */
-uint32_t draft_resolve(const struct draft *draft, const char *name);
+/* The definition that a name means at the end of this cell, macros: at a piece of it;
+ * 0: none of the session. */
+uint32_t draft_resolve(const struct draft *draft, const char *name, size_t piece);
 
 /* refer.c */
 void refer(struct draft *draft);

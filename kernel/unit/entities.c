@@ -31,24 +31,32 @@ struct entity *entity_add(struct draft *draft, enum entity_role role,
     return entity;
 }
 
+static bool is_named(const struct definition *definition, const char *name)
+{
+    if (strcmp(definition->name, name) == 0)
+        return true;
+    for (size_t i = 0; i < definition->n_names; i++)
+        if (strcmp(definition->names[i], name) == 0)
+            return true;
+    return false;
+}
+
 struct entity *entity_find(const struct draft *draft, const char *name)
 {
-    for (size_t i = draft->n_entities; i-- > 0;) {
-        const struct definition *definition = draft->entities[i]->definition;
-        if (strcmp(definition->name, name) == 0)
+    for (size_t i = draft->n_entities; i-- > 0;)
+        if (is_named(draft->entities[i]->definition, name))
             return draft->entities[i];
-        for (size_t k = 0; k < definition->n_names; k++)
-            if (strcmp(definition->names[k], name) == 0)
-                return draft->entities[i];
-    }
     return NULL;
 }
 
-uint32_t draft_resolve(const struct draft *draft, const char *name)
+uint32_t draft_resolve(const struct draft *draft, const char *name, size_t piece)
 {
-    const struct entity *entity = entity_find(draft, name);
-    if (entity)
-        return entity->definition->id;
+    for (size_t i = draft->n_entities; i-- > 0;) {
+        const struct entity *entity = draft->entities[i];
+        bool is_later = entity->role == ENTITY_MACRO && entity->piece >= piece;
+        if (!is_later && is_named(entity->definition, name))
+            return entity->definition->id;
+    }
     for (size_t i = 0; i < draft->n_pieces; i++)
         for (size_t k = 0;
              draft->pieces[i].same_as && k < draft->pieces[i].declaration.n_names; k++)

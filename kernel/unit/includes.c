@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The #include lines of a cell: those in branches of #if that are taken are indexed before
- * the cell is cut, because they declare its types. */
+ * The #include lines of a cell: those in branches of #if that are taken are indexed
+ * before the cell is cut, because they declare its types. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -325,6 +325,7 @@ void pieces_clear(struct draft *draft)
         declaration_clear(&draft->pieces[i].declaration);
         free(draft->pieces[i].text);
         free(draft->pieces[i].file);
+        free(draft->pieces[i].forward);
         free(draft->pieces[i].before);
         free(draft->pieces[i].after);
         free(draft->pieces[i].why_broken);

@@ -16,6 +16,7 @@
 struct reference {
     struct draft *draft;
     struct definition *definition;   /* what gets the references and sites */
+    size_t piece;                    /* where macros are looked up */
     const struct definition *origin; /* the version that is compiled again; NULL */
     CXCursor *stack; /* cursors from the definition down to the current one */
     size_t depth, capacity;
@@ -62,7 +63,7 @@ static void refer_name(struct reference *reference, const char *name, unsigned d
 {
     uint32_t id = origin_macro(reference, name);
     if (!id)
-        id = draft_resolve(reference->draft, name);
+        id = draft_resolve(reference->draft, name, reference->piece);
     const struct definition *to = id ? definition_by_id(reference->draft, id) : NULL;
     if (!to || (to->kind != DEFINITION_TYPE && to->kind != DEFINITION_MACRO))
         return;
@@ -204,7 +205,7 @@ static void found_reference(struct reference *reference, CXCursor cursor)
         kind != CXCursor_EnumConstantDecl)
         return;
     CLEANUP(freep) char *name = cursor_name(to);
-    definition_add_ref(reference->definition, draft_resolve(draft, name));
+    definition_add_ref(reference->definition, draft_resolve(draft, name, SIZE_MAX));
 }
 
 static bool is_chain(CXCursor cursor, enum CXCursorKind kind)
@@ -287,6 +288,7 @@ static void refer_headers(struct reference *reference, const char *text, size_t 
 static void refer_text(struct reference *reference, const char *text, size_t piece)
 {
     size_t size = strlen(text);
+    reference->piece = piece;
     refer_tokens(reference, text, size, 0);
     refer_headers(reference, text, size, piece);
 }
@@ -317,12 +319,14 @@ static void refer_entity(struct draft *draft, struct entity *entity)
     uint32_t origin = draft->pieces[entity->piece].origin;
     struct reference reference = {.draft = draft,
                                   .definition = definition,
+                                  .piece = entity->piece,
                                   .origin = graph_get(draft->analysis->graph, origin)};
     if (entity->role == ENTITY_STALE)
         return;
     if (entity->role == ENTITY_INCLUDE)
         refer_before_include(&reference, entity);
     if (entity->role == ENTITY_MACRO) {
+        reference.piece = SIZE_MAX; /* what it uses may be defined later */
         const char *body = macro_body(definition);
         refer_tokens(&reference, body, strlen(body), 0);
     } else if (entity->role >= ENTITY_TYPE) {

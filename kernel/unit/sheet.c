@@ -50,7 +50,7 @@ static void add_items(struct draft *draft, struct buffer *out)
     draft->n_wrappers = 0;
     for (size_t i = 0; i < draft->n_pieces; i++) {
         struct piece *piece = &draft->pieces[i];
-        if (is_open && piece->kind != ITEM_STATEMENT) {
+        if (is_open && (piece->kind != ITEM_STATEMENT || piece->n_forward)) {
             buffer_add_string(out, ";}\n");
             is_open = false;
         }
@@ -58,6 +58,7 @@ static void add_items(struct draft *draft, struct buffer *out)
             piece->sheet_start = out->size;
             continue;
         }
+        forward_text(draft, piece, true, out);
         if (piece->kind == ITEM_DIRECTIVE) {
             add_directive(draft, out, piece);
             continue;

@@ -76,6 +76,15 @@ static const struct step steps[] = {
      "type tree, type struct tree, variable leaf"},
     {"int fwd(int); int use(int a) { return fwd(a); } int fwd(int a) { return a; }",
      "function use, function fwd"},
+    {"later(1) + 1;\nint early(int n) { return n ? later(n - 1) : 0; }\n"
+     "static int later(int n) { return n ? early(n - 1) : 1; }",
+     "function early, function later"},
+    {"#define W 2\nstruct w2 { int at[W]; };\n#undef W\n#define W 3\n"
+     "struct w3 { int at[W]; };",
+     "macro W, type struct w2, macro W, macro W, type struct w3"},
+    {"struct w2 a2; struct w3 a3; _Static_assert(sizeof(a2) == 8 && sizeof(a3) == 12, "
+     "\"W\");",
+     "variable a2, variable a3"},
     {"int declared(int); extern int elsewhere;", "function declared, variable elsewhere"},
     {"int old(a, b) int a; long b; { return a + b; }", "function old"},
     {"int main(int argc, char **argv) { return argc; }", "function main"},
