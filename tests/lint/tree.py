@@ -2,6 +2,7 @@
 """The source tree as the lint tests see it."""
 import pathlib
 import re
+import shutil
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -10,9 +11,11 @@ FOLDERS = ("kernel", "pickler", "magics", "kernelspec", "notebooks", "tests")
 
 def files(*suffixes):
     """Paths relative to the root: what git knows, or everything where there is no git."""
-    listing = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT,
-                             capture_output=True, text=True)
-    if listing.returncode == 0:
+    listing = None
+    if shutil.which("git"):
+        listing = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT,
+                                 capture_output=True, text=True)
+    if listing and listing.returncode == 0:
         names = [pathlib.Path(name) for name in listing.stdout.splitlines()]
     else:
         names = [path.relative_to(ROOT) for top in FOLDERS
