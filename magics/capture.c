@@ -86,7 +86,6 @@ static int capture_round(struct magic_context *context, struct capture_roots *ro
     payload->values_size = values.size;
     payload->values = buffer_take(&values);
     add_libraries(context, payload);
-    payload->cell = context->cell;
     *ret = TAKE(payload);
     return 0;
 }

@@ -184,6 +184,7 @@ int magics_run_cell(struct magics *magics, uint32_t cell, const char *source,
     size_t n_names, n;
     const char *const *names = magics_names(&n_names);
     CLEANUP(freep) struct segment *segments = NULL;
+    session_add_source(magics->session, cell, source);
     int r = session_segments(magics->session, source, names, n_names, &segments, &n, err);
     for (size_t i = 0; r == 0 && i < n && result->kind == RESULT_OK; i++) {
         struct magic_context context = {.magics = magics,

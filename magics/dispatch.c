@@ -1,14 +1,29 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "magics/dispatch.h"
 
+#include <string.h>
+
 #include "kernel/display/report.h"
 #include "magics/executor_table.h"
 
 #define CANCEL_WAIT_MS 5000
 
+/* An entry that says nothing of its place stands where the magic does. */
+static void place_frames(const struct magic_context *context, const struct outcome *outcome)
+{
+    for (size_t i = 0; i < outcome->n_frames; i++) {
+        struct outcome_frame *frame = &outcome->frames[i];
+        if (frame->cell || !frame->function || strcmp(frame->function, "(cell)"))
+            continue;
+        frame->cell = context->cell;
+        frame->line = context->line;
+    }
+}
+
 void dispatch_report(struct magic_context *context, const struct outcome *outcome,
                      struct result *result)
 {
+    place_frames(context, outcome);
     session_report_task(context->session, outcome, result);
 }
 

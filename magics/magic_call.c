@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * %call: one expression, evaluated by an executor; the typed value comes home. */
+#include <string.h>
+
 #include "kernel/peer/protocol.h"
 #include "magics/arguments.h"
 #include "magics/dispatch.h"
@@ -19,6 +21,20 @@ static void expression_clear(struct expression *expression)
     capture_roots_clear(&expression->roots);
 }
 
+/* Without the lines that say where it stands: the same call of another cell is the same
+ * payload, which the pool has already. */
+static char *placeless(const char *text)
+{
+    struct buffer out = {0};
+    while (*text) {
+        size_t size = strcspn(text, "\n") + (text[strcspn(text, "\n")] == '\n');
+        if (strncmp(text, "#line ", 6))
+            buffer_add(&out, text, size);
+        text += size;
+    }
+    return buffer_take(&out);
+}
+
 static int analyse(struct magic_context *context, const char *text, struct expression *ret,
                    struct result *result, struct error *err)
 {
@@ -27,7 +43,7 @@ static int analyse(struct magic_context *context, const char *text, struct expre
                          text, &plan, result, err);
     if (r < 0 || !plan)
         return r;
-    ret->entry_text = must_strdup(plan->entry_text);
+    ret->entry_text = placeless(plan->entry_text);
     ret->type = plan->value_symbol ? plan->value_type : 0;
     for (size_t i = 0; i < plan->n_refs; i++)
         capture_roots_add(&ret->roots, plan->refs[i]);

@@ -38,6 +38,7 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
     r = capture(context, &roots, &payload, result, err);
     if (r < 0 || result->kind != RESULT_OK)
         return r;
+    payload->cell = context->cell;
     payload->entry = PAYLOAD_CALL;
     payload->entry_text = TAKE(entry);
     payload->returns_state = true;

@@ -77,6 +77,11 @@ static void take_report(struct report *report, struct result *result)
     report->n_lines = report->lines_capacity = 0;
 }
 
+void session_add_source(struct session *session, uint32_t cell, const char *source)
+{
+    sources_add(&session->sources, cell, source);
+}
+
 static void report(struct session *session, const struct outcome *outcome, bool is_task,
                    struct result *result)
 {

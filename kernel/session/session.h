@@ -52,6 +52,9 @@ DEFINE_FREEP(struct session, session_free)
 const struct graph *session_graph(const struct session *session);
 const struct types *session_types(const struct session *session);
 
+/* Keeps the whole text of a cell, magics too, for the source lines in tracebacks. */
+void session_add_source(struct session *session, uint32_t cell, const char *source);
+
 /* Runs C text as cell number `cell`, its first line being line `line` of the cell. */
 int session_run(struct session *session, uint32_t cell, uint32_t line, const char *source,
                 const struct session_events *events, struct result *result,
