@@ -98,7 +98,13 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
     if (!type)
         return 0;
     struct executor_option *options = must_alloc((n + 1) * sizeof(*options));
-    if (take_options(type, words, 3, n, options, &n_options, result)) {
+    struct error why = {0};
+    bool is_good = take_options(type, words, 3, n, options, &n_options, result);
+    if (is_good && type->check(options, n_options, &why) < 0) {
+        result_error(result, "UsageError", "%s", why.text);
+        is_good = false;
+    }
+    if (is_good) {
         executors_define(context->magics, words[0], type, options, n_options);
         return 0;
     }

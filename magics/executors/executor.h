@@ -25,6 +25,9 @@ struct executor_type {
     const char *summary; /* one line for %lsmagic and help */
     const char *const
         *options; /* NULL-terminated names it takes; anything else is refused */
+    /* Checks the options' values when an executor is named, before anything starts. */
+    int (*check)(const struct executor_option *options, size_t n_options,
+                 struct error *err);
     /* Starts a pool and returns at once; the pool's FRAME_HELLO follows on the channel.
      */
     int (*start)(const struct executor_option *options, size_t n_options,

@@ -29,6 +29,13 @@ static int read_workers(const struct executor_option *options, size_t n_options,
     return 0;
 }
 
+static int check(const struct executor_option *options, size_t n_options,
+                 struct error *err)
+{
+    const char *workers;
+    return read_workers(options, n_options, &workers, err);
+}
+
 static int start(const struct executor_option *options, size_t n_options,
                  struct executor_start *ret, struct error *err)
 {
@@ -65,6 +72,7 @@ const struct executor_type executor_local = {
     .name = "local",
     .summary = "a pool of worker processes on this machine",
     .options = options,
+    .check = check,
     .start = start,
     .end = end,
 };

@@ -175,7 +175,7 @@ def test_interrupt_cancels(session):
     ("%call f(1) --on nowhere", "nowhere"), ("%call", "%call"), ("%call f(", "f"),
     ("%call missing()", "missing"), ("%map f xs", "->"), ("%executor a = nonsense", "nonsense"),
     ("%executor a = local --wrokers=2", "workers"),
-    ("%executor a = local --workers=x\n%call f(1) --on a", "workers"),
+    ("%executor a = local --workers=x", "workers"),
 ])
 def test_wrong_arguments(session, magic, part):
     session.value("int f(int x) { return x; }\nint xs[2], ys[2];")
