@@ -42,7 +42,8 @@ struct cell {
     uint32_t problem_line, problem_column;
 };
 
-/* Cuts everything it can; status says whether the text is whole. */
+/* Cuts everything it can; status says whether the text is whole. Branches of #if that are
+ * left out must be blanks already: only that each #if has its #endif is looked at. */
 void cell_split(const char *text, size_t size, const struct cell_names *names,
                 struct cell *ret);
 void cell_clear(struct cell *cell);

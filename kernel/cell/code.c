@@ -8,7 +8,6 @@
 /* The #if groups that are open. */
 struct conditional {
     uint32_t line, column;
-    int depth; /* of brackets where it began */
 };
 
 struct reader {
@@ -19,7 +18,6 @@ struct reader {
     size_t n_tokens, capacity;
     struct conditional *conditionals;
     size_t n_conditionals, conditionals_capacity;
-    int depth;
 };
 
 void cell_problem(struct cell *cell, enum cell_status status, uint32_t line,
@@ -46,78 +44,31 @@ bool code_token_is(const struct code_token *token, char punctuator)
            *token->text == punctuator;
 }
 
-/* Moves behind the lines of a group that is not compiled, to the directive that ends it:
- * its #endif, or with `alternatives` its #else, #elif too. */
-static void skip_group(struct lexer *lexer, bool alternatives)
-{
-    int depth = 0;
-    for (;;) {
-        struct lexer before = *lexer;
-        struct token token = lexer_next(lexer);
-        if (token.kind == TOKEN_END)
-            return;
-        if (token.kind != TOKEN_DIRECTIVE) {
-            if (lexer->unterminated != '*')
-                lexer->unterminated =
-                    before.unterminated; /* prose may hold apostrophes */
-            continue;
-        }
-        struct lexer ahead = *lexer;
-        struct token name = lexer_next(&ahead);
-        bool is_end = token_is(&name, "endif");
-        bool is_else = token_is(&name, "else") || token_is(&name, "elif") ||
-                       token_is(&name, "elifdef") || token_is(&name, "elifndef");
-        if (depth == 0 && (is_end || (is_else && alternatives))) {
-            *lexer = before;
-            return;
-        }
-        if (name.size >= 2 && memcmp(name.text, "if", 2) == 0)
-            depth++;
-        depth -= is_end;
-        lexer_skip_line(lexer);
-    }
-}
-
-static bool is_if_zero(const struct token *name, struct lexer ahead)
-{
-    if (!token_is(name, "if"))
-        return false;
-    struct token value = lexer_next(&ahead);
-    return token_is(&value, "0") && lexer_next(&ahead).starts_line;
-}
-
 static void open_conditional(struct reader *reader, const struct token *at)
 {
     GROW(reader->conditionals, reader->n_conditionals, reader->conditionals_capacity);
     reader->conditionals[reader->n_conditionals++] = (struct conditional){
-        .line = at->line, .column = at->column, .depth = reader->depth};
+        .line = at->line, .column = at->column};
 }
 
-/* Keeps track of #if; true when the lines below the directive are not to be read. */
-static bool read_conditional(struct reader *reader, const struct token *at,
-                             const struct token *name, struct lexer behind_name,
-                             bool *ret_alternatives)
+/* Keeps track of #if, which must have its #endif. */
+static void read_conditional(struct reader *reader, const struct token *at,
+                             const struct token *name)
 {
-    *ret_alternatives = false;
     if (name->size >= 2 && memcmp(name->text, "if", 2) == 0) {
         open_conditional(reader, at);
-        return *ret_alternatives = is_if_zero(name, behind_name);
+        return;
     }
     bool is_end = token_is(name, "endif");
     bool is_else = name->size >= 4 && (memcmp(name->text, "else", 4) == 0 ||
                                        memcmp(name->text, "elif", 4) == 0);
     if (!is_end && !is_else)
-        return false;
-    if (!reader->n_conditionals) {
+        return;
+    if (reader->n_conditionals)
+        reader->n_conditionals -= is_end;
+    else
         cell_problem(reader->cell, CELL_INVALID, at->line, at->column,
                      "'#%.*s' without '#if'", (int)name->size, name->text);
-        return false;
-    }
-    struct conditional *open = &reader->conditionals[reader->n_conditionals - 1];
-    if (is_end)
-        reader->n_conditionals--;
-    /* When the first branch opens a bracket, the others do too: one of them is enough. */
-    return is_else && reader->depth != open->depth;
 }
 
 static void read_directive(struct reader *reader, const struct token *at)
@@ -126,10 +77,8 @@ static void read_directive(struct reader *reader, const struct token *at)
     struct token name = lexer_next(&ahead);
     if (name.starts_line)
         name.size = 0; /* the null directive */
-    bool alternatives, skips = read_conditional(reader, at, &name, ahead, &alternatives);
+    read_conditional(reader, at, &name);
     lexer_skip_line(lexer);
-    if (skips)
-        skip_group(lexer, alternatives);
     const char *end = lexer->at;
     while (end > at->text && strchr(" \t\r\n", end[-1]))
         end--;
@@ -149,12 +98,6 @@ static void read_tokens(struct reader *reader)
         if (token.kind == TOKEN_DIRECTIVE) {
             read_directive(reader, &token);
             continue;
-        }
-        if (token.kind == TOKEN_PUNCTUATOR && token.size == 1) {
-            if (strchr("([{", *token.text))
-                reader->depth++;
-            else if (strchr(")]}", *token.text))
-                reader->depth--;
         }
         GROW(reader->tokens, reader->n_tokens, reader->capacity);
         reader->tokens[reader->n_tokens++] = token;

@@ -23,7 +23,7 @@ struct code_token {
     size_t match;       /* of an opening bracket: the last token of its group */
 };
 
-/* A directive's logical line, or an #if 0 group up to what ends it. */
+/* A directive's logical line. */
 struct directive {
     struct place place;
     size_t before; /* index of the first lexed token behind it */

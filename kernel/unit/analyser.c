@@ -88,6 +88,26 @@ static int answer_plan(struct service *service, struct unpack *in, struct buffer
     return r;
 }
 
+/* Magics in branches of #if that are left out are none. Owned array. */
+static struct cell_segment *find_segments(struct service *service, char *source,
+                                          const struct words *magics, size_t *ret_n)
+{
+    struct cell_names names = analysis_names(service->analysis);
+    CLEANUP(freep) char *settled = must_strdup(source);
+    struct cell_segment *segments = NULL;
+    analysis_settle(service->analysis, settled);
+    cell_segments(settled, strlen(settled), &names, (const char *const *)magics->at,
+                  magics->n, &segments, ret_n);
+    if (*ret_n || strcmp(source, settled) == 0)
+        return segments;
+    free(segments); /* nothing is left of it: the plan says what is wrong with it, if so */
+    segments = must_alloc(sizeof(*segments));
+    *segments = (struct cell_segment){
+        .kind = SEGMENT_C, .line = 1, .column = 1, .size = strlen(source)};
+    *ret_n = 1;
+    return segments;
+}
+
 static int answer_segments(struct service *service, struct unpack *in, struct buffer *out,
                            struct error *err)
 {
@@ -95,11 +115,9 @@ static int answer_segments(struct service *service, struct unpack *in, struct bu
     CLEANUP(words_clear) struct words magics = read_words(in);
     if (!unpack_done(in) || !source)
         return error_set(err, -EBADMSG, "cut short");
-    struct cell_names names = analysis_names(service->analysis);
-    CLEANUP(freep) struct cell_segment *segments = NULL;
     size_t n = 0;
-    cell_segments(source, strlen(source), &names, (const char *const *)magics.at,
-                  magics.n, &segments, &n);
+    CLEANUP(freep)
+    struct cell_segment *segments = find_segments(service, source, &magics, &n);
     pack_u64(out, n);
     for (size_t i = 0; i < n; i++) {
         pack_u64(out, (uint64_t)segments[i].kind);
@@ -162,6 +180,7 @@ static int answer_is_complete(struct service *service, struct unpack *in,
     struct cell_names names = analysis_names(service->analysis);
     CLEANUP(freep) struct cell_segment *segments = NULL;
     size_t n = 0;
+    analysis_settle(service->analysis, source);
     cell_segments(source, strlen(source), &names, (const char *const *)magics.at,
                   magics.n, &segments, &n);
     const char *status = "complete";

@@ -176,7 +176,6 @@ static void draft_clear(struct draft *draft)
     buffer_clear(&draft->prologue);
     buffer_clear(&draft->sheet);
     free(draft->used);
-    free(draft->skipped);
     free(draft->changes);
     free(draft->stale);
     free(draft->dynamic_offsets);
@@ -307,10 +306,23 @@ static int parse_all(struct draft *draft, struct error *err)
     }
 }
 
+static int settle(struct draft *draft, struct error *err)
+{
+    struct error why = {0};
+    int r = conditionals_settle(draft, draft->text.data, draft->text.size, &why);
+    if (r == -ENOENT || r == -EINVAL)
+        includes_report(draft, &why);
+    else if (r < 0)
+        return error_set(err, r, "%s", why.text);
+    return 0;
+}
+
 static int fill(struct draft *draft, struct error *err)
 {
     splice(draft);
-    int r = includes_index(draft, err);
+    int r = settle(draft, err);
+    if (r == 0 && !draft->has_errors)
+        r = includes_index(draft, err);
     if (r < 0 || draft->has_errors || !pieces_cut(draft))
         return r;
     check_mode(draft);

@@ -165,6 +165,7 @@ static void complete_by_clang(struct analysis *analysis, const char *source, siz
     struct draft draft = {.analysis = analysis, .source = text, .size = strlen(text)};
     struct cell cell = {0};
     draft.first_id = draft.next_id = graph_next_id(analysis->graph);
+    analysis_settle(analysis, text);
     splice(&draft);
     pieces_find_directives(&draft);
     entities_from_directives(&draft);

@@ -303,7 +303,7 @@ static void compose_piece(struct composer *composer, size_t index)
 {
     struct draft *draft = composer->draft;
     const struct piece *piece = &draft->pieces[index];
-    if (!piece->is_active || piece->is_broken)
+    if (piece->is_broken)
         return;
     if (piece->n_forward) {
         close_run(composer);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * A plan in the making, and the parts of the analysis that work on it in this order:
- * pieces (the cell cut up), sheet (laid out as ordinary C), parse, diagnose, entities
+ * conditionals (settled), pieces (the cell cut up), sheet (laid out as ordinary C), parse, diagnose, entities
  * (definitions found in the tree), refer (what they refer to), compose (the unit). */
 #ifndef ACHAR_UNIT_DRAFT_H
 #define ACHAR_UNIT_DRAFT_H
@@ -71,7 +71,6 @@ struct piece {
     size_t run;         /* statements: which wrapper function they are in */
     unsigned pack;      /* #pragma pack in force, 0: none */
     bool is_include;    /* a directive that the prologue has taken over */
-    bool is_active;     /* not in a branch of #if that is left out */
 };
 
 enum entity_role {
@@ -132,9 +131,6 @@ struct draft {
     size_t n_pieces, pieces_capacity;
     char **hidden; /* names that the prologue must not declare */
     size_t n_hidden, hidden_capacity;
-    bool has_conditionals; /* the cell holds #if */
-    uint32_t *skipped;     /* lines of #include in branches that are left out */
-    size_t n_skipped, skipped_capacity;
     bool is_full; /* the prologue is the real #include lines */
     struct buffer prologue, sheet;
     size_t items_start; /* offset of the first piece's wrapping in the sheet */
@@ -165,6 +161,12 @@ struct draft {
 void splice(struct draft *draft); /* fills draft->text */
 const struct region *region_at(const struct draft *draft, size_t offset);
 void splice_clear(struct draft *draft);
+
+/* conditionals.c */
+/* Blanks what branches of #if leave out. Mistakes in conditions are reported when the text
+ * is the draft's. */
+int conditionals_settle(struct draft *draft, char *text, size_t size,
+                        struct error *err) MUST_USE;
 
 /* pieces.c */
 bool pieces_cut(struct draft *draft); /* false: diagnostics say why */
@@ -231,6 +233,9 @@ struct diagnostic *diagnostic_add(struct draft *draft, enum severity severity,
 void diagnostic_in_piece(struct draft *draft, enum severity severity,
                          const struct piece *piece, size_t offset, const char *format,
                          ...) __attribute__((format(printf, 5, 6)));
+/* At an offset of the draft's text. */
+void diagnostic_in_text(struct draft *draft, enum severity severity, size_t offset,
+                        const char *message);
 /* Adds the source lines, and brings places behind the cell's end back into it. */
 void diagnostics_finish(struct draft *draft);
 void diagnostics_clear(struct draft *draft);

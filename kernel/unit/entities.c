@@ -184,18 +184,10 @@ static void add_pragma(struct draft *draft, size_t index)
     entity->definition->source = must_strdup(piece->text);
 }
 
-static bool is_skipped(const struct draft *draft, const struct piece *piece)
-{
-    for (size_t i = 0; i < draft->n_skipped; i++)
-        if (draft->skipped[i] == piece->line)
-            return true;
-    return false;
-}
-
 void entities_from_directives(struct draft *draft)
 {
     for (size_t i = 0; i < draft->n_pieces; i++)
-        if (draft->pieces[i].is_include && !is_skipped(draft, &draft->pieces[i]))
+        if (draft->pieces[i].is_include)
             add_include(draft, i);
     for (size_t i = 0; i < draft->n_pieces; i++) {
         const struct piece *piece = &draft->pieces[i];
@@ -375,26 +367,18 @@ static bool starts_with(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-/* Functions and marks that the layout added; true when it was one. */
+/* Functions that the layout added; true when it was one. */
 static bool found_wrapper(struct draft *draft, CXCursor cursor)
 {
     CLEANUP(freep) char *name = cursor_name(cursor);
     size_t number = 0;
-    if (sscanf(name, SHEET_MARK "%zu", &number) == 1 && number < draft->n_pieces) {
-        draft->pieces[number].is_active = true;
-        return true;
-    }
     if (sscanf(name, SHEET_RUN "%zu", &number) == 1 && number < draft->n_wrappers) {
         draft->runs[number] = cursor;
-        for (size_t i = 0; i < draft->n_pieces; i++)
-            if (draft->pieces[i].run == number)
-                draft->pieces[i].is_active = true;
         return true;
     }
     if (strcmp(name, SHEET_VALUE) == 0) {
         draft->value = cursor;
         draft->has_value = true;
-        draft->pieces[draft->value_piece].is_active = true;
         return true;
     }
     return starts_with(name, SHEET_RUN);
@@ -414,7 +398,6 @@ static enum CXChildVisitResult found(CXCursor cursor, CXCursor parent, CXClientD
     if (!piece)
         return CXChildVisit_Continue;
     size_t index = (size_t)(piece - draft->pieces);
-    piece->is_active = true;
     if (kind == CXCursor_FunctionDecl)
         found_function(draft, index, cursor, offset);
     else if (kind == CXCursor_VarDecl)
@@ -424,19 +407,6 @@ static enum CXChildVisitResult found(CXCursor cursor, CXCursor parent, CXClientD
              !is_forward_of_known(draft, piece))
         found_type(draft, index, cursor, offset);
     return CXChildVisit_Continue;
-}
-
-/* What a branch of #if has left out. */
-static void drop_inactive(struct draft *draft)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < draft->n_entities; i++) {
-        if (draft->pieces[draft->entities[i]->piece].is_active)
-            draft->entities[n++] = draft->entities[i];
-        else
-            entity_free(draft->entities[i]);
-    }
-    draft->n_entities = n;
 }
 
 static int by_piece(const void *a, const void *b)
@@ -473,14 +443,11 @@ void entities_from_tree(struct draft *draft)
     draft->runs = must_alloc((draft->n_wrappers + 1) * sizeof(*draft->runs));
     for (size_t i = 0; i < draft->n_wrappers; i++)
         draft->runs[i] = clang_getNullCursor();
-    for (size_t i = 0; i < draft->n_pieces; i++) {
-        draft->pieces[i].is_active = !draft->has_conditionals;
+    for (size_t i = 0; i < draft->n_pieces; i++)
         if (draft->pieces[i].kind == ITEM_VALUE)
             draft->value_piece = i;
-    }
     clang_visitChildren(clang_getTranslationUnitCursor(draft->analysis->unit), found,
                         draft);
-    drop_inactive(draft);
     renumber(draft);
     size_t n = draft->n_entities; /* static locals are added behind */
     for (size_t i = 0; i < n; i++)

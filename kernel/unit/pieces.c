@@ -88,8 +88,7 @@ struct piece *piece_add(struct draft *draft, enum item_kind kind, const char *te
                             .cell = draft->cell,
                             .line = 1,
                             .column = 1,
-                            .run = SIZE_MAX,
-                            .is_active = true};
+                            .run = SIZE_MAX};
     piece->size = strlen(piece->text);
     return piece;
 }
@@ -278,19 +277,31 @@ static void track_packing(struct draft *draft)
     }
 }
 
+void diagnostic_in_text(struct draft *draft, enum severity severity, size_t offset,
+                        const char *message)
+{
+    const char *text = buffer_string(&draft->text);
+    size_t start = offset;
+    while (start && text[start - 1] != '\n')
+        start--;
+    struct piece place = {0};
+    struct item item = {.start = start, .column = (uint32_t)(offset - start) + 1};
+    set_place(draft, &place, &item);
+    struct diagnostic *diagnostic =
+        diagnostic_add(draft, severity, place.file ? 0 : draft->cell, place.line,
+                       place.column, "%s", message);
+    diagnostic->file = place.file;
+}
+
 static void report_problem(struct draft *draft, const struct cell *cell)
 {
     const char *at = buffer_string(&draft->text);
     for (uint32_t line = 1; line < cell->problem_line && strchr(at, '\n'); line++)
         at = strchr(at, '\n') + 1;
-    struct piece place = {0};
-    struct item item = {.start = (size_t)(at - buffer_string(&draft->text)),
-                        .column = cell->problem_column};
-    set_place(draft, &place, &item);
-    struct diagnostic *diagnostic =
-        diagnostic_add(draft, SEVERITY_ERROR, place.file ? 0 : draft->cell, place.line,
-                       place.column, "%s", cell->problem ? cell->problem : "incomplete");
-    diagnostic->file = place.file;
+    diagnostic_in_text(draft, SEVERITY_ERROR,
+                       (size_t)(at - buffer_string(&draft->text)) + cell->problem_column -
+                           1,
+                       cell->problem ? cell->problem : "incomplete");
 }
 
 bool pieces_cut(struct draft *draft)
@@ -309,10 +320,7 @@ bool pieces_cut(struct draft *draft)
         set_place(draft, piece, item);
         if (piece->kind == ITEM_DECLARATION || piece->kind == ITEM_FUNCTION)
             read_declaration(draft, piece, &n_anonymous);
-        if (piece->kind == ITEM_DIRECTIVE) {
-            piece->is_include = piece_is_directive(piece, "include");
-            draft->has_conditionals |= piece_is_directive(piece, "endif");
-        }
+        piece->is_include = piece_is_directive(piece, "include");
     }
     track_packing(draft);
     cell_clear(&cell);

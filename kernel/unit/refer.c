@@ -355,7 +355,7 @@ static void refer_plan(struct draft *draft)
         walk_cursor(&reference, draft->value);
     for (size_t i = 0; i < draft->n_pieces; i++) {
         const struct piece *piece = &draft->pieces[i];
-        if (piece->is_active && !piece->origin &&
+        if (!piece->origin &&
             (piece->kind == ITEM_STATEMENT || piece->kind == ITEM_VALUE))
             refer_text(&reference, piece->text, i);
     }

@@ -82,11 +82,7 @@ static char *scan_directive(const struct piece *piece)
     if (piece_is_directive(piece, "pragma") &&
         tokens_mention(piece->text, piece->size, "omp"))
         return must_strdup("#pragma omp");
-    static const char *const unknown[] = {"elifdef", "elifndef", "embed"};
-    for (size_t i = 0; i < sizeof(unknown) / sizeof(*unknown); i++)
-        if (piece_is_directive(piece, unknown[i]))
-            return must_format("#%s", unknown[i]);
-    return NULL;
+    return piece_is_directive(piece, "embed") ? must_strdup("#embed") : NULL;
 }
 
 /* ---- what only the tree tells
@@ -236,7 +232,7 @@ void scan(struct draft *draft)
         const struct piece *piece = &draft->pieces[i];
         if (piece->kind == ITEM_DIRECTIVE)
             set_reason(plan, scan_directive(piece));
-        else if (piece->is_active)
+        else
             set_reason(plan, scan_text(piece->text, piece->size, true));
     }
     for (size_t i = 0; i < draft->n_wrappers && !plan->cc_reason; i++)

@@ -2,8 +2,7 @@
  *
  * The pieces as ordinary C: declarations at file scope as they stand, runs of statements
  * and the value each in a function, every piece behind its own #line and at its own
- * column. A directive is followed by a declaration that tells whether a branch of #if
- * around it is taken. */
+ * column. */
 #include "kernel/unit/sheet.h"
 
 #include <errno.h>
@@ -31,7 +30,6 @@ static void add_text(struct buffer *out, struct piece *piece)
 
 static void add_directive(struct draft *draft, struct buffer *out, struct piece *piece)
 {
-    size_t index = (size_t)(piece - draft->pieces);
     if (piece_is_directive(piece, "define")) {
         struct span name = piece_macro_name(piece);
         buffer_format(out, "#undef %.*s\n", (int)name.size, piece->text + name.start);
@@ -40,8 +38,6 @@ static void add_directive(struct draft *draft, struct buffer *out, struct piece 
         add_text(out, piece);
     else
         piece->sheet_start = out->size;
-    if (draft->has_conditionals)
-        buffer_format(out, "extern int " SHEET_MARK "%zu;\n", index);
 }
 
 static void add_items(struct draft *draft, struct buffer *out)

@@ -9,7 +9,6 @@
 #define SHEET_SIZE_MAX (64u << 20)
 #define SHEET_RUN "achar_statements_"  /* functions round statements: + number */
 #define SHEET_VALUE "achar_expression" /* the function round the value */
-#define SHEET_MARK "achar_active_"     /* behind a directive: + number of its piece */
 
 /* Asks headers and graph for what the pieces mention and lays everything out. */
 int sheet_build(struct draft *draft, struct error *err) MUST_USE;

@@ -150,28 +150,15 @@ static char *matching_endif(char *from)
     return NULL;
 }
 
-/* What is for C++ only would confuse the cutting by brackets. */
-static void drop_cplusplus(char *text)
+/* Every header is put in once, whatever it says. */
+static void drop_once(char *text)
 {
     for (char *line = text; *line; line = (char *)next_line(line)) {
         char word[16];
         const char *rest;
-        if (!directive(line, word, &rest))
-            continue;
-        size_t size = strcspn(rest, "\n");
-        bool is_test = strcmp(word, "ifdef") == 0 || strcmp(word, "if") == 0;
-        bool is_negated = memchr(rest, '!', size) || memchr(rest, '|', size);
-        if (strcmp(word, "pragma") == 0 && strncmp(rest, "once", 4) == 0)
+        if (directive(line, word, &rest) && strcmp(word, "pragma") == 0 &&
+            strncmp(rest, "once", 4) == 0)
             blank(line);
-        char *end = is_test && !is_negated && memmem(rest, size, "__cplusplus", 11)
-                        ? matching_endif(line)
-                        : NULL;
-        if (!end)
-            continue;
-        char *behind = (char *)next_line(end);
-        for (; line < behind; line = (char *)next_line(line))
-            blank(line);
-        line = end;
     }
 }
 
@@ -241,7 +228,7 @@ static bool splice_header(struct draft *draft, const char *from, const char *nam
         return true;
     CLEANUP(freep)
     char *mark = must_format("/* %016llx */", (unsigned long long)hash_text(text));
-    drop_cplusplus(text);
+    drop_once(text);
     CLEANUP(freep) char *guard = take_guard(text);
     if (!guard)
         guard = made_up_guard(path);

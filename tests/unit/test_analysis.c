@@ -100,6 +100,20 @@ static const struct step steps[] = {
     {"struct pair { int a, b; } make(void) { struct pair p = { 1, 2 }; return p; } "
      "make()",
      "type struct pair, function make", "struct pair"},
+    /* branches of #if */
+    {"#define LEVEL 2\n#if LEVEL > 1\n#include <limits.h>\n#if INT_MAX > 1\nint level_on;\n"
+     "#elif\nint { it's\n#error left out\n#endif\n#else\n}} \"\n#include <none.h>\n#endif",
+     "include <limits.h>, macro LEVEL, variable level_on"},
+    {"int branch(int a) {\n#ifdef LEVEL\n  if (a) {\n#else\n  while (a) {{\n#endif\n"
+     "    return LEVEL; }\n  return 0;\n}\nbranch(\n#if 0\n(\n#endif\n1)",
+     "function branch", "int"},
+    {"#ifdef LEVEL\n#undef LEVEL\n#endif\n#ifdef LEVEL\nnothing\n#endif\nint level_off;",
+     "macro LEVEL, variable level_off"},
+    {"#line 7\n#if __LINE__ != 7\n#error lines are lost\n#endif", NULL},
+    {"#ifndef LEVEL\n#error 'LEVEL' is needed\n#endif", "!'LEVEL' is needed"},
+    {"#if LEVEL +\n#endif", "!expected value in expression"},
+    {"#if 1\nint open;", "!'#if' without '#endif'"},
+    {"int open;\n#else\n#endif", "!'#else' without '#if'"},
     /* what libtcc must not compile */
     {"_Complex double c;", "variable c", NULL, NULL, true},
     {"struct mixed { double m; long n; }; struct mixed mix(void) { struct mixed m = { 1, "
