@@ -50,15 +50,28 @@ static int analyse(struct magic_context *context, const char *text, struct expre
     return session_define(context->session, plan, context->events, result, err);
 }
 
-static int store(struct magic_context *context, const char *target, uint32_t type,
-                 const struct buffer *values, struct result *result, struct error *err)
+/* Finds the place of the value, and makes the expression one of the place's type where C's
+ * assignment would convert it. */
+static int aim(struct magic_context *context, const char *text, const char *target,
+               struct expression *expression, struct session_place *ret,
+               struct result *result, struct error *err)
 {
-    struct session_place place;
     int r;
-    if (!target_place(context, target, type, 0, &place, result, &r, err))
+    if (!expression->type) {
+        result_error(result, "TypeError", "'%s' has no value to store in '%s'", text, target);
+        return 0;
+    }
+    if (!target_place(context, target, expression->type, 0, ret, result, &r, err))
         return r;
-    return session_load_at(context->session, &place, 0, 1, values->data, values->size,
-                           result, err);
+    uint32_t type = target_type(context, target, ret, text, expression->type, result);
+    if (!type || type == expression->type)
+        return 0;
+    const struct types *types = session_types(context->session);
+    CLEANUP(freep) char *converted =
+        must_format("(__typeof__(%s))(%s)", types_get(types, type)->spelling, text);
+    expression_clear(expression);
+    *expression = (struct expression){0};
+    return analyse(context, converted, expression, result, err);
 }
 
 static int call(struct magic_context *context, const char *text, const char *target,
@@ -70,10 +83,11 @@ static int call(struct magic_context *context, const char *text, const char *tar
     int r = analyse(context, text, &expression, result, err);
     if (r < 0 || result->kind != RESULT_OK)
         return r;
-    if (target && !expression.type) {
-        result_error(result, "TypeError", "'%s' has no value to store in '%s'", text, target);
-        return 0;
-    }
+    struct session_place place;
+    if (target)
+        r = aim(context, text, target, &expression, &place, result, err);
+    if (r < 0 || result->kind != RESULT_OK)
+        return r;
     r = capture(context, &expression.roots, &payload, result, err);
     if (r < 0 || result->kind != RESULT_OK)
         return r;
@@ -85,7 +99,8 @@ static int call(struct magic_context *context, const char *text, const char *tar
     if (!dispatch_one(context, executor, payload, &values, &value_text, result))
         return 0;
     if (target)
-        return store(context, target, expression.type, &values, result, err);
+        return session_load_at(context->session, &place, 0, 1, values.data, values.size,
+                               result, err);
     result->value_text = TAKE(value_text);
     return 0;
 }

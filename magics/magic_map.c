@@ -220,6 +220,31 @@ static char *entry_text(const struct types *types, const char *function, uint32_
                        function);
 }
 
+/* Replaces an error about the text that was made of the function's name. */
+static int explain_call(struct magic_context *context, const char *function,
+                        const struct type *element, struct result *result,
+                        struct error *err)
+{
+    struct plan *plan = NULL;
+    if (!strcmp(result->name, "Interrupted") || target_explain(context, function, result))
+        return 0;
+    result_clear(result);
+    int r = session_plan(context->session, context->cell, context->line, PLAN_EXPRESSION,
+                         function, &plan, result, err);
+    if (r < 0 || !plan)
+        return r;
+    uint32_t type = plan->value_type;
+    CLEANUP(freep) char *wanted = must_strdup(element->spelling);
+    r = session_define(context->session, plan, context->events, result, err);
+    if (r == 0 && result->kind == RESULT_OK)
+        result_error(result, "TypeError",
+                     "'%s' cannot be called with an element of the array: it is '%s' and the "
+                     "elements are '%s'",
+                     function, types_get(session_types(context->session), type)->spelling,
+                     wanted);
+    return r;
+}
+
 static int make_payload(struct map *map, const char *function, uint32_t *ret_out_type,
                         struct payload **ret, struct result *result, struct error *err)
 {
@@ -231,6 +256,8 @@ static int make_payload(struct map *map, const char *function, uint32_t *ret_out
     struct plan *plan = NULL;
     int r = session_plan(context->session, context->cell, context->line, PLAN_EXPRESSION,
                          call, &plan, result, err);
+    if (r == 0 && !plan && result->kind != RESULT_OK)
+        r = explain_call(context, function, types_get(types, map->in.type), result, err);
     if (r < 0 || !plan)
         return r;
     bool has_value = plan->value_symbol != NULL;
@@ -247,9 +274,24 @@ static int make_payload(struct map *map, const char *function, uint32_t *ret_out
         return r;
     struct payload *payload = *ret;
     payload->entry = PAYLOAD_MAP;
-    payload->entry_text = entry_text(types, function, map->in.type, *ret_out_type);
     payload->in_type = types_import(&payload->types, types, map->in.type);
-    payload->value_type = types_import(&payload->types, types, *ret_out_type);
+    return 0;
+}
+
+/* Finds the place for the results, and what they are there. */
+static int set_target(struct map *map, const char *function, const char *ys, uint32_t type,
+                      struct payload *payload, struct result *result, struct error *err)
+{
+    struct magic_context *context = map->context;
+    const struct types *types = session_types(context->session);
+    int r;
+    if (!target_place(context, ys, type, map->count, &map->out, result, &r, err))
+        return r;
+    type = target_type(context, ys, &map->out, function, type, result);
+    if (!type)
+        return 0;
+    payload->entry_text = entry_text(types, function, map->in.type, type);
+    payload->value_type = types_import(&payload->types, types, type);
     return 0;
 }
 
@@ -277,6 +319,8 @@ static int map_elements(struct map *map, const char *function, const char *xs,
     uint32_t out_type = 0;
     int r = session_place(context->session, context->cell, pointer, context->events,
                           &map->in, result, err);
+    if (r == 0 && result->kind != RESULT_OK)
+        target_explain(context, xs, result);
     if (r < 0 || result->kind != RESULT_OK)
         return r;
     map->count = map->in.count;
@@ -289,8 +333,8 @@ static int map_elements(struct map *map, const char *function, const char *xs,
     r = make_payload(map, function, &out_type, &payload, result, err);
     if (r < 0 || result->kind != RESULT_OK)
         return r;
-    if (!target_place(context, ys, out_type, map->count, &map->out, result, &r, err) ||
-        !check_places(map, xs, ys, result))
+    r = set_target(map, function, ys, out_type, payload, result, err);
+    if (r < 0 || result->kind != RESULT_OK || !check_places(map, xs, ys, result))
         return r;
     map->pool = executors_pool(context->magics, executor, result);
     if (!map->pool || capture_pack(payload, &map->packed, result) < 0 ||

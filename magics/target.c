@@ -3,6 +3,9 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <string.h>
+
+#include "kernel/peer/protocol.h"
 
 static bool is_identifier(const char *text)
 {
@@ -29,6 +32,71 @@ static int define(struct magic_context *context, const char *name, uint32_t type
                        context->events, result, err);
 }
 
+bool target_explain(struct magic_context *context, const char *text, struct result *result)
+{
+    struct result alone = {0};
+    struct error err = {0};
+    struct plan *plan = NULL;
+    int r = session_plan(context->session, context->cell, context->line, PLAN_EXPRESSION,
+                         text, &plan, &alone, &err);
+    plan_free(plan);
+    if (r < 0 || alone.kind == RESULT_OK) {
+        result_clear(&alone);
+        return false;
+    }
+    result_clear(result);
+    *result = alone;
+    return true;
+}
+
+static uint32_t element_type(const struct types *types, uint32_t id)
+{
+    while (types_get(types, id)->kind == TYPE_ARRAY)
+        id = types_get(types, id)->target;
+    return id;
+}
+
+static const char *without_const(const char *spelling)
+{
+    return strncmp(spelling, "const ", 6) ? spelling : spelling + 6;
+}
+
+/* Pointers that C converts without a cast. */
+static bool pointers_agree(const struct types *types, const struct type *to,
+                           const struct type *from)
+{
+    if (to->kind != TYPE_POINTER || from->kind != TYPE_POINTER)
+        return false;
+    const struct type *a = types_get(types, to->target);
+    const struct type *b = types_get(types, from->target);
+    if (b->is_const && !a->is_const)
+        return false;
+    return a->kind == TYPE_VOID || b->kind == TYPE_VOID ||
+           (a->kind == b->kind &&
+            !strcmp(without_const(a->spelling), without_const(b->spelling)));
+}
+
+uint32_t target_type(struct magic_context *context, const char *lvalue,
+                     const struct session_place *place, const char *expression,
+                     uint32_t type, struct result *result)
+{
+    const struct types *types = session_types(context->session);
+    uint32_t to_id = element_type(types, place->type);
+    uint32_t from_id = element_type(types, type);
+    const struct type *to = types_get(types, place->type), *from = types_get(types, type);
+    if (types_get(types, to_id)->is_const)
+        result_error(result, "TypeError", "'%s' is const: nothing can be stored in it", lvalue);
+    else if (types_equal(types, to_id, types, from_id, NULL))
+        return type;
+    else if ((type_is_arithmetic(to) && type_is_arithmetic(from)) ||
+             pointers_agree(types, to, from))
+        return place->type;
+    else
+        result_error(result, "TypeError", "'%s' is '%s' and cannot take what '%s' gives: '%s'",
+                     lvalue, to->spelling, expression, from->spelling);
+    return 0;
+}
+
 bool target_place(struct magic_context *context, const char *lvalue, uint32_t type,
                   uint64_t count, struct session_place *ret, struct result *result,
                   int *ret_error, struct error *err)
@@ -41,6 +109,8 @@ bool target_place(struct magic_context *context, const char *lvalue, uint32_t ty
     if (r == 0 && result->kind == RESULT_OK)
         r = session_place(context->session, context->cell, pointer, context->events, ret,
                           result, err);
+    if (r == 0 && result->kind != RESULT_OK)
+        target_explain(context, lvalue, result);
     *ret_error = r;
     return r == 0 && result->kind == RESULT_OK;
 }

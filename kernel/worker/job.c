@@ -189,17 +189,24 @@ static bool set_object(const struct job *job, const char *symbol, const void *va
     return address != NULL;
 }
 
-/* How many elements an argument has, and that it is one. */
-static bool count_elements(const void *argument, size_t size, uint64_t *ret_count,
-                           struct outcome *ret)
+/* How many elements an argument has, and that it is one. Arrays of arrays are counted by
+ * their innermost elements in the values. */
+static bool count_elements(const struct types *types, uint32_t type, const void *argument,
+                           size_t size, uint64_t *ret_count, struct outcome *ret)
 {
     struct error err = {0};
     struct value_root_info *roots = NULL;
     size_t n = 0;
     if (value_roots(argument, size, &roots, &n, &err) == 0 && n != 1)
         error_set(&err, -EBADMSG, "the task's argument has %zu roots, not one", n);
+    uint64_t inner = 1;
+    for (const struct type *at = types_get(types, type); at->kind == TYPE_ARRAY;
+         at = types_get(types, at->target))
+        inner *= at->count ? at->count : 1;
+    if (!err.code && roots[0].count % inner)
+        error_set(&err, -EBADMSG, "the task's argument is no array of such elements");
     if (!err.code)
-        *ret_count = roots[0].count;
+        *ret_count = roots[0].count / inner;
     else
         refuse(ret, &err);
     value_roots_free(roots, n);
@@ -212,7 +219,8 @@ static bool prepare_map(const struct job *job, const void *argument, size_t size
 {
     struct error err = {0};
     uint64_t count = 0;
-    if (!count_elements(argument, size, &count, ret))
+    if (!count_elements(&job->engine->types, job->payload->in_type, argument, size, &count,
+                        ret))
         return false;
     struct value_root in = {
         .name = "achar_in", .type = job->payload->in_type, .count = count};

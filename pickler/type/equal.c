@@ -143,11 +143,17 @@ static bool same_enumerators(struct comparison *c, const struct type *a,
     return true;
 }
 
+/* A tag is part of what a type is; other spellings may be a typedef's name for the same. */
+static bool same_name(const struct type *a, const struct type *b)
+{
+    bool has_tag = type_is_record(a) || a->kind == TYPE_ENUM || a->kind == TYPE_OTHER;
+    return !has_tag || strcmp(a->spelling, b->spelling) == 0;
+}
+
 static bool compare_pair(struct comparison *c, const struct pair *pair)
 {
     const struct type *a = types_get(c->a, pair->a), *b = types_get(c->b, pair->b);
-    if (a->kind != b->kind || strcmp(a->spelling, b->spelling) != 0 ||
-        a->is_const != b->is_const)
+    if (a->kind != b->kind || !same_name(a, b) || a->is_const != b->is_const)
         return differ_whole(c, pair, a, b);
     bool is_tag = (type_is_record(b) && b->is_incomplete) ||
                   (b->kind == TYPE_FUNCTION && !b->n_fields && !b->target);

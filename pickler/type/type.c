@@ -120,6 +120,12 @@ bool type_is_integer(const struct type *type)
            type->kind == TYPE_ENUM;
 }
 
+bool type_is_arithmetic(const struct type *type)
+{
+    return (type->kind >= TYPE_BOOL && type->kind <= TYPE_LDOUBLE) ||
+           type->kind == TYPE_ENUM;
+}
+
 bool type_is_scalar(const struct type *type)
 {
     return type->kind >= TYPE_BOOL && type->kind <= TYPE_POINTER;

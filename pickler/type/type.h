@@ -137,6 +137,7 @@ int types_unpack(struct types *types, struct unpack *in, struct error *err) MUST
 const char *type_kind_name(enum type_kind kind); /* "int", "struct", "pointer", ... */
 bool type_is_record(const struct type *type);    /* struct or union */
 bool type_is_integer(const struct type *type);   /* enums and bool too */
+bool type_is_arithmetic(const struct type *type); /* a real number, enums too */
 bool type_is_scalar(const struct type *type);
 
 /* Bytes of an object of this type on this machine; 0 when unknown. Scalars, pointers and

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What comes home is stored as C would assign it, whatever its type is called."""
+
+HEADERS = "#include <stdint.h>\n#include <stddef.h>\n#include <string.h>\n"
+
+
+def test_map_stores_a_typedef(session):
+    session.value(HEADERS + "uint32_t hash(int x) { return x * 31u; }\n"
+                            "int in[3] = {1, 2, 3}; uint32_t out[3]; unsigned plain[3];")
+    assert session.value("%map hash in -> out\nout") == "{31, 62, 93}"
+    assert session.value("%map hash in -> plain\nplain") == "{31, 62, 93}"
+    assert session.value("%map hash in -> fresh\nfresh") == "{31, 62, 93}"
+
+
+def test_map_of_strings_to_size_t(session):
+    session.value(HEADERS + "size_t length(const char *s) { return strlen(s); }\n"
+                            'const char *words[] = {"a", "bcd"}; size_t out[2];')
+    assert session.value("%map length words -> out\nout") == "{1, 3}"
+
+
+def test_map_converts_numbers(session):
+    session.value("double half(int x) { return x / 2.0; }\n"
+                  "int in[3] = {1, 2, 3}; float small[3]; int whole[3];")
+    assert session.value("%map half in -> small\nsmall") == "{0.5, 1.0, 1.5}"
+    assert session.value("%map half in -> whole\nwhole") == "{0, 1, 1}"
+
+
+def test_map_of_rows(session):
+    session.value("int rows[2][3] = {{1, 2, 3}, {4, 5, 6}}; int sums[2];\n"
+                  "int sum(int *row) { return row[0] + row[1] + row[2]; }")
+    assert session.value("%map sum rows -> sums\nsums") == "{6, 15}"
+
+
+def test_map_of_function_pointers_by_typedef(session):
+    session.value("typedef int (*step)(int); int up(int x) { return x + 1; }\n"
+                  "step pick(int x) { return x ? up : 0; }\n"
+                  "int in[2] = {0, 1}; step out[2];\n%map pick in -> out")
+    assert session.value("out") == "{NULL, &up}"
+
+
+def test_call_converts_numbers(session):
+    session.value(HEADERS + "size_t size = 7; size_t get(void) { return size; }\n"
+                            "int in[3]; uint64_t wide; double real; char small;")
+    for target in ("in[1]", "wide", "real", "small"):
+        session.value(f"%call get() -> {target}")
+    assert session.value("in[1] + (int)wide + (int)real + small") == "28"
+
+
+def test_what_cannot_be_stored_is_said_before_it_runs(session):
+    session.value('#include <stdio.h>\nstruct p { int x; };\n'
+                  'struct p f(int n) { puts("ran"); return (struct p){n}; }\n'
+                  "int in[2], out[2], one;")
+    for code in ("%map f in -> out", "%call f(1) -> one"):
+        cell = session.run(code)
+        assert cell.name == "TypeError" and "ran" not in cell.stdout
+        assert "'struct p'" in cell.message and "'int'" in cell.message
+
+
+def test_map_mistakes_show_the_users_text(session):
+    session.value("struct p { int x; }; struct p in[2]; int out[2];\n"
+                  "int by_pointer(struct p *p) { return p->x; }\n"
+                  "int two(struct p p, int n) { return p.x + n; }")
+    for name, says in (("by_pointer", "'by_pointer' cannot be called with an element"),
+                       ("two", "'two' cannot be called with an element"),
+                       ("nosuch", "'nosuch'")):
+        cell = session.run(f"%map {name} in -> out")
+        assert cell.status == "error" and says in cell.message
+        assert "typeof" not in cell.message + cell.traceback
