@@ -341,12 +341,13 @@ static void found_type(struct draft *draft, size_t index, CXCursor cursor, size_
     if (!is_own || piece->same_as || !declaration->n_names)
         return;
     size_t name = 0;
-    if (declaration->is_typedef)
+    bool has_alias = declaration->is_typedef && declaration->n_declarators;
+    if (has_alias)
         name = declaration->n_names - declaration->n_declarators;
     entity =
         entity_add(draft, ENTITY_TYPE, DEFINITION_TYPE, index, declaration->names[name]);
     entity->cursor = cursor;
-    struct span place = declaration->is_typedef ? declaration->declarators[0].name
+    struct span place = has_alias ? declaration->declarators[0].name
                         : declaration->tag.size ? declaration->tag
                                                 : declaration->keyword;
     piece_place(piece, place.start, &entity->definition->line,

@@ -72,6 +72,7 @@ static const struct step steps[] = {
     {"#pragma pack(1)\nstruct packed { char c; int i; };\n#pragma pack()\nsizeof(struct "
      "packed)",
      "type struct packed", "unsigned long"},
+    {"typedef struct alone; int after_alone = 1;", "type struct alone, variable after_alone"},
     {"typedef struct tree tree; struct tree { tree *l; }; tree leaf;",
      "type tree, type struct tree, variable leaf"},
     {"int fwd(int); int use(int a) { return fwd(a); } int fwd(int a) { return a; }",
