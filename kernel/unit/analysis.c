@@ -218,9 +218,7 @@ static bool hide_redefined(struct draft *draft)
             CLEANUP(freep)
             char *name = must_strndup(message + n, strcspn(message + n, "'"));
             const struct definition *old = graph_current(draft->analysis->graph, name);
-            bool is_prototype = old && old->kind == DEFINITION_FUNCTION && old->source &&
-                                strncmp(message, "conflicting", 11) == 0;
-            if (!old || draft_hides(draft, name) || is_prototype)
+            if (!old || draft_hides(draft, name))
                 continue;
             draft_hide(draft, name);
             is_new = true;

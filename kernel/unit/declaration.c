@@ -367,6 +367,12 @@ void declaration_clear(struct declaration *declaration)
     memset(declaration, 0, sizeof(*declaration));
 }
 
+char *tag_of_kind(const char *name, unsigned kind)
+{
+    const char *tag = strchr(name, ' ');
+    return tag ? must_format("%s%s", tag_words[kind], tag) : NULL;
+}
+
 void declaration_flat(const char *text, struct span part, const char *const *without,
                       struct buffer *out)
 {

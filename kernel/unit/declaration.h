@@ -41,6 +41,11 @@ void declaration_parse(const char *text, size_t size, const struct cell_names *n
                        struct declaration *ret);
 void declaration_clear(struct declaration *declaration);
 
+#define TAG_KINDS 3
+/* The tag "struct x" as another kind of tag, which would be in its way: owned; NULL when
+ * the name is no tag's. */
+char *tag_of_kind(const char *name, unsigned kind) MUST_USE;
+
 /* Appends the tokens of a part of the text, separated by blanks, without those listed in
  * `without` (NULL-terminated, may be NULL): one line, no comments. */
 void declaration_flat(const char *text, struct span part, const char *const *without,

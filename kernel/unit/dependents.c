@@ -65,20 +65,32 @@ static bool is_forward_only(const struct definition *definition)
            !tokens_mention(definition->source, strlen(definition->source), "typedef");
 }
 
+static void compare_name(struct draft *draft, size_t index, const char *name,
+                         const char *source)
+{
+    struct piece *piece = &draft->pieces[index];
+    const struct definition *old = graph_current(draft->analysis->graph, name);
+    if (!old || old->kind != DEFINITION_TYPE || !old->source || is_forward_only(old))
+        return;
+    if (!old->is_stale && refs_are_current(draft, old) &&
+        tokens_equal(source, strlen(source), old->source, strlen(old->source)))
+        piece->same_as = old->id;
+    else
+        add_change(draft, old->id, index);
+}
+
 static void compare_type(struct draft *draft, size_t index)
 {
     struct piece *piece = &draft->pieces[index];
     CLEANUP(freep) char *source = type_source(piece);
     for (size_t i = 0; i < piece->declaration.n_names; i++) {
-        const struct definition *old =
-            graph_current(draft->analysis->graph, piece->declaration.names[i]);
-        if (!old || old->kind != DEFINITION_TYPE || !old->source || is_forward_only(old))
-            continue;
-        if (!old->is_stale && refs_are_current(draft, old) &&
-            tokens_equal(source, strlen(source), old->source, strlen(old->source)))
-            piece->same_as = old->id;
-        else
-            add_change(draft, old->id, index);
+        const char *name = piece->declaration.names[i];
+        compare_name(draft, index, name, source);
+        for (unsigned kind = 0; kind < TAG_KINDS; kind++) {
+            CLEANUP(freep) char *twin = tag_of_kind(name, kind);
+            if (twin && strcmp(twin, name) != 0)
+                compare_name(draft, index, twin, source);
+        }
     }
 }
 
@@ -313,11 +325,44 @@ static void follow_all(struct draft *draft)
     }
 }
 
+/* All tags share one space of names. */
+static bool is_same_name(const char *a, const char *b)
+{
+    const char *a_tag = strchr(a, ' '), *b_tag = strchr(b, ' ');
+    return a_tag && b_tag ? strcmp(a_tag, b_tag) == 0 : strcmp(a, b) == 0;
+}
+
+static bool is_name_of_cell(const struct draft *draft, const char *name)
+{
+    for (size_t i = 0; i < draft->n_pieces; i++) {
+        const struct declaration *declaration = &draft->pieces[i].declaration;
+        for (size_t k = 0; !draft->pieces[i].origin && k < declaration->n_names; k++)
+            if (is_same_name(declaration->names[k], name))
+                return true;
+    }
+    return false;
+}
+
+/* A type that defines what the cell defines, too, such as a record inside it, cannot stand
+ * beside the cell's. */
+static void set_aside(struct draft *draft)
+{
+    for (size_t i = 0; i < draft->n_changes; i++) {
+        const struct definition *old =
+            graph_get(draft->analysis->graph, draft->changes[i].id);
+        if (old->is_stale || is_name_of_cell(draft, old->name))
+            continue;
+        add_stale(draft, old->id);
+        draft_hide(draft, old->name);
+    }
+}
+
 void dependents_add(struct draft *draft)
 {
     for (size_t i = 0; i < draft->n_pieces; i++)
         if (piece_defines_type(&draft->pieces[i]))
             compare_type(draft, i);
+    set_aside(draft);
     follow_all(draft);
 }
 
@@ -398,6 +443,23 @@ static struct definition *copy(const struct definition *from)
     return ret;
 }
 
+/* Takes the names that the cell defines away; the first one, owned. */
+static char *take_names(const struct draft *draft, struct definition *stale)
+{
+    char *first = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < stale->n_names; i++) {
+        if (!is_name_of_cell(draft, stale->names[i]))
+            stale->names[n++] = stale->names[i];
+        else if (first)
+            free(stale->names[i]);
+        else
+            first = stale->names[i];
+    }
+    stale->n_names = n;
+    return first;
+}
+
 void dependents_report(struct draft *draft)
 {
     for (size_t i = 0; i < draft->n_stale; i++) {
@@ -411,7 +473,12 @@ void dependents_report(struct draft *draft)
         entity->definition->id = id;
         entity->definition->is_stale = true;
         const char *why = why_stale(draft, old->id);
-        if (why)
+        CLEANUP(freep) char *taken = take_names(draft, entity->definition);
+        if (taken)
+            diagnostic_add(draft, SEVERITY_WARNING, old->cell, old->line, old->column,
+                           "'%s' (In[%u]) holds an earlier '%s'; define it again",
+                           old->name, old->cell, taken);
+        else if (why)
             diagnostic_add(
                 draft, SEVERITY_WARNING, old->cell, old->line, old->column,
                 "'%s' (In[%u]) cannot follow the new '%s': %s; define it again",

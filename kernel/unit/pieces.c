@@ -217,6 +217,11 @@ static void read_declaration(struct draft *draft, struct piece *piece,
         const char *name = piece->declaration.names[i];
         if (!must_agree(draft, piece, name))
             draft_hide(draft, name);
+        for (unsigned kind = 0; kind < TAG_KINDS; kind++) {
+            CLEANUP(freep) char *twin = tag_of_kind(name, kind);
+            if (twin)
+                draft_hide(draft, twin);
+        }
     }
 }
 

@@ -142,26 +142,24 @@ static bool is_signature_mixed(CXType type)
     return false;
 }
 
-static enum CXChildVisitResult first_child(CXCursor cursor, CXCursor parent,
-                                           CXClientData data)
-{
-    *(CXCursor *)data = cursor;
-    return CXChildVisit_Break;
-}
-
-/* va_arg of a record: an expression without a kind of its own, over a va_list. */
-static bool is_record_argument(CXCursor cursor)
+static enum CXChildVisitResult find_list(CXCursor cursor, CXCursor parent,
+                                         CXClientData data)
 {
     CXType type = clang_getCanonicalType(clang_getCursorType(cursor));
-    if (type.kind != CXType_Record)
-        return false;
-    CXCursor child = clang_getNullCursor();
-    clang_visitChildren(cursor, first_child, &child);
-    if (clang_Cursor_isNull(child) || !clang_isExpression(clang_getCursorKind(child)))
-        return false;
-    CXType under = clang_getCanonicalType(clang_getCursorType(child));
-    return !clang_equalTypes(clang_getUnqualifiedType(under),
-                             clang_getUnqualifiedType(type));
+    CLEANUP(freep) char *spelling = take_string(clang_getTypeSpelling(type));
+    *(bool *)data |= clang_isExpression(clang_getCursorKind(cursor)) &&
+                     strstr(spelling, "__va_list_tag");
+    return CXChildVisit_Continue;
+}
+
+/* va_arg of a record: an expression without a kind of its own, over a va_list. libtcc
+ * looks for those of float and double in the wrong registers. */
+static bool is_record_argument(CXCursor cursor)
+{
+    bool has_list = false;
+    if (clang_getCanonicalType(clang_getCursorType(cursor)).kind == CXType_Record)
+        clang_visitChildren(cursor, find_list, &has_list);
+    return has_list;
 }
 
 static enum CXChildVisitResult look(CXCursor cursor, CXCursor parent, CXClientData data)

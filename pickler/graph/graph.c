@@ -96,6 +96,18 @@ static void drop_further_names(struct graph *graph, struct name_ids *names, uint
             name_ids_set(names, old->names[i], 0);
 }
 
+/* All tags share one space of names: an enum takes the name of a struct away. */
+static void drop_twin_tags(struct graph *graph, const char *name)
+{
+    static const char *const kinds[] = {"struct", "union", "enum"};
+    const char *tag = strchr(name, ' ');
+    for (size_t i = 0; tag && i < sizeof(kinds) / sizeof(*kinds); i++) {
+        CLEANUP(freep) char *twin = must_format("%s%s", kinds[i], tag);
+        if (strcmp(twin, name) != 0)
+            graph_forget(graph, twin);
+    }
+}
+
 static void publish(struct graph *graph, const struct definition *definition)
 {
     struct name_ids *names = table_of(graph, definition);
@@ -103,7 +115,8 @@ static void publish(struct graph *graph, const struct definition *definition)
     const struct definition *old = old_id ? graph_get(graph, old_id) : NULL;
     bool is_declared_only =
         definition->kind == DEFINITION_FUNCTION && !definition->source;
-    if (old && is_declared_only && old->kind == DEFINITION_FUNCTION && old->source)
+    if (old && is_declared_only && old->kind == DEFINITION_FUNCTION && old->source &&
+        old->type == definition->type)
         return;
     if (old && strcmp(old->name, definition->name) == 0)
         drop_further_names(graph, names, old_id);
@@ -111,6 +124,11 @@ static void publish(struct graph *graph, const struct definition *definition)
     name_ids_set(names, definition->name, is_gone ? 0 : definition->id);
     for (size_t i = 0; !is_gone && i < definition->n_names; i++)
         name_ids_set(names, definition->names[i], definition->id);
+    if (definition->kind != DEFINITION_TYPE)
+        return;
+    drop_twin_tags(graph, definition->name);
+    for (size_t i = 0; i < definition->n_names; i++)
+        drop_twin_tags(graph, definition->names[i]);
 }
 
 void graph_add(struct graph *graph, struct definition *definition)

@@ -122,6 +122,12 @@ static const struct step steps[] = {
      "return m; }",
      "type struct mixed, function mix", NULL, NULL, true},
     {"mix().m", "", "double", NULL, true},
+    {"#include <stdarg.h>\nstruct reals { double a, b; };\n#define NEXT(T) va_arg(list, T)\n"
+     "double sum_of(int n, ...) { va_list list; va_start(list, n); struct reals r = "
+     "NEXT(struct reals); va_end(list); return r.a + r.b; }",
+     NULL, NULL, NULL, true},
+    {"int first_of(int n, ...) { va_list list; va_start(list, n); return NEXT(int); }",
+     "function first_of"},
     /* redefinition */
     {"struct point { int x, y; };", ""}, /* the same: nothing is new */
     {"double norm(struct point *p) { return p->x; } int other(void) { return "
@@ -134,6 +140,23 @@ static const struct step steps[] = {
     {"int norm(int k) { return k; }", "function norm"},
     {"double x = 1; f", "variable x, function f", "int (*)(int)"},
     {"double f(int a, int b) { return a + b; }", "function f"},
+    {"int takes(int a) { return a; }", "function takes"},
+    {"void takes(int *);", "function takes"}, /* conflicts: takes its place */
+    {"int a5[5]; takes(a5);", "variable a5"},
+    {"struct tag { int a; } of_tag = { 1 }; int tag_a(struct tag *t) { return t->a; }",
+     "type struct tag, variable of_tag, function tag_a"},
+    {"enum tag { TAG_A, TAG_B }; enum tag one_tag = TAG_B; one_tag",
+     "type enum tag, variable one_tag, variable of_tag, function tag_a", "enum tag",
+     "'of_tag' (In["},
+    {"(enum tag)0", "", "enum tag"},
+    {"struct whole { struct part { int a; } part; }; "
+     "int whole_a(void) { struct whole w = { { 1 } }; return w.part.a; }",
+     "type struct whole, function whole_a"},
+    {"struct part { char letter; }; struct part a_part = { 'c' }; a_part", NULL, "struct part",
+     "'struct whole' (In["},
+    {"struct whole w;", "!'struct whole' that is never completed"},
+    {"struct whole { struct part part; }; struct whole w; w.part",
+     "type struct whole, variable w", "struct part"},
     /* mistakes */
     {"int f2(", "!'(' is not closed"},
     {"return 5;", "!'return' outside a function"},
