@@ -58,6 +58,8 @@ static int spawn(const char *path, const char *const *argv, const struct child_e
     if (ends->err >= 0)
         posix_spawn_file_actions_adddup2(&actions, ends->err, 2);
     posix_spawn_file_actions_adddup2(&actions, ends->channel, PROCESS_CHANNEL_FD);
+    /* Nor does what the front itself was started with reach code of users. */
+    posix_spawn_file_actions_addclosefrom_np(&actions, PROCESS_CHANNEL_FD + 1);
     sigset_t none, all;
     sigemptyset(&none);
     sigfillset(&all);
