@@ -298,6 +298,8 @@ int channel_flush(struct channel *channel, struct error *err)
         channel->sent = channel->out.size - message.part->iov_len;
         return 0;
     }
+    if (r < 0) /* what is left stays unsent */
+        return r;
     channel->sent = channel->out.size = 0;
     if (channel->out.capacity > KEEP_CAPACITY)
         buffer_clear(&channel->out);
