@@ -54,12 +54,13 @@ enum {
     ZYGOTE_DIED,      /* zygote -> pool: {u pid, u wait status}, after the last bytes of its
                          output and its TASK_DONE, if there was one */
     TASK_RUN,         /* pool -> job worker: {b argument values} -> TASK_DONE */
-    TASK_DONE,        /* {outcome, b result values}, id 1: the job worker takes another task, 0: it
-                         ends. Everything the task printed is in its pipes. For
+    TASK_DONE,        /* {outcome, b result values}, with the task's id; the job worker ends.
+                         Everything the task printed is in its pipes. For
                          PAYLOAD_CALL with a value the job worker renders it into
                          outcome.value_text (display_value()): a front has no compiled
                          layouts of the payload's types */
     ZYGOTE_KEEP,      /* pool -> zygote: {u children to keep alive}; no answer */
+    TASK_DONE_READY,  /* as TASK_DONE, but the job worker takes another task */
 
     /* pool -> its compiling helper (achar-pool --compile) */
     COMPILER_RUN = 96, /* {b payload} -> {outcome, b object} */

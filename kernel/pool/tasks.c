@@ -38,7 +38,7 @@ static bool start(struct pool *pool, struct family *family, struct task *task)
             worker->is_gone = true; /* it died while it waited; nothing was begun */
             continue;
         }
-        task->starts++;
+        task->starts += worker->answered_at == 0; /* else it may not be as new after all */
         worker->task = task;
         family->n_running++;
         pool->n_running++;
@@ -153,21 +153,29 @@ static void make_ready(struct family *family, struct worker *worker)
     family->n_ready++;
 }
 
+static bool is_answer(const struct frame *frame)
+{
+    return frame->kind == TASK_DONE || frame->kind == TASK_DONE_READY;
+}
+
 void tasks_read(struct pool *pool, struct family *family, struct worker *worker)
 {
     struct frame frame;
     struct error err = {0};
     if (channel_flush(worker->channel, NULL) < 0)
         worker->is_closed = true;
-    int r = channel_receive(worker->channel, 0, &frame, &err);
+    int r;
+    do /* a late word on the task before is nobody's */
+        r = channel_receive(worker->channel, 0, &frame, &err);
+    while (r == 1 && is_answer(&frame) && frame.id != worker->task->id);
     if (r == 0)
         return;
-    if (r == 1 && frame.kind == TASK_DONE && worker->task) {
+    if (r == 1 && is_answer(&frame)) {
         struct buffer body = {.data = (char *)frame.data, .size = frame.size};
         finish(pool, family, worker);
         family->deaths = 0;
         pool_say(pool, POOL_RESULT, worker->task->id, &body);
-        if (frame.id == 1 && !worker->kill_at)
+        if (frame.kind == TASK_DONE_READY && !worker->kill_at)
             make_ready(family, worker);
         return;
     }

@@ -29,6 +29,11 @@ void dying_set(int fd, uint16_t kind, uint32_t generation, uint32_t id, const ch
     dying.tail_size = tail_size;
 }
 
+void dying_set_id(uint32_t id)
+{
+    dying.id = id;
+}
+
 static void put32(char *at, uint32_t value)
 {
     for (int i = 0; i < 4; i++)

@@ -11,6 +11,8 @@
 void dying_set(int fd, uint16_t kind, uint32_t generation, uint32_t id, const char *tail,
                size_t tail_size);
 
+void dying_set_id(uint32_t id); /* of it, from now on */
+
 /* For guard_init(). */
 void dying_report(const struct guard_report *report);
 

@@ -6,6 +6,7 @@
 
 #include "kernel/display/value.h"
 #include "kernel/worker/heap.h"
+#include "kernel/worker/renewal.h"
 #include "kernel/worker/replace.h"
 #include "pickler/payload/layouts.h"
 
@@ -355,8 +356,11 @@ void job_run(void *context, const void *argument, size_t size, struct outcome *r
         refuse(ret, &err);
         return;
     }
+    errno = 0; /* as a program finds it */
     engine_call(job->engine, job->unit, "achar_entry", ret);
+    renewal_watch(); /* printf() may be told to call code of the task's */
     if (ret->kind == OUTCOME_OK)
         collect(job, &out, ret, result);
+    renewal_unwatch();
     run_exit_handlers(ret);
 }

@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/rseq.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -45,8 +46,10 @@ struct scan {
 #define PAGE ((uintptr_t)4096)
 #define HIGH_FD 100
 #define REGIONS_MAX 256
-#define RANGES_MAX 4096
+#define RANGES_MAX 8192 /* more than pages that can be to put back */
 #define MAPS_MAX (64u << 10)
+#define STACK_SIZE (32u << 10)
+#define RSEQ_SIZE_MIN 32u
 
 struct region { /* writable private memory */
     uintptr_t start, end;
@@ -58,25 +61,30 @@ struct saved { /* contents at the snapshot */
     char *copy;
 };
 
-/* In a mapping of its own, which is not part of the snapshot. */
-struct renewal {
+/* Memory of our own, no part of the snapshot. */
+struct scratch {
     volatile char
         is_blocked; /* the kernel reads it: system calls of the task are signals */
     volatile char is_spoiled; /* a task has made one, or something failed */
-    bool is_taken;            /* there is a snapshot */
+    struct scan_range ranges[RANGES_MAX];
+    char maps[MAPS_MAX];
+    _Alignas(16) char stack[STACK_SIZE]; /* that of the tasks is put back as well */
+};
+
+/* As well, and read-only from the snapshot on: no stray pointer of a task reaches what
+ * the next one starts from. */
+struct renewal {
+    bool is_taken; /* there is a snapshot */
     int pagemap, statm, userfault;
-    uint64_t total_pages; /* of address space, at the snapshot */
-    uintptr_t stack;      /* below it stands nothing that matters */
-    unsigned mxcsr;       /* rounding and exceptions, of SSE ... */
-    unsigned short x87;   /* ... and of the old unit */
+    uint64_t total_pages, resident_pages; /* at the snapshot */
+    unsigned mxcsr;                       /* rounding and exceptions, of SSE ... */
+    unsigned short x87;                   /* ... and of the old unit */
     sigjmp_buf start;
     struct region regions[REGIONS_MAX];
     size_t n_regions;
     struct saved saved[RANGES_MAX];
     size_t n_saved;
-    char *copies;
-    struct scan_range ranges[RANGES_MAX];
-    char maps[MAPS_MAX];
+    struct scratch *scratch;
 };
 
 static struct renewal *renewal;
@@ -90,8 +98,8 @@ static void on_syscall(int signal_number, siginfo_t *info, void *context)
         raise(signal_number);
         return;
     }
-    renewal->is_blocked = false;
-    renewal->is_spoiled = true;
+    renewal->scratch->is_blocked = false;
+    renewal->scratch->is_spoiled = true;
     at->uc_mcontext.gregs[REG_RIP] -= SYSCALL_SIZE;
 }
 
@@ -141,15 +149,28 @@ static void *map_apart(size_t size)
     return all + PAGE;
 }
 
+/* The kernel writes the number of the processor into the thread's memory, when it
+ * changes: it is told to begin anew after that memory was put back. */
+static bool set_rseq(bool is_on)
+{
+    uintptr_t area = (uintptr_t)__builtin_thread_pointer() + (uintptr_t)__rseq_offset;
+    unsigned size = (__rseq_size + RSEQ_SIZE_MIN - 1) / RSEQ_SIZE_MIN * RSEQ_SIZE_MIN;
+    return !size || syscall(SYS_rseq, area, size, is_on ? 0 : RSEQ_FLAG_UNREGISTER,
+                            RSEQ_SIG) == 0;
+}
+
 bool renewal_prepare(void)
 {
     struct renewal *r = map_apart(sizeof(*r));
+    struct scratch *scratch = map_apart(sizeof(*scratch));
     struct sigaction action = {.sa_sigaction = on_syscall,
                                .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
-    if (!r)
+    if (!r || !scratch)
         return false;
-    if (!open_files(r) || prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0L, 0L,
-                                &r->is_blocked) < 0)
+    r->scratch = scratch;
+    if (!open_files(r) || !set_rseq(false) || !set_rseq(true) ||
+        prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0L, 0L,
+              &scratch->is_blocked) < 0)
         return false; /* what is open is closed with the process, after its one task */
     sigaction(SIGSYS, &action, NULL);
     renewal = r;
@@ -163,18 +184,19 @@ sigjmp_buf *renewal_start(void)
 
 void renewal_watch(void)
 {
-    if (renewal && renewal->is_taken)
-        renewal->is_blocked = true;
+    /* Once spoiled, SIGSYS may be the task's business. */
+    if (renewal && renewal->is_taken && !renewal->scratch->is_spoiled)
+        renewal->scratch->is_blocked = true;
 }
 
 void renewal_unwatch(void)
 {
     if (renewal)
-        renewal->is_blocked = false;
+        renewal->scratch->is_blocked = false;
 }
 
 /* Ranges of pages with the categories, in `ranges`; -1 when there are too many. */
-static long scan(struct renewal *r, uintptr_t start, uintptr_t end, uint64_t flags,
+static long scan(const struct renewal *r, uintptr_t start, uintptr_t end, uint64_t flags,
                  uint64_t all_of, uint64_t any_of)
 {
     struct scan scan = {.size = sizeof(scan),
@@ -185,7 +207,7 @@ static long scan(struct renewal *r, uintptr_t start, uintptr_t end, uint64_t fla
                         .category_anyof_mask = any_of,
                         .return_mask = all_of | any_of};
     if (!flags) {
-        scan.vec = (uintptr_t)r->ranges;
+        scan.vec = (uintptr_t)r->scratch->ranges;
         scan.vec_len = RANGES_MAX;
     }
     long n = ioctl(r->pagemap, SCAN_IOCTL, &scan);
@@ -212,7 +234,8 @@ static bool add_region(struct renewal *r, const char *line)
     line++;
     region.end = read_hex(&line);
     const char *rights = line + 1;
-    if (rights[1] != 'w' || region.start == (uintptr_t)r)
+    if (rights[1] != 'w' || region.start == (uintptr_t)r ||
+        region.start == (uintptr_t)r->scratch)
         return true;
     if (rights[0] != 'r' || rights[3] != 'p' || r->n_regions == REGIONS_MAX)
         return false;
@@ -227,16 +250,17 @@ static bool add_region(struct renewal *r, const char *line)
 
 static bool find_regions(struct renewal *r)
 {
+    char *maps = r->scratch->maps;
     int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
     size_t size = 0;
     ssize_t n = -1;
     while (fd >= 0 && size < MAPS_MAX - 1 &&
-           (n = read(fd, r->maps + size, MAPS_MAX - 1 - size)) > 0)
+           (n = read(fd, maps + size, MAPS_MAX - 1 - size)) > 0)
         size += (size_t)n;
     if (fd >= 0)
         close(fd);
-    r->maps[size] = '\0';
-    for (const char *line = r->maps; *line;) {
+    maps[size] = '\0';
+    for (const char *line = maps; *line;) {
         if (!add_region(r, line))
             return false;
         line = strchr(line, '\n');
@@ -270,8 +294,9 @@ static bool find_contents(struct renewal *r, size_t *ret_total)
         long n = scan(r, region->start, region->end, 0, 0, PAGE_PRESENT | PAGE_SWAPPED);
         if (n < 0)
             return false;
+        const struct scan_range *ranges = r->scratch->ranges;
         for (long k = 0; k < n; k++)
-            if (!add_saved(r, r->ranges[k].start, r->ranges[k].end, ret_total))
+            if (!add_saved(r, ranges[k].start, ranges[k].end, ret_total))
                 return false;
     }
     return true;
@@ -290,7 +315,6 @@ static bool copy_contents(struct renewal *r, size_t total)
         memcpy(at, (const void *)saved->start, saved->end - saved->start);
         at += saved->end - saved->start;
     }
-    /* A stray pointer of a task must not reach what the next one starts from. */
     return mprotect(copy, total, PROT_READ) == 0;
 }
 
@@ -311,33 +335,50 @@ static bool protect(struct renewal *r)
     return true;
 }
 
-static uint64_t count_pages(const struct renewal *r)
+static uint64_t read_number(const char **at)
 {
-    char text[32];
     uint64_t n = 0;
-    ssize_t size = pread(r->statm, text, sizeof(text), 0);
-    for (ssize_t i = 0; i < size && text[i] >= '0' && text[i] <= '9'; i++)
-        n = n * 10 + (uint64_t)(text[i] - '0');
+    for (; **at >= '0' && **at <= '9'; ++*at)
+        n = n * 10 + (uint64_t)(**at - '0');
     return n;
+}
+
+/* Of address space, and of memory; see proc(5). */
+static bool count_pages(const struct renewal *r, uint64_t *ret_total,
+                        uint64_t *ret_resident)
+{
+    char text[128];
+    ssize_t size = pread(r->statm, text, sizeof(text) - 1, 0);
+    if (size <= 0)
+        return false;
+    text[size] = '\0';
+    const char *at = text;
+    *ret_total = read_number(&at);
+    at += *at == ' ';
+    *ret_resident = read_number(&at);
+    return true;
 }
 
 __attribute__((noinline)) void renewal_snapshot(void)
 {
     struct renewal *r = renewal;
     size_t total;
-    r->stack = (uintptr_t)__builtin_frame_address(0) + 2 * sizeof(void *);
     r->mxcsr = __builtin_ia32_stmxcsr();
     __asm__ volatile("fnstcw %0" : "=m"(r->x87));
     r->is_taken = find_regions(r) && find_contents(r, &total) &&
-                  copy_contents(r, total) && protect(r);
-    r->total_pages = count_pages(r);
+                  copy_contents(r, total) && protect(r) &&
+                  count_pages(r, &r->total_pages, &r->resident_pages);
+    mprotect(r, sizeof(*r), PROT_READ);
 }
 
 bool renewal_is_possible(void)
 {
-    struct renewal *r = renewal;
+    const struct renewal *r = renewal;
+    uint64_t total, resident;
     /* The task has mapped nothing; neither may what ran before and after it. */
-    return r && r->is_taken && !r->is_spoiled && count_pages(r) == r->total_pages;
+    return r && r->is_taken && !r->scratch->is_spoiled &&
+           count_pages(r, &total, &resident) && total == r->total_pages &&
+           resident <= r->resident_pages + RENEWAL_PAGES_MAX;
 }
 
 /* The last saved range that starts at or before `address`. */
@@ -374,40 +415,38 @@ static void put_back(const struct renewal *r, uintptr_t start, uintptr_t end)
     }
 }
 
-static bool holds(const struct region *region, uintptr_t address)
+/* On the stack of our own. What is written behind the scan are those pages only, with
+ * what they held. */
+static _Noreturn void put_all_back(void)
 {
-    return address >= region->start && address < region->end;
-}
-
-/* The part of the stack below the snapshot is dead, and this function's own. */
-static uintptr_t skip_dead(const struct renewal *r, const struct scan_range *range)
-{
-    for (size_t i = 0; i < r->n_regions; i++)
-        if (holds(&r->regions[i], r->stack) && range->start < r->stack &&
-            range->end > r->regions[i].start)
-            return r->stack < range->end ? r->stack : range->end;
-    return range->start;
-}
-
-__attribute__((noinline)) void renewal_restore(void)
-{
-    struct renewal *r = renewal;
-    uintptr_t stack = (uintptr_t)__builtin_frame_address(0) + 2 * sizeof(void *);
-    uint64_t n_pages = 0;
+    const struct renewal *r = renewal;
+    const struct scan_range *ranges = r->scratch->ranges;
     long n = scan(r, 0, r->regions[r->n_regions - 1].end, 0,
                   PAGE_WPALLOWED | PAGE_WRITTEN, PAGE_PRESENT | PAGE_SWAPPED);
+    if (n < 0 || !set_rseq(false))
+        _exit(0);
     for (long i = 0; i < n; i++)
-        n_pages += (r->ranges[i].end - r->ranges[i].start) / PAGE;
-    if (n < 0 || n_pages > RENEWAL_PAGES_MAX || stack > r->stack)
-        return;
-    for (long i = 0; i < n; i++)
-        put_back(r, skip_dead(r, &r->ranges[i]), r->ranges[i].end);
+        put_back(r, ranges[i].start, ranges[i].end);
+    if (!set_rseq(true))
+        _exit(0);
     __builtin_ia32_ldmxcsr(r->mxcsr);
-    __asm__ volatile("fninit; fldcw %0" : : "m"(r->x87));
-    siglongjmp(r->start, 1);
+    __asm__ volatile("fninit; fldcw %0; cld" : : "m"(r->x87));
+    siglongjmp((struct __jmp_buf_tag *)r->start, 1);
+}
+
+_Noreturn void renewal_restore(void)
+{
+    char *top = renewal->scratch->stack + STACK_SIZE;
+    __asm__ volatile("mov %0, %%rsp\n\txor %%ebp, %%ebp\n\tcall *%1\n\tud2"
+                     :
+                     : "r"(top), "r"(put_all_back)
+                     : "memory");
+    __builtin_unreachable();
 }
 
 #else
+
+#include <stdlib.h>
 
 bool renewal_is_supported(void)
 {
@@ -442,8 +481,9 @@ bool renewal_is_possible(void)
     return false;
 }
 
-void renewal_restore(void)
+_Noreturn void renewal_restore(void)
 {
+    abort();
 }
 
 #endif

@@ -99,6 +99,9 @@ static bool take_task(struct zygote *zygote, struct channel *channel)
     struct outcome outcome = {0};
     struct buffer result = {0}, answer = {0};
     pid_t self = getpid();
+    uint32_t id = frame.id;
+    if (zygote->work->begin_task)
+        zygote->work->begin_task(zygote->work->context, id);
     if (unpack_done(&in)) {
         zygote->work->run(zygote->work->context, argument, size, &outcome, &result);
     } else {
@@ -106,14 +109,16 @@ static bool take_task(struct zygote *zygote, struct channel *channel)
         outcome.name = must_strdup("BadTask");
         outcome.message = must_strdup("the task cannot be read");
     }
+    renewal_watch(); /* a stream may lead to code of the task's */
     fflush(NULL);
+    renewal_unwatch();
     if (getpid() != self) /* the task forked and its child came back to us */
         _exit(0);
     outcome_pack(&outcome, &answer);
     pack_bytes(&answer, result.data, result.size);
     bool is_renewed = renewal_is_possible();
-    if (channel_send(channel, TASK_DONE, 0, is_renewed, answer.data, answer.size, NULL) <
-        0)
+    if (channel_send(channel, is_renewed ? TASK_DONE_READY : TASK_DONE, 0, id,
+                     answer.data, answer.size, NULL) < 0)
         _exit(1);
     return is_renewed;
 }

@@ -18,6 +18,9 @@ struct zygote_work {
                  size_t object_size, struct outcome *ret);
     /* In a fresh job worker, before its task comes; may be NULL. */
     void (*begin)(void *context, int task_fd);
+    /* In the same, before each task: what is reported from now on is of that id; may be
+     * NULL. */
+    void (*begin_task)(void *context, uint32_t id);
     /* In the same: one task, the code of others between renewal_watch() and _unwatch().
      * `result` gets the values. Must return, whatever the task does short of killing the
      * process; output is flushed by the caller. */

@@ -14,7 +14,14 @@ static void begin(void *context, int task_fd)
 {
     (void)context;
     guard_adopt();
+    mallopt(M_TRIM_THRESHOLD, -1); /* never: renewal.h */
     dying_set(task_fd, TASK_DONE, 0, 0, "", 1); /* the tail: a result of no bytes */
+}
+
+static void begin_task(void *context, uint32_t id)
+{
+    (void)context;
+    dying_set_id(id);
 }
 
 int zygote_main(void)
@@ -30,7 +37,10 @@ int zygote_main(void)
     mallopt(M_TRIM_THRESHOLD, 16 * HEAP_ROOM);
     guard_watch(renewal_watch, renewal_unwatch);
     struct job job = {.engine = &engine};
-    struct zygote_work work = {
-        .context = &job, .load = job_load, .begin = begin, .run = job_run};
+    struct zygote_work work = {.context = &job,
+                               .load = job_load,
+                               .begin = begin,
+                               .begin_task = begin_task,
+                               .run = job_run};
     return zygote_serve(&work);
 }

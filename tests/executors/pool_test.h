@@ -141,35 +141,36 @@ static bool is_ours(const char *pid)
     return found;
 }
 
-static int count_processes(int *ret_newest)
+static int count_processes(uint64_t *ret_sum)
 {
     int n = 0;
     DIR *folder = opendir("/proc");
-    *ret_newest = 0;
+    *ret_sum = 0;
     for (struct dirent *entry; (entry = readdir(folder));) {
         if (!is_ours(entry->d_name))
             continue;
-        int pid = (int)strtol(entry->d_name, NULL, 10);
-        *ret_newest = pid > *ret_newest ? pid : *ret_newest;
+        uint64_t pid = strtoul(entry->d_name, NULL, 10);
+        *ret_sum += pid * pid;
         n++;
     }
     closedir(folder);
     return n;
 }
 
-/* The pid of the newest of these processes: it stays while none is forked. */
-static inline int newest_process(void)
+/* A number that stays while these processes are the same ones. */
+static inline uint64_t which_processes(void)
 {
-    int newest;
-    count_processes(&newest);
-    return newest;
+    uint64_t sum;
+    count_processes(&sum);
+    return sum;
 }
 
 static void check_nothing_left(const char *where)
 {
-    int left = 0, newest;
+    int left = 0;
+    uint64_t sum;
     for (uint64_t end = now_ms() + 2000;
-         (left = count_processes(&newest)) && now_ms() < end;)
+         (left = count_processes(&sum)) && now_ms() < end;)
         usleep(5000);
     if (!CHECK_INT(left, 0))
         fprintf(stderr, "  after: %s\n", where);
