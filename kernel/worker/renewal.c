@@ -153,7 +153,9 @@ static void *map_apart(size_t size)
  * changes: it is told to begin anew after that memory was put back. */
 static bool set_rseq(bool is_on)
 {
-    uintptr_t area = (uintptr_t)__builtin_thread_pointer() + (uintptr_t)__rseq_offset;
+    uintptr_t area; /* the thread's descriptor, first */
+    __asm__("mov %%fs:0, %0" : "=r"(area));
+    area += (uintptr_t)__rseq_offset;
     unsigned size = (__rseq_size + RSEQ_SIZE_MIN - 1) / RSEQ_SIZE_MIN * RSEQ_SIZE_MIN;
     return !size || syscall(SYS_rseq, area, size, is_on ? 0 : RSEQ_FLAG_UNREGISTER,
                             RSEQ_SIG) == 0;
