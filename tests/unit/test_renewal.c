@@ -15,7 +15,7 @@
 
 #include "tests/executors/pool_test.h"
 
-#define N_TASKS 60
+#define N_TASKS 28
 
 struct hostile_case {
     const char *name;
