@@ -204,11 +204,33 @@ static bool must_agree(const struct draft *draft, const struct piece *piece,
     return false;
 }
 
+/* What a cell declares outlives it, and stands in memory: `register` and `auto` become
+ * blanks. */
+static void drop_automatic(struct piece *piece)
+{
+    const struct span *specifiers = &piece->declaration.specifiers;
+    struct lexer lexer = lexer_init(piece->text + specifiers->start, specifiers->size);
+    bool is_machine_register = tokens_mention(piece->text, piece->size, "asm") ||
+                               tokens_mention(piece->text, piece->size, "__asm__");
+    if (piece->kind != ITEM_DECLARATION || is_machine_register)
+        return;
+    for (;;) {
+        struct token token = lexer_next(&lexer);
+        if (token.kind == TOKEN_END)
+            return;
+        if (token_is(&token, "{")) /* members have no storage of their own */
+            return;
+        if (token_is(&token, "register") || token_is(&token, "auto"))
+            memset(piece->text + (token.text - piece->text), ' ', token.size);
+    }
+}
+
 static void read_declaration(struct draft *draft, struct piece *piece,
                              uint32_t *n_anonymous)
 {
     struct cell_names names = draft_names(draft->analysis);
     declaration_parse(piece->text, piece->size, &names, &piece->declaration);
+    drop_automatic(piece);
     if (needs_tag(&piece->declaration)) {
         uint32_t number = earlier_number(draft, piece);
         name_record(draft, piece, number ? number : draft->first_id + (*n_anonymous)++);

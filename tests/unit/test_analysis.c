@@ -101,6 +101,11 @@ static const struct step steps[] = {
     {"struct pair { int a, b; } make(void) { struct pair p = { 1, 2 }; return p; } "
      "make()",
      "type struct pair, function make", "struct pair"},
+    {"register int in_register = 3, *automatic; auto const long much = 4; "
+     "struct pair register of_pair;\nin_register + much",
+     "variable in_register, variable automatic, variable much, variable of_pair", "long"},
+    {"int summed(register int a) { auto int b = a; return b; } in_register++;",
+     "function summed"},
     /* branches of #if */
     {"#define LEVEL 2\n#if LEVEL > 1\n#include <limits.h>\n#if INT_MAX > 1\nint level_on;\n"
      "#elif\nint { it's\n#error left out\n#endif\n#else\n}} \"\n#include <none.h>\n#endif",
