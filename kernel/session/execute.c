@@ -133,6 +133,21 @@ static int ask_once(struct session *session, uint16_t kind, unsigned flags,
     return worker_client_ask(&session->worker, kind, &question, events, ret, ret_rest, err);
 }
 
+/* A cell that ended its process has defined what it defines all the same, unless a new
+ * process does not survive loading it. */
+static int keep_definitions(struct session *session, struct plan *plan,
+                            struct buffer *object, struct error *err)
+{
+    CLEANUP(plan_freep) struct plan *owned = plan;
+    CLEANUP(outcome_clear) struct outcome again = {0};
+    struct error why = {0};
+    struct unpack rest;
+    int r = ask_once(session, WORKER_RUN, RUN_LOAD_ONLY, plan, object, NULL, &again, &rest,
+                     &why);
+    return r < 0 || again.kind != OUTCOME_OK ? 0
+                                             : commit(session, TAKE(owned), object, err);
+}
+
 int session_send_plan(struct session *session, uint16_t kind, unsigned flags,
                       struct plan *plan, const struct session_events *events,
                       struct outcome *ret, struct unpack *ret_rest, struct result *result,
@@ -155,8 +170,9 @@ int session_send_plan(struct session *session, uint16_t kind, unsigned flags,
         if (r < 0)
             return r;
     }
-    if (ret->kind == OUTCOME_COMPILE || ret->kind == OUTCOME_LINK ||
-        ret->kind == OUTCOME_DIED)
+    if (ret->kind == OUTCOME_COMPILE || ret->kind == OUTCOME_LINK)
         return 0;
+    if (ret->kind == OUTCOME_DIED)
+        return kind == WORKER_RUN ? keep_definitions(session, TAKE(owned), &object, err) : 0;
     return commit(session, TAKE(owned), &object, err);
 }
