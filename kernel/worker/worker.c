@@ -14,6 +14,7 @@
 #include "kernel/peer/process.h"
 #include "kernel/peer/protocol.h"
 #include "kernel/worker/dying.h"
+#include "kernel/worker/output.h"
 #include "kernel/worker/serve.h"
 #include "kernel/worker/zygote.h"
 
@@ -36,6 +37,7 @@ static int answer(struct engine *engine, struct channel *channel,
         pack_string(&body, refused.text);
         kind = FRAME_BAD;
     }
+    output_restore();
     return channel_send(channel, kind, generation, id, body.data, body.size, err);
 }
 
@@ -77,6 +79,7 @@ static int work(struct error *err)
     CLEANUP(channel_freep) struct channel *channel = NULL;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     int r = open_channel(&channel, err);
+    output_init();
     if (r == 0)
         r = engine_init(&engine, dying_report, err);
     if (r == 0)
