@@ -38,7 +38,11 @@ void magic_print(struct magic_context *context, const char *format, ...)
 /* The name in a list that is nearest to a mistyped one, or NULL when none is near. */
 const char *nearest_name(const char *name, const char *const *names, size_t n);
 
-/* Runs a program with its output going into the cell, or into *ret_output when not NULL.
+/* An absolute path, owned, of what the user calls `path`: from the folder that the session's
+ * code is in, as fopen() in a cell would find it; "~/" is the home folder. */
+char *magic_path(struct magic_context *context, const char *path);
+
+/* Runs a program, in the folder of the session's code, with its output going into the cell, or into *ret_output when not NULL.
  * *ret_status is its wait status. Interruptible. */
 int magic_process(struct magic_context *context, const char *const *argv,
                   struct buffer *ret_output, int *ret_status, struct error *err) MUST_USE;

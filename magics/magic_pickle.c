@@ -62,9 +62,11 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
     payload->cell = 0; /* there is no entry; the same state gives the same bytes */
     payload_set_names(payload, arguments->words, n - 2);
     const char *path = arguments->words[n - 1];
-    if (sign_and_write(payload, path, &packed, result) == 0)
-        magic_print(context, "%s: %zu definitions, %zu bytes of state, %zu bytes in all\n",
-                    path, payload->n_definitions, payload->values_size, packed.bytes.size);
+    CLEANUP(freep) char *where = magic_path(context, path);
+    if (sign_and_write(payload, where, &packed, result) == 0)
+        magic_print(context, "%s: %zu definition%s, %zu bytes of state, %zu bytes signed\n",
+                    path, payload->n_definitions, payload->n_definitions == 1 ? "" : "s",
+                    payload->values_size, packed.bytes.size);
     buffer_clear(&packed.bytes);
     return 0;
 }

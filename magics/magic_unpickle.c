@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * %unpickle: the definitions and the state of a signed file become part of the session. */
+#include <string.h>
+
 #include "magics/capture.h"
 #include "pickler/payload/sign.h"
 
@@ -52,15 +54,18 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
     uint8_t signer[SIGN_KEY_SIZE];
     struct error why = {0};
     const char *path = arguments->words[0];
+    CLEANUP(freep) char *where = magic_path(context, path);
     const void *bytes;
     size_t size;
-    int r = sign_read(path, &file, &why);
+    int r = sign_read(where, &file, &why);
     if (r == 0)
         r = sign_verify(file.data, file.size, &bytes, &size, signer, &why);
     if (r == 0)
         r = payload_unpack(bytes, size, &payload, &why);
     if (r < 0) {
-        result_error(result, "PickleError", "%s: %s", path, why.text);
+        bool is_named = strstr(why.text, path) != NULL;
+        result_error(result, "PickleError", "%s%s%s", is_named ? "" : path,
+                     is_named ? "" : ": ", why.text);
         return 0;
     }
     r = load(context, payload, result, err);
@@ -68,7 +73,8 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
         return r;
     for (size_t i = 0; i < payload->n_names; i++)
         magic_print(context, "%s%s", i ? ", " : "", payload->names[i]);
-    magic_print(context, " from %s: %zu definitions\n", path, payload->n_definitions);
+    magic_print(context, " from %s: %zu definition%s\n", path, payload->n_definitions,
+                payload->n_definitions == 1 ? "" : "s");
     return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -30,7 +31,17 @@ void magic_print(struct magic_context *context, const char *format, ...)
     free(formatted);
 }
 
-static int spawn(const char *const *argv, int out, int errors, pid_t *ret)
+char *magic_path(struct magic_context *context, const char *path)
+{
+    const char *home = getenv("HOME");
+    CLEANUP(freep) char *folder = session_folder(context->session);
+    if (!strncmp(path, "~/", 2) && home)
+        return must_format("%s%s", home, path + 1);
+    return *path == '/' || !folder ? must_strdup(path) : must_format("%s/%s", folder, path);
+}
+
+static int spawn(const char *const *argv, const char *folder, int out, int errors,
+                 pid_t *ret)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -41,6 +52,8 @@ static int spawn(const char *const *argv, int out, int errors, pid_t *ret)
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, out, 1);
     posix_spawn_file_actions_adddup2(&actions, errors, 2);
+    if (folder)
+        posix_spawn_file_actions_addchdir_np(&actions, folder);
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
@@ -98,6 +111,7 @@ static void pump(struct magic_context *context, pid_t pid, int *out, int *errors
 int magic_process(struct magic_context *context, const char *const *argv,
                   struct buffer *ret_output, int *ret_status, struct error *err)
 {
+    CLEANUP(freep) char *folder = session_folder(context->session);
     int out[2], errors[2];
     pid_t pid;
     if (pipe2(out, O_CLOEXEC) < 0)
@@ -108,7 +122,7 @@ int magic_process(struct magic_context *context, const char *const *argv,
         close(out[1]);
         return r;
     }
-    int r = spawn(argv, out[1], errors[1], &pid);
+    int r = spawn(argv, folder, out[1], errors[1], &pid);
     close(out[1]);
     close(errors[1]);
     if (r == 0) {

@@ -4,7 +4,9 @@
 #include "kernel/session/session.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "kernel/display/report.h"
 #include "kernel/peer/protocol.h"
@@ -274,6 +276,17 @@ bool session_was_interrupted(struct session *session)
 int session_interrupt_fd(const struct session *session)
 {
     return session->interrupt.fd;
+}
+
+char *session_folder(const struct session *session)
+{
+    char folder[PATH_MAX];
+    if (!worker_client_is_alive(&session->worker))
+        return NULL;
+    CLEANUP(freep)
+    char *link = must_format("/proc/%d/cwd", (int)session->worker.process.pid);
+    ssize_t size = readlink(link, folder, sizeof(folder));
+    return size <= 0 || size == sizeof(folder) ? NULL : must_strndup(folder, (size_t)size);
 }
 
 void session_begin(struct session *session, bool keeps_interrupt)

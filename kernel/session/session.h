@@ -142,6 +142,10 @@ void session_interrupt(struct session *session);
  * The descriptor becomes readable at the same moment. */
 bool session_was_interrupted(struct session *session);
 int session_interrupt_fd(const struct session *session);
+
+/* The folder that the session's code is in, owned; NULL when it has no process. */
+char *session_folder(const struct session *session);
+
 /* Called before and after every request that may be interrupted. Interrupts from before
  * are forgotten unless they are kept: the caller knows whether one was meant for it. */
 void session_begin(struct session *session, bool keeps_interrupt);

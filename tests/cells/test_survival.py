@@ -99,3 +99,43 @@ def test_interrupt_while_nothing_runs(session):
     session.interrupt()
     time.sleep(0.3)  # it comes on another channel than the cell
     assert_alive(session)
+
+
+def test_definitions_of_a_cell_that_killed_its_process_are_kept(session):
+    session.run("#include <signal.h>\n#include <unistd.h>\n#include <ctype.h>\n"
+                "int seven(void) { return 7; }\nint start = 35;\nstart = 0;\n"
+                "kill(getpid(), SIGKILL);")
+    assert session.value("seven() + start") == "42"
+    assert session.value("toupper('a')") == "65"
+
+
+def test_code_that_kills_whatever_loads_it_is_left_out(session):
+    cell = session.run("#include <stdlib.h>\n#include <signal.h>\n#include <unistd.h>\n"
+                       "__attribute__((constructor)) static void first(void)\n"
+                       "{ kill(getpid(), SIGKILL); }\nint other = 3;")
+    assert cell.status == "ok" or cell.name == "SIGKILL"
+    assert session.value("1 + 1") == "2"
+
+
+def test_closed_output_comes_back_with_the_next_cell(session):
+    session.value("#include <stdio.h>\n#include <unistd.h>")
+    session.run("fclose(stdout);")
+    assert session.run('printf("one\\n");').stdout == "one\n"
+    session.run("close(1); close(2);")
+    assert session.run('printf("two\\n"); fprintf(stderr, "three\\n");').stdout == "two\n"
+    assert session.run('fprintf(stderr, "three\\n");').stderr == "three\n"
+
+
+def test_redirected_output_stays_redirected(session):
+    session.value("#include <stdio.h>\n#include <unistd.h>")
+    session.run('int there = dup(1); freopen("file.txt", "w", stdout); puts("one");')
+    assert session.run('puts("two");').stdout == ""
+    session.run("fflush(stdout); dup2(there, 1);")
+    assert session.run('puts("three");').stdout == "three\n"
+    assert session.run("!cat file.txt").stdout == "one\ntwo\n"
+
+
+def test_shell_lines_run_where_the_session_is(session):
+    session.value("#include <unistd.h>")
+    session.run('chdir("/");')
+    assert session.run("!pwd").stdout == "/\n"
