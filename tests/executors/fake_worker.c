@@ -11,6 +11,7 @@
 #include "kernel/worker/renewal.h"
 #include "kernel/worker/zygote.h"
 
+static char large[12 << 20]; /* more than is put back */
 static int count; /* a task must never see what another has counted */
 
 static void load(void *context, const void *payload, size_t size, const void *object,
@@ -57,6 +58,19 @@ static void print_lines(int n)
     }
 }
 
+/* Without a system call. */
+static void spin_ms(long ms)
+{
+    struct timespec now, end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += (end.tv_nsec + ms * 1000000) / 1000000000;
+    end.tv_nsec = (end.tv_nsec + ms * 1000000) % 1000000000;
+    do
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    while (now.tv_sec < end.tv_sec ||
+           (now.tv_sec == end.tv_sec && now.tv_nsec < end.tv_nsec));
+}
+
 static void do_task(const void *argument, size_t size, struct outcome *ret,
                     struct buffer *result)
 {
@@ -67,6 +81,10 @@ static void do_task(const void *argument, size_t size, struct outcome *ret,
     int n = rest ? (int)strtol(rest, NULL, 10) : 0;
     if (strcmp(text, "echo") == 0)
         buffer_add_string(result, rest ? rest : "");
+    else if (strcmp(text, "spin") == 0)
+        spin_ms(2), buffer_format(result, "%d", n);
+    else if (strcmp(text, "dirty") == 0)
+        memset(large, n, sizeof(large)), buffer_format(result, "%d", n);
     else if (strcmp(text, "count") == 0)
         buffer_format(result, "%d", ++count);
     else if (strcmp(text, "pid") == 0)
