@@ -16,6 +16,7 @@
 #define MAP_FAILURES_MAX 20      /* after so many failed elements the rest is not tried */
 #define MAP_IN_FLIGHT 2          /* chunks sent ahead, for each worker */
 #define MAP_CHUNKS_PER_WORKER 16 /* as many as give an even load */
+#define MAP_LOOK_ELEMENTS 65536  /* at a time, when it is looked at what they point to */
 #define PROGRESS_AFTER_MS 1000
 #define PROGRESS_EVERY_MS 200
 
@@ -245,6 +246,45 @@ static int explain_call(struct magic_context *context, const char *function,
     return r;
 }
 
+static bool can_point(const struct types *types, uint32_t id)
+{
+    const struct type *type = types_get(types, id);
+    bool can = type->kind == TYPE_POINTER || type->kind == TYPE_OTHER;
+    if (type->kind == TYPE_ARRAY)
+        can = can_point(types, type->target);
+    for (size_t i = 0; !can && type_is_record(type) && i < type->n_fields; i++)
+        can = can_point(types, type->fields[i].type);
+    return can;
+}
+
+/* Definitions that only the elements lead to go with the function. */
+static int add_reached(struct map *map, struct capture_roots *roots, struct result *result,
+                       struct error *err)
+{
+    struct session *session = map->context->session;
+    int r = 0;
+    if (!can_point(session_types(session), map->in.type))
+        return 0;
+    for (uint64_t from = 0; r == 0 && from < map->count; from += MAP_LOOK_ELEMENTS) {
+        uint64_t left = map->count - from;
+        CLEANUP(buffer_clear) struct buffer values = {0};
+        char **names;
+        size_t n_names;
+        r = session_dump_at(session, "achar_in", &map->in, from,
+                            left < MAP_LOOK_ELEMENTS ? left : MAP_LOOK_ELEMENTS, &values,
+                            &names, &n_names, result, err);
+        if (r < 0 || result->kind != RESULT_OK)
+            return r;
+        for (size_t i = 0; i < n_names; i++) {
+            const struct definition *at = graph_current(session_graph(session), names[i]);
+            if (at)
+                capture_roots_add(roots, at->id);
+        }
+        words_free(names, n_names);
+    }
+    return r;
+}
+
 static int make_payload(struct map *map, const char *function, uint32_t *ret_out_type,
                         struct payload **ret, struct result *result, struct error *err)
 {
@@ -267,6 +307,8 @@ static int make_payload(struct map *map, const char *function, uint32_t *ret_out
     r = session_define(context->session, plan, context->events, result, err);
     if (r == 0 && result->kind == RESULT_OK && !has_value)
         result_error(result, "TypeError", "'%s' returns nothing to be stored", function);
+    if (r == 0 && result->kind == RESULT_OK)
+        r = add_reached(map, &roots, result, err);
     if (r < 0 || result->kind != RESULT_OK)
         return r;
     r = capture(context, &roots, ret, result, err);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What comes home is stored as C would assign it, whatever its type is called."""
+"""Elements and values as C has them: stored as by assignment, with all that they point to."""
 
 HEADERS = "#include <stdint.h>\n#include <stddef.h>\n#include <string.h>\n"
 
@@ -66,3 +66,29 @@ def test_map_mistakes_show_the_users_text(session):
         cell = session.run(f"%map {name} in -> out")
         assert cell.status == "error" and says in cell.message
         assert "typeof" not in cell.message + cell.traceback
+
+
+def test_map_over_elements_that_point_to_globals(session):
+    """What only the elements reach goes with the function: variables, tables, functions."""
+    session.value("""
+struct shape;
+struct ops { double (*area)(struct shape *); };
+struct shape { const struct ops *ops; double w, h, *unit; };
+double unit = 10;
+double rect(struct shape *s) { return s->w * s->h * *s->unit; }
+double tri(struct shape *s) { return s->w * s->h * *s->unit / 2; }
+const struct ops rects = {rect}, tris = {tri};
+struct shape shapes[2] = {{&rects, 2, 3, &unit}, {&tris, 2, 3, &unit}};
+double area(struct shape s) { return s.ops->area(&s); }
+double out[2];
+""")
+    assert session.value("%map area shapes -> out\nout") == "{60.0, 30.0}"
+    session.value("unit = 100;\ndouble rect(struct shape *s) { return -*s->unit; }")
+    assert session.value("%map area shapes -> out\nout") == "{-100.0, 300.0}"
+
+
+def test_map_over_function_pointers(session):
+    session.value("int one(void) { return 1; } int two(void) { return 2; }\n"
+                  "int (*list[2])(void) = {one, two}; int out[2];\n"
+                  "int call(int (*f)(void)) { return f(); }")
+    assert session.value("%map call list -> out\nout") == "{1, 2}"
