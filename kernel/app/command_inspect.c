@@ -90,13 +90,12 @@ static void print_types(const struct payload *payload)
 
 static int print_state(const struct payload *payload, struct error *err)
 {
-    struct types types;
+    struct types types = {0};
     struct value_root_info *roots = NULL;
     size_t n = 0;
     printf("state        %zu bytes\n", payload->values_size);
     if (!payload->values_size)
         return 0;
-    types_init(&types);
     int r = value_types(payload->values, payload->values_size, &types, err);
     if (r == 0)
         r = value_roots(payload->values, payload->values_size, &roots, &n, err);

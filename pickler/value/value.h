@@ -77,8 +77,8 @@ void value_dump_clear(struct value_dump *dump);
 int value_dump(const struct value_world *world, const struct value_root *roots,
                size_t n_roots, struct value_dump *ret, struct error *err) MUST_USE;
 
-/* Reads the types of a value graph into *ret without loading it (layout functions are
- * made from these before anything is loaded). */
+/* Reads the types of a value graph into *ret, which it initialises, without loading it
+ * (layout functions are made from these before anything is loaded). */
 int value_types(const void *data, size_t size, struct types *ret,
                 struct error *err) MUST_USE;
 
