@@ -94,6 +94,7 @@ static int make_pair(bool is_socket, int ends[2])
         return 0;
     closep(&ends[0]);
     closep(&ends[1]);
+    ends[0] = ends[1] = -1;
     return -EMFILE;
 }
 
@@ -142,6 +143,17 @@ bool process_has_ended(struct process *process, int *ret_status)
         return false;
     process->pid = 0;
     return true;
+}
+
+void process_leave(struct process *process, int timeout_ms)
+{
+    struct pollfd ended = {.fd = process->pidfd, .events = POLLIN};
+    int status;
+    channel_free(TAKE(process->channel));
+    if (process->pid > 0 && process->pidfd >= 0)
+        poll(&ended, 1, timeout_ms);
+    process_has_ended(process, &status); /* else process_end() kills it */
+    process_end(process);
 }
 
 int process_end(struct process *process)

@@ -31,6 +31,10 @@ char *process_helper_path(const char *name) MUST_USE;
 int process_start(const char *const *argv, bool is_captured, uint32_t generation,
                   struct process *ret, struct error *err) MUST_USE;
 
+/* Closes its channel, which asks a helper to end, and gives it this long before
+ * process_end(). */
+void process_leave(struct process *process, int timeout_ms);
+
 /* Kills it if it still runs, reaps it and releases everything. Returns the wait status,
  * or -1 when there was no process. */
 int process_end(struct process *process);

@@ -23,7 +23,7 @@ void analyser_client_init(struct analyser_client *client, const struct graph *gr
 
 void analyser_client_clear(struct analyser_client *client)
 {
-    process_end(&client->process);
+    process_leave(&client->process, ANALYSER_END_MS);
     buffer_clear(&client->flags);
 }
 

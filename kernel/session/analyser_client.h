@@ -12,6 +12,7 @@
 #include "pickler/type/type.h"
 
 #define ANALYSER_TIMEOUT_MS 10000 /* one question; then the process is replaced */
+#define ANALYSER_END_MS 1000      /* to end by itself, with its session */
 
 struct analyser_client {
     struct process process;

@@ -3,7 +3,6 @@
  * The executor `local`: a pool on this machine, a child of this process, behind a
  * socketpair. */
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 
 #include "kernel/peer/process.h"
@@ -57,12 +56,7 @@ static int start(const struct executor_option *options, size_t n_options,
 static void end(void *state)
 {
     struct process *pool = state;
-    struct pollfd ended = {.fd = pool->pidfd, .events = POLLIN};
-    int status;
-    if (pool->pidfd >= 0)
-        poll(&ended, 1, LOCAL_END_MS);
-    process_has_ended(pool, &status); /* else process_end() kills it */
-    process_end(pool);
+    process_leave(pool, LOCAL_END_MS);
     free(pool);
 }
 
