@@ -17,6 +17,7 @@
 #include "kernelspec/kernelspec.h"
 #include "pickler/base/buffer.h"
 #include "pickler/base/error.h"
+#include "pickler/base/file.h"
 
 #define PATH_SIZE_MAX 4096
 #define KERNEL_JSON "kernel.json"
@@ -184,20 +185,6 @@ static void fill_in(const struct kernelspec_file *file, const char *executable,
         at = next + n_mark;
     }
     buffer_add(out, at, (size_t)(end - at));
-}
-
-static int write_all(int fd, const char *data, size_t size)
-{
-    while (size > 0) {
-        ssize_t written = write(fd, data, size);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return -errno;
-        data += written;
-        size -= (size_t)written;
-    }
-    return 0;
 }
 
 static int write_file(const char *folder, const char *name, const void *data, size_t size,

@@ -10,6 +10,7 @@
 #include "kernel/app/run_entry.h"
 #include "kernel/display/report.h"
 #include "magics/executors/pool_client.h"
+#include "pickler/base/file.h"
 
 struct options {
     const char *path, *name;
@@ -63,20 +64,6 @@ static int prepare(struct payload *payload, const struct options *options,
     }
     if (options->name || options->n_arguments)
         return error_set(err, -EINVAL, "it is a call already and takes no arguments");
-    return 0;
-}
-
-static int write_all(int fd, const char *data, size_t size)
-{
-    while (size) {
-        ssize_t n = write(fd, data, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        data += n;
-        size -= (size_t)n;
-    }
     return 0;
 }
 

@@ -105,6 +105,16 @@ void plan_pack(const struct plan *plan, struct buffer *out)
     pack_string(out, plan->entry_text);
 }
 
+void plan_pack_definitions(const struct plan *plan, struct buffer *out)
+{
+    pack_u64(out, plan->types_from);
+    pack_bytes(out, plan->types, plan->types_size);
+    pack_u64(out, plan->n_definitions);
+    for (size_t i = 0; i < plan->n_definitions; i++)
+        definition_pack(plan->definitions[i], out);
+    pack_u64(out, 0);
+}
+
 static uint32_t unpack_u32(struct unpack *in)
 {
     return (uint32_t)unpack_max(in, UINT32_MAX);

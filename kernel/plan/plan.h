@@ -77,6 +77,9 @@ void plan_free(struct plan *plan);
 DEFINE_FREEP(struct plan, plan_free)
 
 void plan_pack(const struct plan *plan, struct buffer *out);
+/* What ANALYSER_DEFINE carries when the plan becomes part of a session: its types and
+ * definitions, no forgotten names. */
+void plan_pack_definitions(const struct plan *plan, struct buffer *out);
 int plan_unpack(struct unpack *in, struct plan **ret, struct error *err) MUST_USE;
 
 #endif

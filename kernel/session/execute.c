@@ -104,12 +104,7 @@ static int commit(struct session *session, struct plan *plan, struct buffer *obj
     if (r < 0)
         return r;
     CLEANUP(buffer_clear) struct buffer message = {0};
-    pack_u64(&message, plan->types_from);
-    pack_bytes(&message, plan->types, plan->types_size);
-    pack_u64(&message, plan->n_definitions);
-    for (size_t i = 0; i < plan->n_definitions; i++)
-        definition_pack(plan->definitions[i], &message);
-    pack_u64(&message, 0);
+    plan_pack_definitions(plan, &message);
     analyser_client_tell(&session->analyser, ANALYSER_DEFINE, &message);
     for (size_t i = 0; i < plan->n_definitions; i++)
         graph_add(session->graph, plan->definitions[i]);

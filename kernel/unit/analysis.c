@@ -114,12 +114,7 @@ int analysis_define(struct analysis *analysis, struct unpack *in, struct error *
 int analysis_accept(struct analysis *analysis, const struct plan *plan, struct error *err)
 {
     CLEANUP(buffer_clear) struct buffer message = {0};
-    pack_u64(&message, plan->types_from);
-    pack_bytes(&message, plan->types, plan->types_size);
-    pack_u64(&message, plan->n_definitions);
-    for (size_t i = 0; i < plan->n_definitions; i++)
-        definition_pack(plan->definitions[i], &message);
-    pack_u64(&message, 0);
+    plan_pack_definitions(plan, &message);
     struct unpack in = unpack_init(message.data, message.size);
     return analysis_define(analysis, &in, err);
 }

@@ -14,6 +14,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "pickler/base/file.h"
+
 extern char **environ;
 
 static const char *const candidates[] = {"clang-19", "clang-18", "clang-17", "clang",
@@ -69,14 +71,7 @@ static int files_init(struct files *files, const char *text)
     files->messages = memfd_create("achar-messages", MFD_CLOEXEC);
     if (files->in < 0 || files->out < 0 || files->messages < 0)
         return -errno;
-    size_t size = strlen(text);
-    for (size_t done = 0; done < size;) {
-        ssize_t n = write(files->in, text + done, size - done);
-        if (n < 0 && errno != EINTR)
-            return -errno;
-        done += n > 0 ? (size_t)n : 0;
-    }
-    return 0;
+    return write_all(files->in, text, strlen(text));
 }
 
 static int start(const char *compiler, const struct files *files,
