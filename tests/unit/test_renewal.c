@@ -31,7 +31,7 @@ struct hostile_case {
     "    return t.tv_nsec >> 6 & 1; }\n"
 
 static const struct hostile_case cases[] = {
-    {"heap addresses",
+    {"heap addresses", /* the first: see main() */
      "#include <stdlib.h>\n#include <string.h>\n"
      "static void *kept[300]; unsigned achar_value;\n"
      "void achar_entry(void) {\n"
@@ -334,7 +334,8 @@ int main(int argc, char **argv)
     }
     char *folder = make_folder(argv[1], argv[2]);
     struct pool_client *client = start("2");
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+    /* AddressSanitizer gives out addresses by chance. */
+    for (size_t i = IS_ASAN; i < sizeof(cases) / sizeof(*cases); i++)
         test_case(client, &cases[i], is_renewal);
     test_cancel(client);
     pool_client_free(client);
