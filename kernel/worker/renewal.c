@@ -432,7 +432,7 @@ static _Noreturn void put_all_back(void)
     if (!set_rseq(true))
         _exit(0);
     __builtin_ia32_ldmxcsr(r->mxcsr);
-    __asm__ volatile("fninit; fldcw %0; cld" : : "m"(r->x87));
+    __asm__ volatile("fninit; fldcw %0; push $2; popf" : : "m"(r->x87)); /* flags: none */
     siglongjmp((struct __jmp_buf_tag *)r->start, 1);
 }
 
