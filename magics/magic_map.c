@@ -30,6 +30,7 @@ struct map {
     struct pool_client *pool;
     struct packed_payload packed;
     struct session_place in, out;
+    const char *xs; /* what the user calls the elements */
     uint64_t count, n_done, n_failed;
     struct chunk *chunks; /* waiting or in flight */
     size_t n_chunks, capacity, n_in_flight;
@@ -83,7 +84,7 @@ static int send_chunk(struct map *map, struct chunk *chunk, struct result *resul
     struct error why = {0};
     char **names;
     size_t n_names;
-    int r = session_dump_at(map->context->session, "achar_in", &map->in, chunk->from,
+    int r = session_dump_at(map->context->session, map->xs, &map->in, chunk->from,
                             chunk->count, &values, &names, &n_names, result, err);
     if (r < 0 || result->kind != RESULT_OK)
         return r;
@@ -270,7 +271,7 @@ static int add_reached(struct map *map, struct capture_roots *roots, struct resu
         CLEANUP(buffer_clear) struct buffer values = {0};
         char **names;
         size_t n_names;
-        r = session_dump_at(session, "achar_in", &map->in, from,
+        r = session_dump_at(session, map->xs, &map->in, from,
                             left < MAP_LOOK_ELEMENTS ? left : MAP_LOOK_ELEMENTS, &values,
                             &names, &n_names, result, err);
         if (r < 0 || result->kind != RESULT_OK)
@@ -397,7 +398,7 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
         result_error(result, "UsageError", "%%map takes FUNCTION ARRAY -> ARRAY [--on NAME]");
         return 0;
     }
-    struct map map = {.context = context, .started = now_ms()};
+    struct map map = {.context = context, .xs = words[1], .started = now_ms()};
     int r = map_elements(&map, words[0], words[1], words[3], arguments->options[0], result,
                          err);
     buffer_clear(&map.packed.bytes);

@@ -49,10 +49,12 @@ bool target_explain(struct magic_context *context, const char *text, struct resu
     return true;
 }
 
-static uint32_t element_type(const struct types *types, uint32_t id)
+/* Arrays of arrays are taken apart; *ret_count is 1 for what is no array. */
+static uint32_t element_type(const struct types *types, uint32_t id, uint64_t *ret_count)
 {
-    while (types_get(types, id)->kind == TYPE_ARRAY)
-        id = types_get(types, id)->target;
+    *ret_count = 1;
+    for (; types_get(types, id)->kind == TYPE_ARRAY; id = types_get(types, id)->target)
+        *ret_count *= types_get(types, id)->count;
     return id;
 }
 
@@ -81,12 +83,13 @@ uint32_t target_type(struct magic_context *context, const char *lvalue,
                      uint32_t type, struct result *result)
 {
     const struct types *types = session_types(context->session);
-    uint32_t to_id = element_type(types, place->type);
-    uint32_t from_id = element_type(types, type);
+    uint64_t room, count;
+    uint32_t to_id = element_type(types, place->type, &room);
+    uint32_t from_id = element_type(types, type, &count);
     const struct type *to = types_get(types, place->type), *from = types_get(types, type);
     if (types_get(types, to_id)->is_const)
         result_error(result, "TypeError", "'%s' is const: nothing can be stored in it", lvalue);
-    else if (types_equal(types, to_id, types, from_id, NULL))
+    else if (count <= room && types_equal(types, to_id, types, from_id, NULL))
         return type;
     else if ((type_is_arithmetic(to) && type_is_arithmetic(from)) ||
              pointers_agree(types, to, from))

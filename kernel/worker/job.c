@@ -257,13 +257,25 @@ static size_t find_changed(const struct job *job, struct value_root *roots)
     return n;
 }
 
+/* What a path through the roots of a result is for the user. */
+static char *shown_path(const char *path)
+{
+    size_t value = strlen("achar_value"), out = strlen("achar_out");
+    if (!strncmp(path, "achar_value", value))
+        return must_format("the value%s", path + value);
+    if (!strncmp(path, "achar_out", out))
+        return must_format("the result%s", path + out);
+    return must_strdup(path);
+}
+
 static void set_blockers(const struct value_dump *dump, struct outcome *ret)
 {
     CLEANUP(buffer_clear) struct buffer text = {0};
     buffer_add_string(&text, "the result cannot travel:");
     for (size_t i = 0; i < dump->n_blockers; i++) {
         const struct value_blocker *blocker = &dump->blockers[i];
-        buffer_format(&text, "\n  %s %s", blocker->path, blocker->reason);
+        CLEANUP(freep) char *path = shown_path(blocker->path);
+        buffer_format(&text, "\n  %s %s", path, blocker->reason);
         if (blocker->hint)
             buffer_format(&text, "; %s", blocker->hint);
     }

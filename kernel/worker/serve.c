@@ -230,7 +230,7 @@ static int handle_load(struct engine *engine, struct unpack *in, struct outcome 
 static int handle_load_at(struct engine *engine, struct unpack *in,
                           struct outcome *outcome, struct buffer *rest, struct error *err)
 {
-    struct value_root root = {.name = ""};
+    struct value_root root = {.name = "the value"};
     size_t size;
     (void)rest;
     int r = read_place(engine, in, &root, outcome, err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "kernel/worker/world.h"
 
+#include <link.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -27,11 +28,41 @@ static void set_variable(struct value_variable *ret, const struct name *name)
                                    .type = name->type};
 }
 
+/* A string in a library's constant data. */
+static int look_into_object(struct dl_phdr_info *object, size_t size, void *context)
+{
+    struct value_variable *text = context;
+    (void)size;
+    for (size_t i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+        uintptr_t start = (uintptr_t)(object->dlpi_addr + segment->p_vaddr);
+        size_t offset = (uintptr_t)text->start - start;
+        if (segment->p_type != PT_LOAD || segment->p_flags != PF_R ||
+            offset >= segment->p_memsz)
+            continue;
+        size_t left = segment->p_memsz - offset, length = strnlen(text->start, left);
+        text->size = length < left ? length + 1 : 0;
+        return 1;
+    }
+    return 0;
+}
+
+static bool find_library_text(const void *address, struct value_variable *ret)
+{
+    struct value_variable text = {
+        .name = "", .start = (char *)address, .is_literal = true, .is_text = true};
+    dl_iterate_phdr(look_into_object, &text);
+    if (!text.size)
+        return false;
+    *ret = text;
+    return true;
+}
+
 static bool find_variable(void *context, const void *address, struct value_variable *ret)
 {
     struct engine *engine = context;
     if (!arena_has(&engine->arena, address))
-        return false;
+        return find_library_text(address, ret);
     const struct name *name = names_variable(&engine->names, address);
     bool is_end = name && (const char *)address == name->storage + name->size;
     struct value_variable literal = {.name = "", .is_literal = true};

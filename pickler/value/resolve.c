@@ -288,6 +288,12 @@ static bool refuse_misuse(struct dump *dump, const struct op *op, uint64_t offse
         "allocate it as what it holds: 'T *p = malloc(n * sizeof(T))'");
 }
 
+static bool is_character(const struct dump *dump, uint32_t type)
+{
+    enum type_kind kind = types_get(dump->world->types, type)->kind;
+    return kind == TYPE_CHAR || kind == TYPE_SCHAR || kind == TYPE_UCHAR;
+}
+
 bool dump_resolve(struct dump *dump, const char *pointer, const struct op *op,
                   uint64_t offset, struct target *ret)
 {
@@ -299,6 +305,8 @@ bool dump_resolve(struct dump *dump, const char *pointer, const struct op *op,
         return in_loose_root(dump, pointer, ret) ||
                resolve_named(dump, pointer, offset, ret) ||
                refuse_unknown(dump, pointer, op, offset);
+    if (!object.is_heap && object.variable.is_text && !is_character(dump, op->target))
+        return refuse_unknown(dump, pointer, op, offset);
     if (object.is_heap && object.heap.is_freed)
         return refuse(dump, offset, must_strdup("points to freed memory"),
                       "set it to NULL when the memory is freed");

@@ -22,6 +22,7 @@ struct value_variable {
     size_t size;
     uint32_t type;
     bool is_literal; /* a string literal or other constant data of the code: by value */
+    bool is_text;    /* and known up to its '\0' only: for pointers to characters */
 };
 
 /* What dump and load ask of the process they run in. Callbacks get `context`. */

@@ -50,6 +50,7 @@ def test_what_cannot_be_stored_is_said_before_it_runs(session):
     session.value('#include <stdio.h>\nstruct p { int x; };\n'
                   'struct p f(int n) { puts("ran"); return (struct p){n}; }\n'
                   "int in[2], out[2], one;")
+    assert session.run("int two[2], three[3];\n%call three -> two").name == "TypeError"
     for code in ("%map f in -> out", "%call f(1) -> one"):
         cell = session.run(code)
         assert cell.name == "TypeError" and "ran" not in cell.stdout
@@ -92,3 +93,19 @@ def test_map_over_function_pointers(session):
                   "int (*list[2])(void) = {one, two}; int out[2];\n"
                   "int call(int (*f)(void)) { return f(); }")
     assert session.value("%map call list -> out\nout") == "{1, 2}"
+
+
+def test_strings_of_libraries_travel_as_text(session):
+    session.value("#include <string.h>\n#include <time.h>\n"
+                  "time_t start = 86400; struct tm day; day = *gmtime(&start);\n"
+                  "int month(void) { return day.tm_mon + (int)strlen(day.tm_zone); }")
+    assert session.value("%call month()") == "3"
+    here = session.value("strerror(2)")
+    assert session.value("%call strerror(2)") == here == '"No such file or directory"'
+
+
+def test_tables_of_libraries_do_not_travel(session):
+    session.value("#include <ctype.h>\nconst unsigned short *table = *__ctype_b_loc();\n"
+                  "int digit(int c) { return table[c] & _ISdigit; }")
+    cell = session.run("%call digit('1')")
+    assert cell.name == "CannotPickle" and "table points to memory" in cell.message

@@ -469,7 +469,7 @@ static void test_values(struct pool_client *client)
     check_loads(client, payload, hash);
     done = run_bytes(client, hash, "", 0);
     CHECK_INT(done.outcome.kind, OUTCOME_REFUSED);
-    CHECK(done.outcome.message && strstr(done.outcome.message, "achar_value"));
+    CHECK(done.outcome.message && strstr(done.outcome.message, "the value"));
     done_clear(&done);
 }
 
