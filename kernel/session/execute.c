@@ -64,8 +64,37 @@ static int replay_types(struct session *session, const struct session_events *ev
     types_pack(&session->types, 1, &types);
     pack_u64(&question, 1);
     pack_bytes(&question, types.data, types.size);
-    return worker_client_ask(&session->worker, WORKER_TYPES, &question, events, &outcome,
-                             &rest, err);
+    int r = worker_client_ask(&session->worker, WORKER_TYPES, &question, events, &outcome,
+                              &rest, err);
+    if (r == 0 && outcome.kind == OUTCOME_DIED)
+        r = error_set(err, -EIO, "the session's new process died while it was told of types");
+    return r;
+}
+
+static void forget_library(struct session *session, size_t i)
+{
+    free(session->libraries[i]);
+    memmove(session->libraries + i, session->libraries + i + 1,
+            (--session->n_libraries - i) * sizeof(*session->libraries));
+}
+
+static int replay_library(struct session *session, size_t i,
+                          const struct session_events *events, struct error *err)
+{
+    CLEANUP(outcome_clear) struct outcome outcome = {0};
+    CLEANUP(buffer_clear) struct buffer question = {0};
+    struct unpack rest;
+    pack_string(&question, session->libraries[i]);
+    int r = worker_client_ask(&session->worker, WORKER_LINK, &question, events, &outcome,
+                              &rest, err);
+    if (r < 0 || outcome.kind != OUTCOME_DIED)
+        return r;
+    r = error_set(err, -EIO,
+                  "the session's new process did not survive '%s'; it is no longer linked, "
+                  "and the next cell has a process again",
+                  session->libraries[i]);
+    forget_library(session, i);
+    return r;
 }
 
 int session_ready(struct session *session, const struct session_events *events,
@@ -74,14 +103,8 @@ int session_ready(struct session *session, const struct session_events *events,
     if (worker_client_is_alive(&session->worker))
         return 0;
     int r = worker_client_start(&session->worker, err);
-    for (size_t i = 0; r == 0 && i < session->n_libraries; i++) {
-        CLEANUP(outcome_clear) struct outcome outcome = {0};
-        CLEANUP(buffer_clear) struct buffer question = {0};
-        struct unpack rest;
-        pack_string(&question, session->libraries[i]);
-        r = worker_client_ask(&session->worker, WORKER_LINK, &question, events, &outcome,
-                              &rest, err);
-    }
+    for (size_t i = 0; r == 0 && i < session->n_libraries; i++)
+        r = replay_library(session, i, events, err);
     if (r == 0 && session->types.n > 1)
         r = replay_types(session, events, err);
     for (size_t i = 0; r == 0 && i < session->kept.n; i++)

@@ -100,6 +100,7 @@ int session_complete(struct session *session, const char *source, size_t cursor,
     for (size_t i = 0; i < n; i++) {
         completions[i].text = unpack_string(&in);
         completions[i].type = unpack_string(&in);
+        in.failed |= !completions[i].text;
     }
     if (in.failed) {
         completions_free(completions, n);

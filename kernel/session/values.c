@@ -37,12 +37,18 @@ static int take_values(struct unpack *in, struct buffer *ret_values, char ***ret
     const void *values = unpack_bytes(in, &size);
     n = unpack_count(in);
     char **names = must_alloc((n + 1) * sizeof(*names));
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         names[i] = unpack_string(in);
+        in->failed |= !names[i];
+    }
+    if (in->failed) {
+        for (size_t i = 0; i < n; i++)
+            free(names[i]);
+        free(names);
+        return error_set(err, -EBADMSG, "the worker's values cannot be read");
+    }
     *ret_names = names;
     *ret_n_names = n;
-    if (in->failed)
-        return error_set(err, -EBADMSG, "the worker's values cannot be read");
     buffer_add(ret_values, values, size);
     return 0;
 }

@@ -217,6 +217,8 @@ int worker_client_ask(struct worker_client *client, uint16_t kind,
                       struct outcome *ret, struct unpack *ret_rest, struct error *err)
 {
     struct process *process = &client->process;
+    if (!worker_client_is_alive(client))
+        return error_set(err, -EPIPE, "the session's process has ended");
     uint32_t id = client->next_id++;
     struct frame answer;
     struct patience patience = {0};

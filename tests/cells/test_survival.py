@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Whatever a cell does, heartbeat and control answer meanwhile and the next cell works."""
+import subprocess
 import time
 
 import pytest
@@ -139,3 +140,35 @@ def test_shell_lines_run_where_the_session_is(session):
     session.value("#include <unistd.h>")
     session.run('chdir("/");')
     assert session.run("!pwd").stdout == "/\n"
+
+
+FRAGILE = """#include <stdlib.h>
+#include <unistd.h>
+int six(void) { return 6; }
+__attribute__((constructor)) static void start(void) { if (!access("broken", F_OK)) abort(); }
+"""
+
+
+def test_a_library_that_kills_a_new_process_is_left_out(session, tmp_path):
+    library = tmp_path / "libfragile.so"
+    (tmp_path / "fragile.c").write_text(FRAGILE)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, tmp_path / "fragile.c"], check=True)
+    assert session.run(f"%link {library}").is_ok
+    assert session.value("int six(void);\nsix()") == "6"
+    (tmp_path / "broken").touch()
+    session.run("#include <signal.h>\nraise(SIGKILL);")
+    for _ in range(3):
+        cell = session.run("1 + 1")
+        if cell.is_ok:
+            break
+        assert "libfragile.so" in cell.message
+    assert_alive(session)
+
+
+def test_an_interrupted_program_ends_the_cell(session):
+    sent = session.send("!echo started; sleep 20\nint after = 1;")
+    time.sleep(1)
+    session.interrupt()
+    cell = session.finish(sent)
+    assert cell.name == "Interrupted" and "started" in cell.stdout
+    assert not session.run("after").is_ok
