@@ -62,10 +62,15 @@ static int run_c(struct magic_context *context, const char *text, bool is_last,
     return r;
 }
 
-static int run_shell(struct magic_context *context, const char *text, struct error *err)
+static int run_shell(struct magic_context *context, const char *text, struct result *result,
+                     struct error *err)
 {
     const char *const argv[] = {"/bin/sh", "-c", text, NULL};
     int status = 0, r = magic_process(context, argv, NULL, &status, err);
+    if (r > 0) {
+        result_error(result, "Interrupted", "the program was interrupted");
+        return 0;
+    }
     if (r < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
         return r;
     CLEANUP(freep) char *line =
@@ -170,7 +175,7 @@ static int run_segment(struct magic_context *context, const struct segment *segm
     case SEGMENT_CELL_MAGIC:
         return run_magic(context, text + strspn(text, "%"), true, result, err);
     case SEGMENT_SHELL:
-        return run_shell(context, text + 1, err);
+        return run_shell(context, text + 1, result, err);
     case SEGMENT_HELP:
         return run_help(context, text, result, err);
     }

@@ -43,7 +43,7 @@ const char *nearest_name(const char *name, const char *const *names, size_t n);
 char *magic_path(struct magic_context *context, const char *path);
 
 /* Runs a program, in the folder of the session's code, with its output going into the cell, or into *ret_output when not NULL.
- * *ret_status is its wait status. Interruptible. */
+ * *ret_status is its wait status. 1: it was interrupted, and has ended. */
 int magic_process(struct magic_context *context, const char *const *argv,
                   struct buffer *ret_output, int *ret_status, struct error *err) MUST_USE;
 

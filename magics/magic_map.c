@@ -113,6 +113,9 @@ static void element_failed(struct map *map, uint64_t index, const struct outcome
 {
     if (!map->n_failed)
         dispatch_report(map->context, outcome, &map->failure);
+    if (map->failure.kind == RESULT_OK) /* exit(0) is no failure elsewhere */
+        result_error(&map->failure, "ExitStatus",
+                     "exit(%d) was called before the function returned", outcome->status);
     if (map->n_failed < MAP_FAILURES_MAX)
         map->failed[map->n_failed] = index;
     map->n_failed++;

@@ -38,7 +38,12 @@ static int ask_pkg_config(struct magic_context *context,
     argv[n++] = "--print-errors";
     for (size_t i = 0; i < arguments->n_words; i++)
         argv[n++] = arguments->words[i];
-    if (magic_process(context, argv, &output, &status, &err) < 0) {
+    int r = magic_process(context, argv, &output, &status, &err);
+    if (r > 0) {
+        result_error(result, "Interrupted", "pkg-config was interrupted");
+        return -1;
+    }
+    if (r < 0) {
         result_error(result, "PackageError", "%s; install pkg-config", err.text);
         return -1;
     }

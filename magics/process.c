@@ -84,7 +84,8 @@ static void take_output(struct magic_context *context, int *fd, bool is_stderr,
     }
 }
 
-static void pump(struct magic_context *context, pid_t pid, int *out, int *errors,
+/* True when it was interrupted. */
+static bool pump(struct magic_context *context, pid_t pid, int *out, int *errors,
                  struct buffer *ret_output)
 {
     int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -106,6 +107,7 @@ static void pump(struct magic_context *context, pid_t pid, int *out, int *errors
             take_output(context, errors, true, ret_output);
     }
     closep(&pidfd);
+    return n_interrupts > 0;
 }
 
 int magic_process(struct magic_context *context, const char *const *argv,
@@ -122,15 +124,16 @@ int magic_process(struct magic_context *context, const char *const *argv,
         close(out[1]);
         return r;
     }
+    bool was_interrupted = false;
     int r = spawn(argv, folder, out[1], errors[1], &pid);
     close(out[1]);
     close(errors[1]);
     if (r == 0) {
-        pump(context, pid, &out[0], &errors[0], ret_output);
+        was_interrupted = pump(context, pid, &out[0], &errors[0], ret_output);
         while (waitpid(pid, ret_status, 0) < 0 && errno == EINTR)
             ;
     }
     closep(&out[0]);
     closep(&errors[0]);
-    return r < 0 ? error_errno(err, r, "cannot run '%s'", argv[0]) : 0;
+    return r < 0 ? error_errno(err, r, "cannot run '%s'", argv[0]) : was_interrupted;
 }

@@ -221,3 +221,11 @@ def is_alive(pid):
             return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_map_over_a_function_that_exits(session):
+    session.run("#include <stdlib.h>\nint leave(int x) { if (x == 2) exit(0); return x; }\n"
+                "int from[4] = {0, 1, 2, 3}, to[4];")
+    cell = session.run("%map leave from -> to")
+    assert not cell.is_ok and "exit(0)" in cell.message
+    assert session.value("to[3]") == "3"
