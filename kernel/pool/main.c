@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "kernel/peer/process.h"
 #include "kernel/pool/compile.h"
@@ -18,6 +19,27 @@ static unsigned count_processors(void)
     cpu_set_t set;
     int n = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
     return n < POOL_WORKERS_MAX ? (unsigned)n : POOL_WORKERS_MAX;
+}
+
+#define FDS_WANTED 4096
+#define FDS_A_WORKER 4 /* task channel, out, err, pidfd */
+#define FDS_OTHER 256  /* zygotes, and job workers that wait */
+
+/* So many as there are descriptors for; the limit is raised as far as need be. */
+static unsigned fit_workers(unsigned n_workers)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return n_workers;
+    if (limit.rlim_cur < FDS_WANTED) {
+        limit.rlim_cur = limit.rlim_max < FDS_WANTED ? limit.rlim_max : FDS_WANTED;
+        setrlimit(RLIMIT_NOFILE, &limit);
+        getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (limit.rlim_cur < FDS_OTHER + FDS_A_WORKER)
+        return 1;
+    rlim_t most = (limit.rlim_cur - FDS_OTHER) / FDS_A_WORKER;
+    return n_workers < most ? n_workers : (unsigned)most;
 }
 
 static int usage(void)
@@ -47,7 +69,8 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     struct channel *channel = channel_new(PROCESS_CHANNEL_FD, PROCESS_CHANNEL_FD);
     int status =
-        is_compiler ? compile_serve(channel) : pool_serve(channel, (unsigned)n_workers);
+        is_compiler ? compile_serve(channel)
+                             : pool_serve(channel, fit_workers((unsigned)n_workers));
     channel_free(channel);
     return status;
 }

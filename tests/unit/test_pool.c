@@ -3,6 +3,8 @@
  * The pool, its client and the local executor around tasks that need no compiler
  * (tests/executors/fake_worker.c): what becomes of tasks, output and processes.
  * Arguments: the paths of achar-pool and of the fake worker. */
+#include <sys/resource.h>
+
 #include "tests/executors/pool_test.h"
 
 static enum outcome_kind send_payload(struct pool_client *client, const char *payload,
@@ -381,6 +383,34 @@ static void test_options(void)
     CHECK(client == NULL);
 }
 
+/* More job workers than descriptors: they are raised, or there are fewer. */
+static void test_few_descriptors(void)
+{
+    struct rlimit before, few;
+    uint8_t hash[32];
+    getrlimit(RLIMIT_NOFILE, &before);
+    few = before;
+    few.rlim_cur = 128;
+    setrlimit(RLIMIT_NOFILE, &few);
+    struct pool_client *client = start("300");
+    CHECK_INT(pool_client_workers(client), before.rlim_max < 1456 ? (before.rlim_max - 256) / 4 : 300);
+    struct done done[120] = {0};
+    send_payload(client, "ok", hash);
+    for (int i = 0; i < 120; i++)
+        done[i].id = submit(client, hash, "sleep 100");
+    uint64_t begin = now_ms();
+    for (int n = 0; n < 120;)
+        n += wait_one(client, done, 120);
+    CHECK(now_ms() - begin < 5000);
+    for (int i = 0; i < 120; i++) {
+        CHECK_INT(done[i].outcome.kind, OUTCOME_OK);
+        done_clear(&done[i]);
+    }
+    pool_client_free(client);
+    setrlimit(RLIMIT_NOFILE, &before);
+    check_nothing_left("few descriptors");
+}
+
 static void test_wake(void)
 {
     struct pool_client *client = start("1");
@@ -420,6 +450,7 @@ int main(int argc, char **argv)
     test_big();
     test_end();
     test_pool_killed();
+    test_few_descriptors();
     test_wake();
     remove_folder(folder);
     return check_status();
