@@ -329,6 +329,27 @@ static void test_cancel(struct pool_client *client)
     CHECK(n_cancelled > 0);
 }
 
+/* What idle job workers die of is not the next task's fault. */
+static void test_idle_faults(struct pool_client *client)
+{
+    uint8_t hash[32];
+    int pools[CHILDREN_MAX], zygotes[CHILDREN_MAX], workers[CHILDREN_MAX];
+    send_text(client, "int achar_value; void achar_entry(void) { achar_value = 3; }\n", hash);
+    CHECK_INT(find_children(getpid(), pools), 1);
+    for (int i = 0; i < 60; i++) {
+        struct done done = run_bytes(client, hash, "", 0);
+        done_clear(&done);
+        size_t n = i % 3 ? 0 : find_children(pools[0], zygotes);
+        for (size_t k = 0; k < n; k++)
+            for (size_t w = find_children(zygotes[k], workers), left = 2; w && left; w--)
+                kill(workers[w - 1], SIGSEGV), left--; /* fewer than TASK_STARTS_MAX */
+        done = run_bytes(client, hash, "", 0);
+        if (!CHECK_STRING(done.outcome.value_text, "3"))
+            fprintf(stderr, "  %s: %s\n", done.outcome.name, done.outcome.message);
+        done_clear(&done);
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 3 || argc > 4) {
@@ -346,6 +367,7 @@ int main(int argc, char **argv)
     for (size_t i = IS_ASAN; i < sizeof(cases) / sizeof(*cases); i++)
         test_case(client, &cases[i], is_renewal);
     test_cancel(client);
+    test_idle_faults(client);
     pool_client_free(client);
     check_nothing_left("renewal");
     remove_folder(folder);

@@ -7,7 +7,6 @@
 
 #define IN_FLIGHT 8
 #define BIG (1u << 20)
-#define CHILDREN_MAX 64
 
 /* The same every time. */
 static unsigned next_random(void)
@@ -15,26 +14,6 @@ static unsigned next_random(void)
     static unsigned state = 12345;
     state = state * 1664525 + 1013904223;
     return state >> 8;
-}
-
-static size_t find_children(int parent, int *ret)
-{
-    size_t n = 0;
-    DIR *folder = opendir("/proc");
-    for (struct dirent *entry; (entry = readdir(folder));) {
-        char path[300];
-        int pid, of;
-        char state;
-        snprintf(path, sizeof(path), "/proc/%s/stat", entry->d_name);
-        FILE *file = *entry->d_name >= '0' && *entry->d_name <= '9' ? fopen(path, "r") : NULL;
-        if (file && fscanf(file, "%d %*s %c %d", &pid, &state, &of) == 3 &&
-            of == parent && state != 'Z' && n < CHILDREN_MAX)
-            ret[n++] = pid;
-        if (file)
-            fclose(file);
-    }
-    closedir(folder);
-    return n;
 }
 
 /* A process that is `depth` generations below the pool, chosen by chance; 0: none. */
