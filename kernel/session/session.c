@@ -108,6 +108,21 @@ void session_report_task(struct session *session, const struct outcome *outcome,
     report(session, outcome, true, result);
 }
 
+/* The analyser knows of earlier cells what became of them; their text is here. */
+static void show_earlier_lines(const struct session *session, struct plan *plan)
+{
+    for (size_t i = 0; i < plan->n_diagnostics; i++) {
+        struct diagnostic *at = &plan->diagnostics[i];
+        char *line = at->cell == plan->cell || !at->line_text
+                         ? NULL
+                         : sources_line(&session->sources, at->cell, at->line);
+        if (!line)
+            continue;
+        free(at->line_text);
+        at->line_text = line;
+    }
+}
+
 static void report_plan(const struct plan *plan, const struct session_events *events,
                         struct result *result)
 {
@@ -168,6 +183,7 @@ static int plan_cell(struct session *session, uint32_t cell, uint32_t line, int 
     r = plan_unpack(&in, &plan, err);
     if (r < 0)
         return r;
+    show_earlier_lines(session, plan);
     report_plan(plan, events, result);
     if (result->kind == RESULT_OK)
         *ret = TAKE(plan);

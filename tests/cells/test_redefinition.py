@@ -64,6 +64,13 @@ def test_type(session):
     assert run("size()") == "8"
 
 
+def test_warnings_show_the_line_of_the_earlier_cell(session):
+    session.value("int first; struct s { int a; } v = {1}; int last;")
+    warning = session.run("struct s { int a, b; };").stderr
+    assert "'v' (In[1]) keeps its value" in warning
+    assert "int first; struct s { int a; } v = {1}; int last;" in warning
+
+
 def test_macro(session):
     """What is compiled already keeps the macro of its time; the next definition sees the new one."""
     run = session.value
