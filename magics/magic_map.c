@@ -355,6 +355,21 @@ static bool check_places(struct map *map, const char *xs, const char *ys,
     return result->kind == RESULT_OK;
 }
 
+/* The first chunks are small, so that slow elements come home, and are counted, early. */
+static void cut_chunks(struct map *map)
+{
+    uint64_t n_workers = pool_client_workers(map->pool), size = 1;
+    uint64_t n_chunks = n_workers * MAP_CHUNKS_PER_WORKER;
+    uint64_t max = (map->count + n_chunks - 1) / n_chunks;
+    for (uint64_t from = 0, n = 0; from < map->count; n++) {
+        uint64_t left = map->count - from, count = left < size ? left : size;
+        add_chunk(map, from, count);
+        from += count;
+        if (n % n_workers == n_workers - 1)
+            size = size * 2 < max ? size * 2 : max;
+    }
+}
+
 static int map_elements(struct map *map, const char *function, const char *xs,
                         const char *ys, const char *executor, struct result *result,
                         struct error *err)
@@ -386,10 +401,7 @@ static int map_elements(struct map *map, const char *function, const char *xs,
     if (!map->pool || capture_pack(payload, &map->packed, result) < 0 ||
         !dispatch_payload(context, map->pool, &map->packed, result))
         return 0;
-    uint64_t n_chunks = (uint64_t)pool_client_workers(map->pool) * MAP_CHUNKS_PER_WORKER;
-    uint64_t size = (map->count + n_chunks - 1) / n_chunks;
-    for (uint64_t from = 0; from < map->count; from += size)
-        add_chunk(map, from, map->count - from < size ? map->count - from : size);
+    cut_chunks(map);
     return run_chunks(map, result, err);
 }
 

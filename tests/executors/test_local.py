@@ -171,6 +171,16 @@ def test_interrupt_cancels(session):
     assert session.value("%call g()") == "4"
 
 
+def test_slow_elements_come_home_early(session):
+    session.value("#include <unistd.h>\nint f(int x) { usleep(400000); return x + 1; }\n"
+                  "int xs[400], ys[400];")
+    sent = session.send("%map f xs -> ys")
+    time.sleep(1.6)
+    session.interrupt()
+    assert session.finish(sent).name == "Interrupted"
+    assert session.value("ys[0] + ys[1]") == "2"
+
+
 @pytest.mark.parametrize("magic, part", [
     ("%call f(1) --on nowhere", "nowhere"), ("%call", "%call"), ("%call f(", "f"),
     ("%call missing()", "missing"), ("%map f xs", "->"), ("%executor a = nonsense", "nonsense"),
