@@ -112,8 +112,13 @@ static int run_magic(struct magic_context *context, const char *text, bool is_ce
         return 0;
     }
     if (is_cell ? !magic->is_cell : !magic->is_line) {
-        result_error(result, "UsageError", "%s%s is used as %s%s %s", mark, name,
-                     is_cell ? "%" : "%%", name, magic->usage);
+        if (is_cell)
+            result_error(result, "UsageError", "%%%%%s is used as %%%s %s", name, name,
+                         magic->usage);
+        else
+            result_error(result, "UsageError",
+                         "%s takes a whole cell: write %%%%%s %s on the cell's first line",
+                         name, name, magic->usage);
         return 0;
     }
     size_t end = is_cell ? strcspn(text, "\n") : strlen(text);

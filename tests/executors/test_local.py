@@ -181,6 +181,11 @@ def test_slow_elements_come_home_early(session):
     assert session.value("ys[0] + ys[1]") == "2"
 
 
+def test_remote_below_the_first_line(session):
+    for code in ("int x;\n%%remote\nx = 1;", "%remote"):
+        assert "%%remote [NAME] on the cell's first line" in session.run(code).message
+
+
 @pytest.mark.parametrize("magic, part", [
     ("%call f(1) --on nowhere", "nowhere"), ("%call", "%call"), ("%call f(", "f"),
     ("%call missing()", "missing"), ("%map f xs", "->"), ("%executor a = nonsense", "nonsense"),
