@@ -38,7 +38,8 @@ static bool start(struct pool *pool, struct family *family, struct task *task)
             worker->is_gone = true; /* it died while it waited; nothing was begun */
             continue;
         }
-        task->starts += worker->answered_at == 0; /* else it may not be as new after all */
+        /* One that has answered may not be as new after all: not the task's doing. */
+        task->starts += worker->answered_at == 0;
         worker->task = task;
         family->n_running++;
         pool->n_running++;

@@ -176,7 +176,8 @@ static inline size_t find_children(int parent, int *ret)
         int pid, of;
         char state;
         snprintf(path, sizeof(path), "/proc/%s/stat", entry->d_name);
-        FILE *file = *entry->d_name >= '0' && *entry->d_name <= '9' ? fopen(path, "r") : NULL;
+        bool is_process = *entry->d_name >= '0' && *entry->d_name <= '9';
+        FILE *file = is_process ? fopen(path, "r") : NULL;
         if (file && fscanf(file, "%d %*s %c %d", &pid, &state, &of) == 3 &&
             of == parent && state != 'Z' && n < CHILDREN_MAX)
             ret[n++] = pid;
