@@ -150,18 +150,35 @@ static void read_all(int fd, size_t max, struct buffer *out)
     out->data[out->size] = '\0';
 }
 
+/* clang says so when it cannot unlink the memory file that holds a refused object. */
+static bool is_about_files(const char *line, size_t size)
+{
+    return memmem(line, size, "unable to remove file", 21) != NULL;
+}
+
 /* The path of the memory file means nothing to a person. */
+static void add_line(struct buffer *out, const char *line, size_t size)
+{
+    for (const char *at = line; at < line + size;) {
+        size_t n = strncmp(at, "/proc/", 6) ? 0 : strspn(at, "/procfd0123456789");
+        if (n > 6 && at[n] == ':') {
+            buffer_add_string(out, "unit");
+            at += n;
+        } else {
+            buffer_add_char(out, *at++);
+        }
+    }
+}
+
 static char *clean_messages(struct buffer *messages)
 {
     struct buffer clean = {0};
     for (const char *at = buffer_string(messages); *at;) {
-        size_t size = strncmp(at, "/proc/", 6) ? 0 : strspn(at, "/procfd0123456789");
-        if (size > 6 && at[size] == ':') {
-            buffer_add_string(&clean, "unit");
-            at += size;
-        } else {
-            buffer_add_char(&clean, *at++);
-        }
+        size_t size = strcspn(at, "\n");
+        size += at[size] == '\n';
+        if (!is_about_files(at, size))
+            add_line(&clean, at, size);
+        at += size;
     }
     return buffer_take(&clean);
 }
