@@ -8,6 +8,7 @@
 
 #include "kernel/peer/protocol.h"
 #include "kernel/unit/analysis.h"
+#include "kernel/unit/complete_header.h"
 #include "kernel/unit/prologue.h"
 #include "kernel/unit/sheet.h"
 
@@ -244,6 +245,11 @@ static bool is_member_place(const char *source, size_t start)
     return start > 1 && source[start - 1] == '>' && source[start - 2] == '-';
 }
 
+static void collect_header(void *context, const char *name)
+{
+    collect(context, name, "header");
+}
+
 void analysis_complete(struct analysis *analysis, const char *source, size_t size,
                        size_t cursor, size_t *ret_start, size_t *ret_end,
                        struct candidate **ret, size_t *ret_n)
@@ -251,14 +257,19 @@ void analysis_complete(struct analysis *analysis, const char *source, size_t siz
     if (cursor > size)
         cursor = size;
     size_t start = cursor, end = cursor;
-    while (start && is_word_character(source[start - 1]))
+    CLEANUP(freep) char *text = must_strndup(source, cursor);
+    bool is_header = header_name_at(text, cursor, &start);
+    while (!is_header && start && is_word_character(source[start - 1]))
         start--;
     while (end < size && is_word_character(source[end]))
         end++;
     CLEANUP(freep) char *prefix = must_strndup(source + start, cursor - start);
     struct collector collector = {.prefix = prefix, .prefix_size = strlen(prefix)};
-    complete_by_clang(analysis, source, size, start, &collector);
-    if (!is_member_place(source, start)) {
+    if (is_header)
+        header_names_each(analysis, text, start, collect_header, &collector);
+    else
+        complete_by_clang(analysis, source, size, start, &collector);
+    if (!is_header && !is_member_place(source, start)) {
         collect_session(&collector, analysis->graph);
         for (size_t i = 0; i < sizeof(keywords) / sizeof(*keywords); i++)
             collect(&collector, keywords[i], "keyword");

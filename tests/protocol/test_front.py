@@ -86,6 +86,15 @@ def test_user_expressions(kernel):
     assert "missing" in reply["user_expressions"]["b"]["evalue"]
 
 
+@pytest.mark.parametrize("code, match, start", [
+    ("#include <std", "stdio.h", 10), ("int a;\n# include <sys/ty", "types.h", 22),
+    ('#include "math', "math.h", 10), ("#include <sy", "sys", 10)])
+def test_header_completion(kernel, code, match, start):
+    reply, _ = kernel.request("complete_request", {"code": code, "cursor_pos": len(code)})
+    assert match in reply["matches"] and reply["cursor_start"] == start
+    assert "stdout" not in reply["matches"]
+
+
 def test_questions_between_cells(kernel):
     kernel.execute("int a_long_name_in_é; /* é */")
     reply, _ = kernel.request("complete_request", {"code": "/* é𝄞 */ a_long_na",
