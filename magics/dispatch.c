@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "magics/dispatch.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "kernel/display/report.h"
@@ -32,9 +33,13 @@ bool dispatch_payload(struct magic_context *context, struct pool_client *pool,
 {
     CLEANUP(outcome_clear) struct outcome outcome = {0};
     struct error err = {0};
-    if (pool_client_payload(pool, payload->hash, payload->bytes.data, payload->bytes.size,
-                            &outcome, &err) < 0) {
-        result_error(result, "ExecutorError", "%s", err.text);
+    pool_client_watch(pool, session_interrupt_fd(context->session));
+    int r = pool_client_payload(pool, payload->hash, payload->bytes.data,
+                                payload->bytes.size, &outcome, &err);
+    if (r < 0) {
+        bool was_interrupted = r == -EINTR && session_was_interrupted(context->session);
+        result_error(result, was_interrupted ? "Interrupted" : "ExecutorError", "%s",
+                     err.text);
         return false;
     }
     dispatch_report(context, &outcome, result);

@@ -32,6 +32,7 @@ struct pool_client {
     const struct executor_type *type;
     struct executor_start start;
     unsigned n_workers;
+    int wake_fd;    /* of pool_client_watch(), -1: none */
     bool is_dead;   /* nothing more will come */
     bool is_broken; /* nothing more can be sent; results may still come */
     uint32_t last_id;
@@ -149,7 +150,7 @@ int pool_client_new(const struct executor_type *type,
     if (r < 0)
         return r;
     CLEANUP(pool_client_freep) struct pool_client *client = must_alloc(sizeof(*client));
-    client->start.death_fd = -1;
+    client->start.death_fd = client->wake_fd = -1;
     client->kept_end = &client->kept;
     r = type->start(options, n_options, &client->start, err);
     if (r < 0)
@@ -203,6 +204,11 @@ unsigned pool_client_workers(const struct pool_client *client)
 bool pool_client_is_alive(const struct pool_client *client)
 {
     return !client->is_dead && !client->is_broken;
+}
+
+void pool_client_watch(struct pool_client *client, int wake_fd)
+{
+    client->wake_fd = wake_fd;
 }
 
 static int lost(const struct pool_client *client, struct error *err)
@@ -262,25 +268,60 @@ static void drop_fds(struct frame *frame)
     frame->n_fds = 0;
 }
 
+enum { READY_FRAME = 1, READY_WAKE = 2, READY_DEATH = 4 };
+
+/* What of it there is within the time; 0: nothing. */
+static int wait_ready(const struct pool_client *client, int wake_fd, int timeout_ms)
+{
+    struct pollfd fds[3] = {{.fd = channel_fd(client->start.channel), .events = POLLIN},
+                            {.fd = wake_fd, .events = POLLIN},
+                            {.fd = client->start.death_fd, .events = POLLIN}};
+    uint64_t end = timeout_ms > 0 ? now_ms() + (uint64_t)timeout_ms : 0;
+    while (poll(fds, 3, timeout_ms) < 0) {
+        if (errno != EINTR)
+            return 0;
+        uint64_t now = timeout_ms > 0 ? now_ms() : 0;
+        timeout_ms = timeout_ms <= 0 ? timeout_ms : now < end ? (int)(end - now) : 0;
+    }
+    return (fds[0].revents ? READY_FRAME : 0) | (fds[1].revents ? READY_WAKE : 0) |
+           (fds[2].revents ? READY_DEATH : 0);
+}
+
+/* Until there is something to read; negative: nothing will be read. */
+static int wait_more(struct pool_client *client, uint64_t end, struct error *err)
+{
+    uint64_t now = now_ms();
+    int ready = now >= end ? 0 : wait_ready(client, client->wake_fd, (int)(end - now));
+    if (ready & READY_WAKE)
+        return error_set(err, -EINTR, "interrupted while the payload was loaded");
+    if (ready & READY_FRAME)
+        return 0;
+    client->is_dead = ready & READY_DEATH;
+    if (client->is_dead)
+        return lost(client, err);
+    return now < end ? 0
+                     : error_set(err, -ETIMEDOUT,
+                                 "the pool of executor '%s' does not answer",
+                                 client->type->name);
+}
+
 /* The answer to request `id`; what else comes is kept. */
 static int wait_answer(struct pool_client *client, uint32_t id, struct frame *ret,
                        struct error *err)
 {
     uint64_t end = now_ms() + PAYLOAD_MS;
     for (;;) {
-        uint64_t now = now_ms();
         struct error ignored = {0};
-        int r = now >= end ? 0
-                           : channel_receive(client->start.channel, (int)(end - now), ret,
-                                             &ignored);
+        int r = channel_receive(client->start.channel, 0, ret, &ignored);
+        if (r == 0) {
+            r = wait_more(client, end, err);
+            if (r < 0)
+                return r;
+            continue;
+        }
         client->is_dead = r < 0;
         if (r < 0)
             return lost(client, err);
-        if (r == 0 && now_ms() < end)
-            continue;
-        if (r == 0)
-            return error_set(err, -ETIMEDOUT, "the pool of executor '%s' does not answer",
-                             client->type->name);
         drop_fds(ret);
         struct pool_event event;
         struct unpack in = unpack_init(ret->data, ret->size);
@@ -399,25 +440,6 @@ static int look(struct pool_client *client, struct pool_event *ret)
             return 1;
     } while (channel_has_frame(client->start.channel));
     return 0;
-}
-
-enum { READY_FRAME = 1, READY_WAKE = 2, READY_DEATH = 4 };
-
-/* What of it there is within the time; 0: nothing. */
-static int wait_ready(const struct pool_client *client, int wake_fd, int timeout_ms)
-{
-    struct pollfd fds[3] = {{.fd = channel_fd(client->start.channel), .events = POLLIN},
-                            {.fd = wake_fd, .events = POLLIN},
-                            {.fd = client->start.death_fd, .events = POLLIN}};
-    uint64_t end = timeout_ms > 0 ? now_ms() + (uint64_t)timeout_ms : 0;
-    while (poll(fds, 3, timeout_ms) < 0) {
-        if (errno != EINTR)
-            return 0;
-        uint64_t now = timeout_ms > 0 ? now_ms() : 0;
-        timeout_ms = timeout_ms <= 0 ? timeout_ms : now < end ? (int)(end - now) : 0;
-    }
-    return (fds[0].revents ? READY_FRAME : 0) | (fds[1].revents ? READY_WAKE : 0) |
-           (fds[2].revents ? READY_DEATH : 0);
 }
 
 int pool_client_wait(struct pool_client *client, int wake_fd, int timeout_ms,

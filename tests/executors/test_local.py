@@ -2,6 +2,7 @@
 """%call, %map and %%remote on the executor `local`."""
 import os
 import signal
+import subprocess
 import time
 
 import pytest
@@ -244,3 +245,23 @@ def test_map_over_a_function_that_exits(session):
     cell = session.run("%map leave from -> to")
     assert not cell.is_ok and "exit(0)" in cell.message
     assert session.value("to[3]") == "3"
+
+
+SLOW = """#include <unistd.h>
+int six(void) { return 6; }
+__attribute__((constructor)) static void start(void) { if (!access("%s", F_OK)) sleep(60); }
+"""
+
+
+def test_interrupt_while_a_payload_is_loaded(session, tmp_path):
+    library, slow = tmp_path / "libslow.so", tmp_path / "slow"
+    (tmp_path / "slow.c").write_text(SLOW % slow)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, tmp_path / "slow.c"], check=True)
+    assert session.run(f"%link {library}\nint twice(int x) {{ return 2 * x; }}").is_ok
+    slow.touch()
+    sent = session.send("%call twice(6)")
+    time.sleep(2)
+    session.interrupt()
+    cell = session.finish(sent, seconds=10)
+    assert cell.name == "Interrupted", cell.message
+    assert session.value("twice(6)") == "12"
