@@ -256,11 +256,26 @@ int session_link(struct session *session, const char *file,
     return 0;
 }
 
+static bool has_flag(const struct session *session, const char *flag)
+{
+    for (size_t i = 0; i < session->n_flags; i++)
+        if (!strcmp(session->flags[i], flag))
+            return true;
+    return false;
+}
+
 int session_add_flags(struct session *session, const char *const *flags, size_t n,
                       struct error *err)
 {
-    (void)err;
+    size_t n_new = 0;
+    for (size_t i = 0; i < n; i++)
+        n_new += !has_flag(session, flags[i]);
+    if (session->n_flags + n_new > SESSION_FLAGS_MAX)
+        return error_set(err, -E2BIG, "a session has at most %d compiler flags",
+                         SESSION_FLAGS_MAX);
     for (size_t i = 0; i < n; i++) {
+        if (has_flag(session, flags[i]))
+            continue;
         GROW(session->flags, session->n_flags, session->flags_capacity);
         session->flags[session->n_flags++] = must_strdup(flags[i]);
     }

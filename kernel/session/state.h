@@ -10,6 +10,8 @@
 #include "kernel/session/sources.h"
 #include "kernel/session/worker_client.h"
 
+#define SESSION_FLAGS_MAX 900 /* the analyser takes 1000 words at once */
+
 struct session {
     struct graph *graph;
     struct types types;
