@@ -29,7 +29,7 @@ struct service {
 static void set_limits(void)
 {
     struct rlimit core = {0, 0};
-#ifndef __SANITIZE_ADDRESS__ /* whose shadow alone is larger */
+#ifndef ACHAR_ASAN /* whose shadow alone is larger */
     struct rlimit memory = {ADDRESS_SPACE_MAX, ADDRESS_SPACE_MAX};
     setrlimit(RLIMIT_AS, &memory);
 #endif

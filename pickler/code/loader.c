@@ -288,7 +288,8 @@ char *image_section_address(const struct image *image, size_t section)
     const Elf64_Shdr *at = &link->elf.sections[section];
     if (!(at->sh_flags & SHF_ALLOC))
         return NULL;
-    return image->parts[part_of(at)] + link->offsets[section];
+    char *part = image->parts[part_of(at)];
+    return part ? part + link->offsets[section] : NULL; /* empty: no part */
 }
 
 const struct elf *image_elf(const struct image *image)
