@@ -35,8 +35,8 @@ static char *placeless(const char *text)
     return buffer_take(&out);
 }
 
-static int analyse(struct magic_context *context, const char *text, struct expression *ret,
-                   struct result *result, struct error *err)
+static int analyse(struct magic_context *context, const char *text,
+                   struct expression *ret, struct result *result, struct error *err)
 {
     struct plan *plan = NULL;
     int r = session_plan(context->session, context->cell, context->line, PLAN_EXPRESSION,
@@ -50,15 +50,16 @@ static int analyse(struct magic_context *context, const char *text, struct expre
     return session_define(context->session, plan, context->events, result, err);
 }
 
-/* Finds the place of the value, and makes the expression one of the place's type where C's
- * assignment would convert it. */
+/* Finds the place of the value, and makes the expression one of the place's type where
+ * C's assignment would convert it. */
 static int aim(struct magic_context *context, const char *text, const char *target,
                struct expression *expression, struct session_place *ret,
                struct result *result, struct error *err)
 {
     int r;
     if (!expression->type) {
-        result_error(result, "TypeError", "'%s' has no value to store in '%s'", text, target);
+        result_error(result, "TypeError", "'%s' has no value to store in '%s'", text,
+                     target);
         return 0;
     }
     if (!target_place(context, target, expression->type, 0, ret, result, &r, err))
@@ -67,7 +68,8 @@ static int aim(struct magic_context *context, const char *text, const char *targ
     if (!type || type == expression->type)
         return 0;
     const struct types *types = session_types(context->session);
-    CLEANUP(freep) char *converted =
+    CLEANUP(freep)
+    char *converted =
         must_format("(__typeof__(%s))(%s)", types_get(types, type)->spelling, text);
     expression_clear(expression);
     *expression = (struct expression){0};
@@ -93,8 +95,9 @@ static int call(struct magic_context *context, const char *text, const char *tar
         return r;
     payload->entry = PAYLOAD_CALL;
     payload->entry_text = TAKE(expression.entry_text);
-    payload->value_type = types_import(&payload->types, session_types(context->session),
-                                       expression.type);
+    payload->value_type =
+        payload_import_type(payload, session_graph(context->session),
+                            session_types(context->session), expression.type);
     CLEANUP(freep) char *value_text = NULL;
     if (!dispatch_one(context, executor, payload, &values, &value_text, result))
         return 0;
@@ -123,8 +126,9 @@ const struct magic magic_call = {
     .is_line = true,
     .usage = "EXPR [-> LVALUE]",
     .summary = "evaluate an expression on an executor",
-    .options = (const struct magic_option[]){{"on", "NAME", "the executor; local by default"},
-                                             {0}},
+    .options =
+        (const struct magic_option[]){{"on", "NAME", "the executor; local by default"},
+                                      {0}},
     .min_words = 1,
     .max_words = SIZE_MAX,
     .run = run,

@@ -68,9 +68,9 @@ static void progress(struct map *map, bool is_end)
     int filled = (int)(40 * map->n_done / map->count);
     memset(bar, '#', (size_t)filled);
     double rate = (double)map->n_done / (now - map->started) * 1e3;
-    CLEANUP(freep) char *text = must_format(
-        "[%s] %" PRIu64 "/%" PRIu64 "  %.4g/s  %.1f s", bar, map->n_done, map->count, rate,
-        (now - map->started) / 1e3);
+    CLEANUP(freep)
+    char *text = must_format("[%s] %" PRIu64 "/%" PRIu64 "  %.4g/s  %.1f s", bar,
+                             map->n_done, map->count, rate, (now - map->started) / 1e3);
     CLEANUP(freep) char *id = must_format("achar-map-%u", map->context->cell);
     const struct session_events *events = map->context->events;
     events->display(events->context, text, NULL, id, map->shown > 0);
@@ -133,7 +133,8 @@ static int take_result(struct map *map, struct pool_event *event, struct result 
     drop_chunk(map, i);
     map->n_in_flight--;
     if (event->outcome.kind == OUTCOME_OK ||
-        (event->outcome.kind == OUTCOME_EXIT && event->outcome.status == 0 && event->size)) {
+        (event->outcome.kind == OUTCOME_EXIT && event->outcome.status == 0 &&
+         event->size)) {
         map->n_done += chunk.count;
         return session_load_at(map->context->session, &map->out, chunk.from, chunk.count,
                                event->data, event->size, result, err);
@@ -164,11 +165,12 @@ static void report_failures(struct map *map, struct result *result)
     size_t n = map->n_failed < MAP_FAILURES_MAX ? map->n_failed : MAP_FAILURES_MAX;
     for (size_t i = 0; i < n; i++)
         buffer_format(&list, "%s%" PRIu64, i ? ", " : "", map->failed[i]);
-    CLEANUP(freep) char *message = must_format(
+    CLEANUP(freep)
+    char *message = must_format(
         "%s %s failed%s; %" PRIu64 " of %" PRIu64 " are done and stored. The first: %s",
         n == 1 ? "element" : "elements", buffer_string(&list),
-        map->n_failed >= MAP_FAILURES_MAX ? " and the rest was not tried" : "", map->n_done,
-        map->count, map->failure.message);
+        map->n_failed >= MAP_FAILURES_MAX ? " and the rest was not tried" : "",
+        map->n_done, map->count, map->failure.message);
     result_clear(result);
     *result = map->failure;
     map->failure = (struct result){0};
@@ -187,7 +189,8 @@ static int run_chunks(struct map *map, struct result *result, struct error *err)
         r = send_more(map, result, err);
         if (r < 0 || result->kind != RESULT_OK)
             break;
-        int got = dispatch_wait(map->context, map->pool, PROGRESS_EVERY_MS, &event, result);
+        int got =
+            dispatch_wait(map->context, map->pool, PROGRESS_EVERY_MS, &event, result);
         if (got < 0)
             return 0;
         if (got == 0) {
@@ -216,13 +219,13 @@ static int run_chunks(struct map *map, struct result *result, struct error *err)
 static char *entry_text(const struct types *types, const char *function, uint32_t in,
                         uint32_t out)
 {
-    return must_format("__typeof__(%s) *achar_in;\nunsigned long achar_count;\n"
-                       "__typeof__(%s) *achar_out;\n"
-                       "void achar_entry(void)\n{\n"
-                       "    for (unsigned long achar_i = 0; achar_i < achar_count; achar_i++)\n"
-                       "        achar_out[achar_i] = (%s)(achar_in[achar_i]);\n}\n",
-                       types_get(types, in)->spelling, types_get(types, out)->spelling,
-                       function);
+    return must_format(
+        "__typeof__(%s) *achar_in;\nunsigned long achar_count;\n"
+        "__typeof__(%s) *achar_out;\n"
+        "void achar_entry(void)\n{\n"
+        "    for (unsigned long achar_i = 0; achar_i < achar_count; achar_i++)\n"
+        "        achar_out[achar_i] = (%s)(achar_in[achar_i]);\n}\n",
+        types_get(types, in)->spelling, types_get(types, out)->spelling, function);
 }
 
 /* Replaces an error about the text that was made of the function's name. */
@@ -242,11 +245,11 @@ static int explain_call(struct magic_context *context, const char *function,
     CLEANUP(freep) char *wanted = must_strdup(element->spelling);
     r = session_define(context->session, plan, context->events, result, err);
     if (r == 0 && result->kind == RESULT_OK)
-        result_error(result, "TypeError",
-                     "'%s' cannot be called with an element of the array: it is '%s' and the "
-                     "elements are '%s'",
-                     function, types_get(session_types(context->session), type)->spelling,
-                     wanted);
+        result_error(
+            result, "TypeError",
+            "'%s' cannot be called with an element of the array: it is '%s' and the "
+            "elements are '%s'",
+            function, types_get(session_types(context->session), type)->spelling, wanted);
     return r;
 }
 
@@ -262,8 +265,8 @@ static bool can_point(const struct types *types, uint32_t id)
 }
 
 /* Definitions that only the elements lead to go with the function. */
-static int add_reached(struct map *map, struct capture_roots *roots, struct result *result,
-                       struct error *err)
+static int add_reached(struct map *map, struct capture_roots *roots,
+                       struct result *result, struct error *err)
 {
     struct session *session = map->context->session;
     int r = 0;
@@ -295,8 +298,9 @@ static int make_payload(struct map *map, const char *function, uint32_t *ret_out
     struct magic_context *context = map->context;
     const struct types *types = session_types(context->session);
     CLEANUP(capture_roots_clear) struct capture_roots roots = {0};
-    CLEANUP(freep) char *call = must_format("(%s)(*(__typeof__(%s) *)0)", function,
-                                            types_get(types, map->in.type)->spelling);
+    CLEANUP(freep)
+    char *call = must_format("(%s)(*(__typeof__(%s) *)0)", function,
+                             types_get(types, map->in.type)->spelling);
     struct plan *plan = NULL;
     int r = session_plan(context->session, context->cell, context->line, PLAN_EXPRESSION,
                          call, &plan, result, err);
@@ -320,13 +324,15 @@ static int make_payload(struct map *map, const char *function, uint32_t *ret_out
         return r;
     struct payload *payload = *ret;
     payload->entry = PAYLOAD_MAP;
-    payload->in_type = types_import(&payload->types, types, map->in.type);
+    payload->in_type = payload_import_type(payload, session_graph(context->session),
+                                           types, map->in.type);
     return 0;
 }
 
 /* Finds the place for the results, and what they are there. */
-static int set_target(struct map *map, const char *function, const char *ys, uint32_t type,
-                      struct payload *payload, struct result *result, struct error *err)
+static int set_target(struct map *map, const char *function, const char *ys,
+                      uint32_t type, struct payload *payload, struct result *result,
+                      struct error *err)
 {
     struct magic_context *context = map->context;
     const struct types *types = session_types(context->session);
@@ -337,7 +343,8 @@ static int set_target(struct map *map, const char *function, const char *ys, uin
     if (!type)
         return 0;
     payload->entry_text = entry_text(types, function, map->in.type, type);
-    payload->value_type = types_import(&payload->types, types, type);
+    payload->value_type =
+        payload_import_type(payload, session_graph(context->session), types, type);
     return 0;
 }
 
@@ -349,8 +356,9 @@ static bool check_places(struct map *map, const char *xs, const char *ys,
                      "'%s' has %" PRIu64 " elements and '%s' has room for %" PRIu64, xs,
                      map->count, ys, map->out.count);
     else if (!map->out.count)
-        result_error(result, "ValueError", "how many elements '%s' has room for is not "
-                                           "known: use an array, or memory of malloc()",
+        result_error(result, "ValueError",
+                     "how many elements '%s' has room for is not "
+                     "known: use an array, or memory of malloc()",
                      ys);
     return result->kind == RESULT_OK;
 }
@@ -386,8 +394,9 @@ static int map_elements(struct map *map, const char *function, const char *xs,
         return r;
     map->count = map->in.count;
     if (!map->count) {
-        result_error(result, "ValueError", "how many elements '%s' has is not known: use an "
-                                           "array, or memory of malloc()",
+        result_error(result, "ValueError",
+                     "how many elements '%s' has is not known: use an "
+                     "array, or memory of malloc()",
                      xs);
         return 0;
     }
@@ -410,12 +419,13 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
 {
     const char **words = arguments->words;
     if (arguments->n_words != 4 || strcmp(words[2], "->")) {
-        result_error(result, "UsageError", "%%map takes FUNCTION ARRAY -> ARRAY [--on NAME]");
+        result_error(result, "UsageError",
+                     "%%map takes FUNCTION ARRAY -> ARRAY [--on NAME]");
         return 0;
     }
     struct map map = {.context = context, .xs = words[1], .started = now_ms()};
-    int r = map_elements(&map, words[0], words[1], words[3], arguments->options[0], result,
-                         err);
+    int r = map_elements(&map, words[0], words[1], words[3], arguments->options[0],
+                         result, err);
     buffer_clear(&map.packed.bytes);
     result_clear(&map.failure);
     free(map.chunks);
@@ -427,8 +437,9 @@ const struct magic magic_map = {
     .is_line = true,
     .usage = "FUNCTION ARRAY -> ARRAY",
     .summary = "call a function for every element, on an executor",
-    .options = (const struct magic_option[]){{"on", "NAME", "the executor; local by default"},
-                                             {0}},
+    .options =
+        (const struct magic_option[]){{"on", "NAME", "the executor; local by default"},
+                                      {0}},
     .min_words = 4,
     .max_words = 4,
     .run = run,

@@ -42,14 +42,15 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
     payload->entry = PAYLOAD_CALL;
     payload->entry_text = TAKE(entry);
     payload->returns_state = true;
-    payload->value_type =
-        types_import(&payload->types, session_types(context->session), type);
+    payload->value_type = payload_import_type(payload, session_graph(context->session),
+                                              session_types(context->session), type);
     const char *executor = arguments->n_words ? arguments->words[0] : NULL;
     if (!dispatch_one(context, executor, payload, &values, &value_text, result))
         return 0;
     result->value_text = TAKE(value_text);
-    return values.size ? session_load(context->session, values.data, values.size, result, err)
-                       : 0;
+    return values.size
+               ? session_load(context->session, values.data, values.size, result, err)
+               : 0;
 }
 
 const struct magic magic_remote = {

@@ -299,3 +299,28 @@ int payload_new(const struct graph *graph, const struct types *types,
     *ret = build(&capture, now, n_roots);
     return 0;
 }
+
+static uint32_t find_copy(const struct payload *payload, const struct definition *from)
+{
+    for (size_t i = 0; from && i < payload->n_definitions; i++) {
+        const struct definition *copy = payload->definitions[i];
+        if (copy->kind == from->kind && copy->cell == from->cell &&
+            copy->line == from->line && !strcmp(copy->name, from->name))
+            return copy->id;
+    }
+    return 0;
+}
+
+uint32_t payload_import_type(struct payload *payload, const struct graph *graph,
+                             const struct types *types, uint32_t id)
+{
+    size_t before = payload->types.n;
+    uint32_t ret = types_import(&payload->types, types, id);
+    for (size_t i = before; i < payload->types.n; i++) {
+        uint32_t definition = types_get(&payload->types, (uint32_t)i)->definition;
+        if (definition)
+            types_edit(&payload->types, (uint32_t)i)->definition =
+                find_copy(payload, graph_get(graph, definition));
+    }
+    return ret;
+}

@@ -57,6 +57,11 @@ int payload_new(const struct graph *graph, const struct types *types,
                 const uint32_t *roots, size_t n_roots, struct payload **ret,
                 struct error *err) MUST_USE;
 
+/* The id, among the payload's types, of a session's type: that of a value or an element.
+ * Tags name the payload's definitions from then on. */
+uint32_t payload_import_type(struct payload *payload, const struct graph *graph,
+                             const struct types *types, uint32_t id);
+
 /* Replaces the names that were asked for. */
 void payload_set_names(struct payload *payload, const char *const *names, size_t n);
 

@@ -109,3 +109,11 @@ def test_tables_of_libraries_do_not_travel(session):
                   "int digit(int c) { return table[c] & _ISdigit; }")
     cell = session.run("%call digit('1')")
     assert cell.name == "CannotPickle" and "table points to memory" in cell.message
+
+
+def test_values_of_types_that_nothing_else_mentions(session):
+    session.value("int filler; typedef struct { int a; } T; enum e { A, B }; struct s { int x; };")
+    assert session.value("%call (T){1}") == "{.a = 1}"
+    assert session.value("%call (struct s){2}") == "{.x = 2}"
+    assert session.value("%call (enum e)1") == "B"
+    assert session.value("%%remote\n(struct s){3}") == "{.x = 3}"
