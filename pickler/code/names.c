@@ -293,7 +293,9 @@ static int prepare_symbol(struct load *load, struct change *change, struct error
         return prepare_storage(load, change, err);
     if (!strcmp(binding->symbol, binding->name))
         return 0;
-    change->trampoline = name->trampoline ? name->trampoline : take_trampoline(load);
+    bool is_kept = name->trampoline &&
+                   (name->kind == NAME_DECLARED || name->type == binding->type);
+    change->trampoline = is_kept ? name->trampoline : take_trampoline(load);
     return change->trampoline ? 0 : no_room(err, binding->name);
 }
 
@@ -361,6 +363,19 @@ static void initialise(const struct load *load, const struct change *change)
         memset(change->storage, 0, change->size);
 }
 
+static struct name **owner_of(struct names *names, const char *trampoline)
+{
+    return &names->owners[(size_t)(trampoline - names->trampolines) / TRAMPOLINE_SIZE];
+}
+
+/* What was stored of it goes on calling the old code, which fits it, but has no name now. */
+static void leave_trampoline(struct names *names, struct name *name)
+{
+    if (name->trampoline)
+        *owner_of(names, name->trampoline) = NULL;
+    name->trampoline = NULL;
+}
+
 static void commit_variable(const struct load *load, struct change *change)
 {
     struct names *names = load->names;
@@ -370,6 +385,7 @@ static void commit_variable(const struct load *load, struct change *change)
         return;
     if (name->kind == NAME_VARIABLE && name->storage)
         remove_variable(names, name);
+    leave_trampoline(names, name);
     name->kind = NAME_VARIABLE;
     name->storage = change->storage;
     name->size = change->size;
@@ -382,9 +398,12 @@ static void commit_variable(const struct load *load, struct change *change)
     names->n_variables++;
 }
 
+/* A function of another type has another trampoline. */
 static void commit_function(struct names *names, struct change *change)
 {
     struct name *name = change->name;
+    if (name->trampoline != change->trampoline)
+        leave_trampoline(names, name);
     if (name->kind == NAME_VARIABLE && name->storage)
         remove_variable(names, name);
     name->kind = change->binding->kind;
@@ -393,8 +412,7 @@ static void commit_function(struct names *names, struct change *change)
     name->size = change->size;
     name->trampoline = change->trampoline;
     if (name->trampoline)
-        names->owners[(size_t)(name->trampoline - names->trampolines) / TRAMPOLINE_SIZE] =
-            name;
+        *owner_of(names, name->trampoline) = name;
     if (name->kind == NAME_DECLARED)
         set_body(names, name, make_thunk(names, name->text));
     else if (name->trampoline)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The public names of a process that runs cells, and the images behind them. A function's
- * address is its trampoline, which jumps to the newest body; a variable's is its storage,
- * which stays while its type stays. So redefinition reaches earlier callers and stored
+ * address is its trampoline, which jumps to the newest body of its type; a variable's is its
+ * storage. Both stay while the type stays. So redefinition reaches earlier callers and stored
  * pointers, and all names of a unit change together or not at all. */
 #ifndef ACHAR_CODE_NAMES_H
 #define ACHAR_CODE_NAMES_H
@@ -22,7 +22,7 @@ enum name_kind {
 struct name_binding {
     enum name_kind kind;
     const char *name, *symbol; /* symbol NULL for NAME_DECLARED */
-    uint32_t type;             /* of a variable */
+    uint32_t type;
 };
 
 struct name {

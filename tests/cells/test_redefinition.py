@@ -20,6 +20,20 @@ def test_recursive_function(session):
     assert run("f(4)") == "24"
 
 
+def test_pointer_to_a_function_of_another_signature(session):
+    """It goes on calling the code that it fits, and cannot travel under a name."""
+    run = session.value
+    run("int f(int x) { return x + 1; }\nint (*p)(int) = f;")
+    run("long f(long a, long b) { return a * b; }")
+    assert run("f(3, 4)") == "12"
+    assert run("p(1)") == "2"
+    assert run("(void *)p == (void *)f") == "0"
+    cell = session.run("%call p(1)")
+    assert cell.status == "error" and "no name" in cell.traceback
+    run("int f = 3;")
+    assert run("p(1)") == "2"
+
+
 def test_signature(session):
     """Callers are compiled again with the new one."""
     run = session.value
