@@ -96,8 +96,9 @@ static void unknown_option(const struct magic *magic, const char *name, size_t s
     for (size_t i = 0; i < n && i < 32; i++)
         names[i] = magic->options[i].name;
     const char *near = nearest_name(wanted, names, n);
-    result_error(result, "UsageError", "%%%s has no option --%s%s%s%s", magic->name, wanted,
-                 near ? "; did you mean --" : "", near ? near : "", near ? "?" : "");
+    result_error(result, "UsageError", "%%%s has no option --%s%s%s%s", magic->name,
+                 wanted, near ? "; did you mean --" : "", near ? near : "",
+                 near ? "?" : "");
 }
 
 /* One option at `at` ("--name..."); returns what follows it, NULL after a mistake. */
@@ -129,8 +130,8 @@ static const char *take_option(const struct magic *magic, const char *at,
     return end;
 }
 
-static void check_count(const struct magic *magic, const struct magic_arguments *arguments,
-                        struct result *result)
+static void check_count(const struct magic *magic,
+                        const struct magic_arguments *arguments, struct result *result)
 {
     size_t n = arguments->n_words;
     if (n >= magic->min_words && n <= magic->max_words)
@@ -141,7 +142,8 @@ static void check_count(const struct magic *magic, const struct magic_arguments 
 }
 
 void arguments_parse(const struct magic *magic, const char *text, const char *body,
-                     uint32_t body_line, struct magic_arguments *ret, struct result *result)
+                     uint32_t body_line, struct magic_arguments *ret,
+                     struct result *result)
 {
     struct buffer rest = {0};
     int depth = 0;
@@ -174,8 +176,8 @@ void arguments_clear(const struct magic *magic, struct magic_arguments *argument
     free((char *)arguments->text);
 }
 
-const char *magic_option(const struct magic *magic, const struct magic_arguments *arguments,
-                         const char *name)
+const char *magic_option(const struct magic *magic,
+                         const struct magic_arguments *arguments, const char *name)
 {
     for (size_t i = 0; magic->options && magic->options[i].name; i++)
         if (!strcmp(magic->options[i].name, name))

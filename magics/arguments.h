@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The text behind a magic's name, as options and words. Options start with "--" and a
- * letter, stand outside quotes and brackets, and take their value after "=" or as the next
- * word. C text keeps its blanks. */
+ * letter, stand outside quotes and brackets, and take their value after "=" or as the
+ * next word. C text keeps its blanks. */
 #ifndef ACHAR_MAGICS_ARGUMENTS_H
 #define ACHAR_MAGICS_ARGUMENTS_H
 

@@ -74,8 +74,8 @@ static int capture_round(struct magic_context *context, struct capture_roots *ro
         return 0;
     }
     payload_variables(payload, &variables, &n_variables);
-    int r = session_dump(context->session, variables, n_variables, &values, &names, &n_names,
-                         result, err);
+    int r = session_dump(context->session, variables, n_variables, &values, &names,
+                         &n_names, result, err);
     *ret_more = r == 0 && result->kind == RESULT_OK &&
                 extend(context, payload, names, n_names, roots);
     for (size_t i = 0; i < n_names; i++)
@@ -90,8 +90,8 @@ static int capture_round(struct magic_context *context, struct capture_roots *ro
     return 0;
 }
 
-int capture(struct magic_context *context, struct capture_roots *roots, struct payload **ret,
-            struct result *result, struct error *err)
+int capture(struct magic_context *context, struct capture_roots *roots,
+            struct payload **ret, struct result *result, struct error *err)
 {
     bool is_more = true;
     int r = 0;

@@ -18,8 +18,8 @@ void capture_roots_add(struct capture_roots *roots, uint32_t id);
 /* The closure of the roots over code and values: functions and variables that are met in
  * values extend it. NULL in *ret when something cannot travel; the result names it. The
  * entry is the caller's to fill. */
-int capture(struct magic_context *context, struct capture_roots *roots, struct payload **ret,
-            struct result *result, struct error *err) MUST_USE;
+int capture(struct magic_context *context, struct capture_roots *roots,
+            struct payload **ret, struct result *result, struct error *err) MUST_USE;
 
 /* A payload as bytes with its hash. */
 struct packed_payload {

@@ -62,8 +62,8 @@ static int run_c(struct magic_context *context, const char *text, bool is_last,
     return r;
 }
 
-static int run_shell(struct magic_context *context, const char *text, struct result *result,
-                     struct error *err)
+static int run_shell(struct magic_context *context, const char *text,
+                     struct result *result, struct error *err)
 {
     const char *const argv[] = {"/bin/sh", "-c", text, NULL};
     int status = 0, r = magic_process(context, argv, NULL, &status, err);
@@ -73,7 +73,8 @@ static int run_shell(struct magic_context *context, const char *text, struct res
     }
     if (r < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
         return r;
-    CLEANUP(freep) char *line =
+    CLEANUP(freep)
+    char *line =
         WIFSIGNALED(status) ? must_format("[signal %d]\n", WTERMSIG(status))
                             : must_format("[exit status %d]\n", WEXITSTATUS(status));
     context->events->stream(context->events->context, true, line, strlen(line));
@@ -116,9 +117,10 @@ static int run_magic(struct magic_context *context, const char *text, bool is_ce
             result_error(result, "UsageError", "%%%%%s is used as %%%s %s", name, name,
                          magic->usage);
         else
-            result_error(result, "UsageError",
-                         "%s takes a whole cell: write %%%%%s %s on the cell's first line",
-                         name, name, magic->usage);
+            result_error(
+                result, "UsageError",
+                "%s takes a whole cell: write %%%%%s %s on the cell's first line", name,
+                name, magic->usage);
         return 0;
     }
     size_t end = is_cell ? strcspn(text, "\n") : strlen(text);
@@ -146,8 +148,8 @@ static void describe_magic(const struct magic *magic, struct result *result)
     result->page = buffer_take(&text);
 }
 
-static int run_help(struct magic_context *context, const char *text, struct result *result,
-                    struct error *err)
+static int run_help(struct magic_context *context, const char *text,
+                    struct result *result, struct error *err)
 {
     while (*text == '?' || isspace((unsigned char)*text))
         text++;
@@ -202,7 +204,8 @@ int magics_run_cell(struct magics *magics, uint32_t cell, const char *source,
                                         .cell = cell,
                                         .line = segments[i].line,
                                         .events = events};
-        CLEANUP(freep) char *text = must_strndup(source + segments[i].offset, segments[i].size);
+        CLEANUP(freep)
+        char *text = must_strndup(source + segments[i].offset, segments[i].size);
         free(TAKE(result->value_text));
         r = run_segment(&context, &segments[i], text, i + 1 == n, result, err);
     }

@@ -16,7 +16,7 @@ struct named_executor {
 };
 
 struct magics {
-    struct session *session; /* borrowed */
+    struct session *session;          /* borrowed */
     struct named_executor *executors; /* "local" first */
     size_t n_executors, executors_capacity;
 };
@@ -29,8 +29,8 @@ struct magic_context {
 };
 
 /* The value of an option by its name, NULL when it was not given. */
-const char *magic_option(const struct magic *magic, const struct magic_arguments *arguments,
-                         const char *name);
+const char *magic_option(const struct magic *magic,
+                         const struct magic_arguments *arguments, const char *name);
 
 void magic_print(struct magic_context *context, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -38,12 +38,13 @@ void magic_print(struct magic_context *context, const char *format, ...)
 /* The name in a list that is nearest to a mistyped one, or NULL when none is near. */
 const char *nearest_name(const char *name, const char *const *names, size_t n);
 
-/* An absolute path, owned, of what the user calls `path`: from the folder that the session's
- * code is in, as fopen() in a cell would find it; "~/" is the home folder. */
+/* An absolute path, owned, of what the user calls `path`: from the folder that the
+ * session's code is in, as fopen() in a cell would find it; "~/" is the home folder. */
 char *magic_path(struct magic_context *context, const char *path);
 
-/* Runs a program, in the folder of the session's code, with its output going into the cell, or into *ret_output when not NULL.
- * *ret_status is its wait status. 1: it was interrupted, and has ended. */
+/* Runs a program, in the folder of the session's code, with its output going into the
+ * cell, or into *ret_output when not NULL. *ret_status is its wait status. 1: it was
+ * interrupted, and has ended. */
 int magic_process(struct magic_context *context, const char *const *argv,
                   struct buffer *ret_output, int *ret_status, struct error *err) MUST_USE;
 

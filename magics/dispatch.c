@@ -10,7 +10,8 @@
 #define CANCEL_WAIT_MS 5000
 
 /* An entry that says nothing of its place stands where the magic does. */
-static void place_frames(const struct magic_context *context, const struct outcome *outcome)
+static void place_frames(const struct magic_context *context,
+                         const struct outcome *outcome)
 {
     for (size_t i = 0; i < outcome->n_frames; i++) {
         struct outcome_frame *frame = &outcome->frames[i];

@@ -12,8 +12,8 @@ bool dispatch_payload(struct magic_context *context, struct pool_client *pool,
                       const struct packed_payload *payload, struct result *result);
 
 /* Waits for the next result of any task, passing output on. 1: *ret is a result (its
- * outcome is the caller's, its data borrowed); 0: the cell was interrupted; -1: the pool is
- * gone, told in the result. */
+ * outcome is the caller's, its data borrowed); 0: the cell was interrupted; -1: the pool
+ * is gone, told in the result. */
 int dispatch_wait(struct magic_context *context, struct pool_client *pool, int timeout_ms,
                   struct pool_event *ret, struct result *result);
 

@@ -61,9 +61,10 @@ static struct named_executor *find(struct magics *magics, const char *name,
             names[n++] = magics->executors[i].name;
     }
     const char *near = nearest_name(name, names, n);
-    result_error(result, "UsageError",
-                 "there is no executor '%s'%s%s%s; %%executor lists them and makes new ones",
-                 name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    result_error(
+        result, "UsageError",
+        "there is no executor '%s'%s%s%s; %%executor lists them and makes new ones", name,
+        near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     return NULL;
 }
 
@@ -71,15 +72,17 @@ struct pool_client *executors_pool(struct magics *magics, const char *name,
                                    struct result *result)
 {
     struct error err = {0};
-    struct named_executor *executor = find(magics, name ? name : EXECUTOR_DEFAULT, result);
+    struct named_executor *executor =
+        find(magics, name ? name : EXECUTOR_DEFAULT, result);
     if (!executor)
         return NULL;
     if (executor->pool && !pool_client_is_alive(executor->pool)) {
         pool_client_free(executor->pool);
         executor->pool = NULL;
     }
-    if (!executor->pool && pool_client_new(executor->type, executor->options,
-                                           executor->n_options, &executor->pool, &err) < 0) {
+    if (!executor->pool &&
+        pool_client_new(executor->type, executor->options, executor->n_options,
+                        &executor->pool, &err) < 0) {
         result_error(result, "ExecutorError", "executor '%s' does not start: %s",
                      executor->name, err.text);
         return NULL;

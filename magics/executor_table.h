@@ -11,14 +11,14 @@
 void executors_init(struct magics *magics);
 void executors_clear(struct magics *magics); /* ends every pool */
 
-/* Gives a name to an executor type with options; an older one of that name is ended. Takes
- * the options. */
+/* Gives a name to an executor type with options; an older one of that name is ended.
+ * Takes the options. */
 void executors_define(struct magics *magics, const char *name,
                       const struct executor_type *type, struct executor_option *options,
                       size_t n_options);
 
-/* The pool of an executor, started when it is not running. NULL after a mistake of the user
- * or a pool that does not start: the result says which. `name` NULL: the default. */
+/* The pool of an executor, started when it is not running. NULL after a mistake of the
+ * user or a pool that does not start: the result says which. `name` NULL: the default. */
 struct pool_client *executors_pool(struct magics *magics, const char *name,
                                    struct result *result);
 

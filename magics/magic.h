@@ -19,16 +19,17 @@ struct magic_arguments {
     const char *text;   /* all after the options, trimmed; borrowed */
     const char **words; /* the same, split at blanks outside quotes and brackets */
     size_t n_words;
-    const char **options; /* value, or "" for a flag, or NULL; in order of magic->options */
-    const char *body;     /* of a cell magic; NULL for a line magic */
-    uint32_t body_line;   /* 1-based line of the cell where the body starts */
+    const char *
+        *options;       /* value, or "" for a flag, or NULL; in order of magic->options */
+    const char *body;   /* of a cell magic; NULL for a line magic */
+    uint32_t body_line; /* 1-based line of the cell where the body starts */
 };
 
 struct magic {
     const char *name;
     bool is_line, is_cell;
-    const char *usage;   /* "EXPR [-> LVALUE]" */
-    const char *summary; /* one line */
+    const char *usage;                  /* "EXPR [-> LVALUE]" */
+    const char *summary;                /* one line */
     const struct magic_option *options; /* ends with {NULL}; NULL: none */
     size_t min_words, max_words;        /* checked by the dispatcher */
     /* The arguments are checked against the table before. A mistake of the user goes into

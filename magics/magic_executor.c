@@ -55,14 +55,14 @@ static bool is_known_option(const struct executor_type *type, const char *name,
 }
 
 /* "--workers=4" or "--workers 4" from words [from, n). */
-static bool take_options(const struct executor_type *type, const char **words, size_t from,
-                         size_t n, struct executor_option *ret, size_t *ret_n,
-                         struct result *result)
+static bool take_options(const struct executor_type *type, const char **words,
+                         size_t from, size_t n, struct executor_option *ret,
+                         size_t *ret_n, struct result *result)
 {
     for (size_t i = from; i < n; i++) {
         if (strncmp(words[i], "--", 2)) {
-            result_error(result, "UsageError", "'%s' is not an option such as --workers=4",
-                         words[i]);
+            result_error(result, "UsageError",
+                         "'%s' is not an option such as --workers=4", words[i]);
             return false;
         }
         size_t size = strcspn(words[i] + 2, "=");
@@ -90,8 +90,9 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
         return 0;
     }
     if (n < 3 || strcmp(words[1], "=")) {
-        result_error(result, "UsageError", "%%executor takes NAME = TYPE [--OPTION=VALUE], "
-                                           "such as %%executor two = local --workers=2");
+        result_error(result, "UsageError",
+                     "%%executor takes NAME = TYPE [--OPTION=VALUE], "
+                     "such as %%executor two = local --workers=2");
         return 0;
     }
     const struct executor_type *type = find_type(words[2], result);

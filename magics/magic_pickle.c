@@ -10,8 +10,8 @@ static bool find_roots(struct magic_context *context, const char **names, size_t
                        struct capture_roots *roots, struct result *result)
 {
     const struct graph *graph = session_graph(context->session);
-    CLEANUP(freep) const char **known =
-        must_alloc((graph_count(graph) + 1) * sizeof(*known));
+    CLEANUP(freep)
+    const char **known = must_alloc((graph_count(graph) + 1) * sizeof(*known));
     for (size_t i = 0; i < graph_count(graph); i++)
         known[i] = graph_at(graph, i)->name;
     for (size_t i = 0; i < n; i++) {
@@ -64,8 +64,9 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
     const char *path = arguments->words[n - 1];
     CLEANUP(freep) char *where = magic_path(context, path);
     if (sign_and_write(payload, where, &packed, result) == 0)
-        magic_print(context, "%s: %zu definition%s, %zu bytes of state, %zu bytes signed\n",
-                    path, payload->n_definitions, payload->n_definitions == 1 ? "" : "s",
+        magic_print(context,
+                    "%s: %zu definition%s, %zu bytes of state, %zu bytes signed\n", path,
+                    payload->n_definitions, payload->n_definitions == 1 ? "" : "s",
                     payload->values_size, packed.bytes.size);
     buffer_clear(&packed.bytes);
     return 0;

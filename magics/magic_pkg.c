@@ -26,8 +26,8 @@ static int ask_pkg_config(struct magic_context *context,
                           const struct magic_arguments *arguments, char **ret,
                           struct result *result)
 {
-    CLEANUP(freep) const char **argv =
-        must_alloc((arguments->n_words + 5) * sizeof(*argv));
+    CLEANUP(freep)
+    const char **argv = must_alloc((arguments->n_words + 5) * sizeof(*argv));
     CLEANUP(buffer_clear) struct buffer output = {0};
     struct error err = {0};
     size_t n = 0;
@@ -85,9 +85,10 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
     words_split(output, &package.words, &package.n_words);
     sort_words(&package);
     int r = session_add_flags(context->session, package.flags, package.n_flags, err);
-    for (size_t i = 0; r == 0 && i < package.n_libraries && result->kind == RESULT_OK; i++)
-        r = library_link(context, package.libraries[i], package.folders, package.n_folders,
-                         result, err);
+    for (size_t i = 0; r == 0 && i < package.n_libraries && result->kind == RESULT_OK;
+         i++)
+        r = library_link(context, package.libraries[i], package.folders,
+                         package.n_folders, result, err);
     return r;
 }
 

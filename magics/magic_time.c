@@ -24,8 +24,8 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
     const char *text = is_cell ? arguments->body : arguments->text;
     uint32_t line = is_cell ? arguments->body_line : context->line;
     double start = now_ms();
-    int r = session_run(context->session, context->cell, line, text, context->events, result,
-                        err);
+    int r = session_run(context->session, context->cell, line, text, context->events,
+                        result, err);
     double elapsed = now_ms() - start;
     if (r == 0 && result->kind == RESULT_OK)
         magic_print(context, elapsed < 1000 ? "time: %.3g ms\n" : "time: %.4g s\n",

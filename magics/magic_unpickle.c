@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * %unpickle: the definitions and the state of a signed file become part of the session. */
+ * %unpickle: the definitions and the state of a signed file become part of the session.
+ */
 #include <string.h>
 
 #include "magics/capture.h"
@@ -34,7 +35,8 @@ static int load(struct magic_context *context, const struct payload *payload,
 {
     CLEANUP(freep) char *text = cell_text(payload);
     int r = 0;
-    for (size_t i = 0; r == 0 && i < payload->n_libraries && result->kind == RESULT_OK; i++)
+    for (size_t i = 0; r == 0 && i < payload->n_libraries && result->kind == RESULT_OK;
+         i++)
         r = session_link(context->session, payload->libraries[i], context->events, result,
                          err);
     if (r == 0 && result->kind == RESULT_OK)

@@ -29,10 +29,11 @@ static bool check_kinds(const struct magic_arguments *arguments, struct result *
             is_known |= !strcmp(arguments->words[i], kinds[k]);
         if (is_known)
             continue;
-        const char *near = nearest_name(arguments->words[i], kinds, DEFINITION_KIND_COUNT);
+        const char *near =
+            nearest_name(arguments->words[i], kinds, DEFINITION_KIND_COUNT);
         result_error(result, "UsageError", "'%s' is no kind of definition%s%s%s",
-                     arguments->words[i], near ? "; did you mean '" : "", near ? near : "",
-                     near ? "'?" : "");
+                     arguments->words[i], near ? "; did you mean '" : "",
+                     near ? near : "", near ? "'?" : "");
         return false;
     }
     return true;
@@ -56,7 +57,8 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
         const char *spelling =
             has_type ? types_get(types, definition->type)->spelling : NULL;
         if (!n_shown++)
-            magic_print(context, "%-10s %-20s %-28s %s\n", "kind", "name", "type", "cell");
+            magic_print(context, "%-10s %-20s %-28s %s\n", "kind", "name", "type",
+                        "cell");
         magic_print(context, "%-10s %-20s %-28s In[%u]%s\n",
                     definition_kind_name(definition->kind), definition->name,
                     spelling ? spelling : "", definition->cell,

@@ -37,7 +37,8 @@ char *magic_path(struct magic_context *context, const char *path)
     CLEANUP(freep) char *folder = session_folder(context->session);
     if (!strncmp(path, "~/", 2) && home)
         return must_format("%s%s", home, path + 1);
-    return *path == '/' || !folder ? must_strdup(path) : must_format("%s/%s", folder, path);
+    return *path == '/' || !folder ? must_strdup(path)
+                                   : must_format("%s/%s", folder, path);
 }
 
 static int spawn(const char *const *argv, const char *folder, int out, int errors,
@@ -60,7 +61,8 @@ static int spawn(const char *const *argv, const char *folder, int out, int error
     posix_spawnattr_setpgroup(&attributes, 0);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
                                               POSIX_SPAWN_SETPGROUP);
-    int r = posix_spawnp(ret, argv[0], &actions, &attributes, (char *const *)argv, environ);
+    int r =
+        posix_spawnp(ret, argv[0], &actions, &attributes, (char *const *)argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     return -r;
@@ -92,11 +94,11 @@ static bool pump(struct magic_context *context, pid_t pid, int *out, int *errors
     bool has_ended = false;
     int n_interrupts = 0;
     while (!has_ended) {
-        struct pollfd fds[4] = {{.fd = *out, .events = POLLIN},
-                                {.fd = *errors, .events = POLLIN},
-                                {.fd = session_interrupt_fd(context->session),
-                                 .events = POLLIN},
-                                {.fd = pidfd, .events = POLLIN}};
+        struct pollfd fds[4] = {
+            {.fd = *out, .events = POLLIN},
+            {.fd = *errors, .events = POLLIN},
+            {.fd = session_interrupt_fd(context->session), .events = POLLIN},
+            {.fd = pidfd, .events = POLLIN}};
         poll(fds, 4, -1);
         if (fds[2].revents && session_was_interrupted(context->session))
             kill(-pid, n_interrupts++ ? SIGKILL : SIGINT);

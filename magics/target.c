@@ -18,21 +18,24 @@ static bool is_identifier(const char *text)
 
 static bool is_new_name(struct magic_context *context, const char *lvalue)
 {
-    return is_identifier(lvalue) && !graph_current(session_graph(context->session), lvalue);
+    return is_identifier(lvalue) &&
+           !graph_current(session_graph(context->session), lvalue);
 }
 
 static int define(struct magic_context *context, const char *name, uint32_t type,
                   uint64_t count, struct result *result, struct error *err)
 {
     const char *spelling = types_get(session_types(context->session), type)->spelling;
-    CLEANUP(freep) char *text =
+    CLEANUP(freep)
+    char *text =
         count ? must_format("__typeof__(%s) %s[%" PRIu64 "];", spelling, name, count)
               : must_format("__typeof__(%s) %s;", spelling, name);
     return session_run(context->session, context->cell, context->line, text,
                        context->events, result, err);
 }
 
-bool target_explain(struct magic_context *context, const char *text, struct result *result)
+bool target_explain(struct magic_context *context, const char *text,
+                    struct result *result)
 {
     struct result alone = {0};
     struct error err = {0};
@@ -88,15 +91,17 @@ uint32_t target_type(struct magic_context *context, const char *lvalue,
     uint32_t from_id = element_type(types, type, &count);
     const struct type *to = types_get(types, place->type), *from = types_get(types, type);
     if (types_get(types, to_id)->is_const)
-        result_error(result, "TypeError", "'%s' is const: nothing can be stored in it", lvalue);
+        result_error(result, "TypeError", "'%s' is const: nothing can be stored in it",
+                     lvalue);
     else if (count <= room && types_equal(types, to_id, types, from_id, NULL))
         return type;
     else if ((type_is_arithmetic(to) && type_is_arithmetic(from)) ||
              pointers_agree(types, to, from))
         return place->type;
     else
-        result_error(result, "TypeError", "'%s' is '%s' and cannot take what '%s' gives: '%s'",
-                     lvalue, to->spelling, expression, from->spelling);
+        result_error(result, "TypeError",
+                     "'%s' is '%s' and cannot take what '%s' gives: '%s'", lvalue,
+                     to->spelling, expression, from->spelling);
     return 0;
 }
 
@@ -107,7 +112,8 @@ bool target_place(struct magic_context *context, const char *lvalue, uint32_t ty
     int r = 0;
     if (is_new_name(context, lvalue))
         r = define(context, lvalue, type, count, result, err);
-    CLEANUP(freep) char *pointer =
+    CLEANUP(freep)
+    char *pointer =
         count ? must_format("&(%s)[0]", lvalue) : must_format("&(%s)", lvalue);
     if (r == 0 && result->kind == RESULT_OK)
         r = session_place(context->session, context->cell, pointer, context->events, ret,

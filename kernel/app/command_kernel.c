@@ -13,8 +13,8 @@ static int complain(const char *text)
     return 1;
 }
 
-/* `jupyter run` and `jupyter console` hand their own arguments on to the kernel; they mean
- * nothing here. */
+/* `jupyter run` and `jupyter console` hand their own arguments on to the kernel; they
+ * mean nothing here. */
 static const char *find_file(int argc, char **argv)
 {
     for (int i = 1; i + 1 < argc; i++)
@@ -32,8 +32,7 @@ static int run(int argc, char **argv)
         complain("a connection file is needed: -f CONNECTION_FILE");
         return COMMAND_USAGE;
     }
-    if (connection_read(file, &connection, &err) < 0 ||
-        kernel_run(&connection, &err) < 0)
+    if (connection_read(file, &connection, &err) < 0 || kernel_run(&connection, &err) < 0)
         return complain(err.text);
     return 0;
 }

@@ -59,10 +59,10 @@ struct cell_segment {
     size_t start, size;
 };
 
-/* Cuts a cell into C and magics. `%name` and `!` count only at the start of a line where a
- * statement may start; `%name` only when `name` looks like a magic: it is in `magics`, or
- * it cannot be C there (so a mistyped magic is reported as one). `!word` is C when `word`
- * is visible. Owned array. */
+/* Cuts a cell into C and magics. `%name` and `!` count only at the start of a line where
+ * a statement may start; `%name` only when `name` looks like a magic: it is in `magics`,
+ * or it cannot be C there (so a mistyped magic is reported as one). `!word` is C when
+ * `word` is visible. Owned array. */
 void cell_segments(const char *text, size_t size, const struct cell_names *names,
                    const char *const *magics, size_t n_magics, struct cell_segment **ret,
                    size_t *ret_n);

@@ -47,8 +47,8 @@ bool code_token_is(const struct code_token *token, char punctuator)
 static void open_conditional(struct reader *reader, const struct token *at)
 {
     GROW(reader->conditionals, reader->n_conditionals, reader->conditionals_capacity);
-    reader->conditionals[reader->n_conditionals++] = (struct conditional){
-        .line = at->line, .column = at->column};
+    reader->conditionals[reader->n_conditionals++] =
+        (struct conditional){.line = at->line, .column = at->column};
 }
 
 /* Keeps track of #if, which must have its #endif. */

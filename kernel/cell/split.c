@@ -22,8 +22,8 @@ static bool is_function_head(const struct splitter *splitter, size_t ahead)
 /* A first name that must be meant as a type, though it is not known as one. */
 static bool looks_like_declaration(const struct splitter *splitter)
 {
-    static const char *const operators[] = {"asm",           "__asm__",  "__asm", "sizeof",
-                                            "__extension__", "_Alignof", NULL};
+    static const char *const operators[] = {
+        "asm", "__asm__", "__asm", "sizeof", "__extension__", "_Alignof", NULL};
     const struct code_token *token = splitter_peek(splitter, 0);
     const struct code_token *next = splitter_peek(splitter, 1);
     if (!is_plain(token) || token->word->macro)

@@ -210,8 +210,9 @@ static void start_cell(struct execution *execution)
     server_set_hurry(kernel->server, false);
     /* An interrupt that came after this request is meant for it, even if the request was
      * still waiting then. */
-    session_begin(kernel->session, __atomic_load_n(&kernel->interrupted_at, __ATOMIC_ACQUIRE) >=
-                                       execution->request->number);
+    session_begin(kernel->session,
+                  __atomic_load_n(&kernel->interrupted_at, __ATOMIC_ACQUIRE) >=
+                      execution->request->number);
 }
 
 static void run_execute(struct kernel *kernel, const struct request *request)

@@ -12,8 +12,9 @@
 
 #include "kernel/handlers/handler.h"
 
-#define SHELL_END_S 2 /* for the shell thread to end what it does when the kernel ends   \
-                       */
+#define SHELL_END_S                                                                      \
+    2 /* for the shell thread to end what it does when the kernel ends                   \
+       */
 
 void kernel_interrupt(struct kernel *kernel)
 {

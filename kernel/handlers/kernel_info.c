@@ -5,10 +5,10 @@
 
 static json_t *language_info(void)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", "c",
-                     "version", "gnu11", "mimetype", "text/x-csrc", "file_extension",
-                     ".c", "pygments_lexer", "c", "codemirror_mode",
-                     "text/x-csrc", "nbconvert_exporter", "script");
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", "c", "version",
+                     "gnu11", "mimetype", "text/x-csrc", "file_extension", ".c",
+                     "pygments_lexer", "c", "codemirror_mode", "text/x-csrc",
+                     "nbconvert_exporter", "script");
 }
 
 static void run_kernel_info(struct kernel *kernel, const struct request *request)

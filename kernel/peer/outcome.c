@@ -34,7 +34,8 @@ void outcome_pack(const struct outcome *outcome, struct buffer *out)
 
 int outcome_unpack(struct unpack *in, struct outcome *ret, struct error *err)
 {
-    struct outcome outcome = {.kind = (enum outcome_kind)unpack_max(in, OUTCOME_KIND_COUNT - 1)};
+    struct outcome outcome = {
+        .kind = (enum outcome_kind)unpack_max(in, OUTCOME_KIND_COUNT - 1)};
     outcome.name = unpack_string(in);
     outcome.message = unpack_string(in);
     outcome.status = (int32_t)unpack_i64(in);

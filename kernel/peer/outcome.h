@@ -28,9 +28,9 @@ struct outcome_frame { /* innermost first */
 
 struct outcome {
     enum outcome_kind kind;
-    char *name;    /* "SIGSEGV", "SIGFPE", "UndefinedSymbol", ... ; NULL when ok */
-    char *message; /* "read of address 0x10 (null pointer)"; one line or several */
-    int32_t status; /* exit status, or the signal's number */
+    char *name;         /* "SIGSEGV", "SIGFPE", "UndefinedSymbol", ... ; NULL when ok */
+    char *message;      /* "read of address 0x10 (null pointer)"; one line or several */
+    int32_t status;     /* exit status, or the signal's number */
     bool is_state_kept; /* a fault or an interrupt that left the worker usable */
     struct outcome_frame *frames;
     size_t n_frames;

@@ -15,10 +15,18 @@
 extern char **environ;
 
 /* Where a build tree keeps each helper, seen from the folder of `achar`. */
-static const char *const helper_folders[] = {
-    ".",         "../libexec/achar",  "../unit",           "../worker",
-    "../pool",   "../kernel/unit",    "../kernel/worker",  "../kernel/pool",
-    "../../kernel/unit", "../../kernel/worker", "../../kernel/pool", NULL};
+static const char *const helper_folders[] = {".",
+                                             "../libexec/achar",
+                                             "../unit",
+                                             "../worker",
+                                             "../pool",
+                                             "../kernel/unit",
+                                             "../kernel/worker",
+                                             "../kernel/pool",
+                                             "../../kernel/unit",
+                                             "../../kernel/worker",
+                                             "../../kernel/pool",
+                                             NULL};
 
 char *process_helper_path(const char *name)
 {
@@ -32,7 +40,8 @@ char *process_helper_path(const char *name)
     self[size] = '\0';
     *strrchr(self, '/') = '\0';
     for (size_t i = 0; helper_folders[i]; i++) {
-        CLEANUP(freep) char *path = must_format("%s/%s/%s", self, helper_folders[i], name);
+        CLEANUP(freep)
+        char *path = must_format("%s/%s/%s", self, helper_folders[i], name);
         if (access(path, X_OK) == 0)
             return TAKE(path);
     }

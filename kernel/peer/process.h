@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Starting our own helper processes. They are separate executables beside `achar` (or in
- * ../libexec/achar of an installation), so that libclang, libtcc and the keys are never in
- * one address space. A helper speaks frames on descriptor PROCESS_CHANNEL_FD; its 0 is
+ * ../libexec/achar of an installation), so that libclang, libtcc and the keys are never
+ * in one address space. A helper speaks frames on descriptor PROCESS_CHANNEL_FD; its 0 is
  * /dev/null; it dies with its parent. */
 #ifndef ACHAR_PEER_PROCESS_H
 #define ACHAR_PEER_PROCESS_H
@@ -18,7 +18,8 @@ struct process {
     pid_t pid; /* 0: none */
     int pidfd; /* -1: none; readable when it has ended */
     struct channel *channel;
-    int out, err; /* read ends of its stdout and stderr, -1 when not captured; non-blocking */
+    int out,
+        err; /* read ends of its stdout and stderr, -1 when not captured; non-blocking */
     uint32_t generation;
 };
 
@@ -26,8 +27,8 @@ struct process {
  * ../libexec/achar. */
 char *process_helper_path(const char *name) MUST_USE;
 
-/* argv[0] is the helper's name. Captures stdout and stderr when is_captured, else they are
- * inherited. The child has default signal handling and an empty signal mask. */
+/* argv[0] is the helper's name. Captures stdout and stderr when is_captured, else they
+ * are inherited. The child has default signal handling and an empty signal mask. */
 int process_start(const char *const *argv, bool is_captured, uint32_t generation,
                   struct process *ret, struct error *err) MUST_USE;
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * What our processes say to each other: the kinds of frames and the encoding of their
- * payloads (pack.h; `s` string, `b` bytes, `u` unsigned, `i` signed, `n x` a count and that
- * many). Every request is answered by exactly one frame with the same id, unless marked
- * "no answer". A request that cannot be read is answered by FRAME_BAD {s text}. */
+ * payloads (pack.h; `s` string, `b` bytes, `u` unsigned, `i` signed, `n x` a count and
+ * that many). Every request is answered by exactly one frame with the same id, unless
+ * marked "no answer". A request that cannot be read is answered by FRAME_BAD {s text}. */
 #ifndef ACHAR_PEER_PROTOCOL_H
 #define ACHAR_PEER_PROTOCOL_H
 
@@ -11,70 +11,77 @@
 
 enum {
     FRAME_BAD = 1,
-    FRAME_HELLO = 2, /* first frame of every helper: {u PROTOCOL_VERSION, u pid, s about}; a
-                        pool's goes on {u workers, s machine ("x86_64"), s libc ("glibc 2.36")} */
+    FRAME_HELLO =
+        2, /* first frame of every helper: {u PROTOCOL_VERSION, u pid, s about}; a
+              pool's goes on {u workers, s machine ("x86_64"), s libc ("glibc 2.36")} */
 
     /* front -> analyser */
-    ANALYSER_DEFINE = 16, /* {u types_from, b types, n definition, n s forgotten names}: makes
-                             them part of the analyser's memory; no answer. Replayed whole
-                             after a restart. types_from below the table's length: ignore
-                             the entries that are there already */
+    ANALYSER_DEFINE = 16, /* {u types_from, b types, n definition, n s forgotten names}:
+                             makes them part of the analyser's memory; no answer. Replayed
+                             whole after a restart. types_from below the table's length:
+                             ignore the entries that are there already */
     ANALYSER_PLAN,        /* {u cell, u plan_mode, s source} -> {plan} */
-    ANALYSER_SEGMENTS,    /* {s source, n s magic names} -> {n (u segment_kind, u line, u column,
-                             u offset, u size)}: offsets into source, in order */
-    ANALYSER_COMPLETE,    /* {s source, u cursor in bytes} -> {u start, u end, n (s text, s type)} */
-    ANALYSER_INSPECT,     /* {s source, u cursor, u detail} -> {s text or NULL} */
+    ANALYSER_SEGMENTS,    /* {s source, n s magic names} -> {n (u segment_kind, u line, u
+                             column,    u offset, u size)}: offsets into source, in order */
+    ANALYSER_COMPLETE, /* {s source, u cursor in bytes} -> {u start, u end, n (s text, s
+                          type)} */
+    ANALYSER_INSPECT,  /* {s source, u cursor, u detail} -> {s text or NULL} */
     ANALYSER_IS_COMPLETE, /* {s source, n s magic names} -> {s status, s indent} */
-    ANALYSER_FLAGS,       /* {n s}: -I, -D, -isystem of %pkg, added to every later parse; no answer */
+    ANALYSER_FLAGS, /* {n s}: -I, -D, -isystem of %pkg, added to every later parse; no
+                       answer */
 
-    /* front -> session worker. SIGINT interrupts; sent with sigqueue() its value is the id of
-     * the request that it is for */
-    WORKER_RUN = 48, /* {b plan, b object (empty: compile plan's text by libtcc), u run_flags}
-                        -> {outcome}. OUTCOME_COMPILE and _LINK leave nothing behind */
-    WORKER_LINK,     /* {s file or soname} -> {outcome} */
-    WORKER_ADDRESS,  /* {b plan, b object}: runs a plan whose value is a pointer
-                        -> {outcome, u address, u elements from there to the end of its
-                        object (0: unknown), u size of one element in bytes}; the address
-                        is valid in this generation */
-    WORKER_DUMP,     /* {n s variables} -> {outcome, b values, n s names of cell functions and
-                        of other variables that were met in values} */
-    WORKER_DUMP_AT,  /* {s root name, u address, u type id, u count}: the root is an array of
-                        `count` elements -> as WORKER_DUMP */
-    WORKER_LOAD,     /* {b values}: sets the variables that are its roots -> {outcome} */
-    WORKER_LOAD_AT,  /* {u address, u type id, u count, b values}: its only root -> {outcome} */
-    WORKER_DYING,    /* worker -> front, from a signal handler: {outcome}, then it dies */
-    WORKER_TYPES,    /* {u from, b types_pack() from there on} -> {outcome}: to a new worker, since
-                        the plans that it is given again need not hold every type */
+    /* front -> session worker. SIGINT interrupts; sent with sigqueue() its value is the
+     * id of the request that it is for */
+    WORKER_RUN =
+        48,      /* {b plan, b object (empty: compile plan's text by libtcc), u run_flags}
+                    -> {outcome}. OUTCOME_COMPILE and _LINK leave nothing behind */
+    WORKER_LINK, /* {s file or soname} -> {outcome} */
+    WORKER_ADDRESS, /* {b plan, b object}: runs a plan whose value is a pointer
+                       -> {outcome, u address, u elements from there to the end of its
+                       object (0: unknown), u size of one element in bytes}; the address
+                       is valid in this generation */
+    WORKER_DUMP, /* {n s variables} -> {outcome, b values, n s names of cell functions and
+                    of other variables that were met in values} */
+    WORKER_DUMP_AT, /* {s root name, u address, u type id, u count}: the root is an array
+                       of `count` elements -> as WORKER_DUMP */
+    WORKER_LOAD,    /* {b values}: sets the variables that are its roots -> {outcome} */
+    WORKER_LOAD_AT, /* {u address, u type id, u count, b values}: its only root ->
+                       {outcome} */
+    WORKER_DYING,   /* worker -> front, from a signal handler: {outcome}, then it dies */
+    WORKER_TYPES, /* {u from, b types_pack() from there on} -> {outcome}: to a new worker,
+                     since the plans that it is given again need not hold every type */
 
     /* pool -> zygote (a job worker that has loaded one payload and forks) */
-    ZYGOTE_LOAD = 80, /* {b payload, b object (empty: libtcc), u children to keep alive} ->
-                         {outcome}. After OUTCOME_COMPILE it may be sent again, with an object */
-    ZYGOTE_READY,     /* zygote -> pool: {u pid of a new job worker, n u pid of those that ended
-                         with status 0 since} with descriptors: task channel, out, err, pidfd */
-    ZYGOTE_DIED,      /* zygote -> pool: {u pid, u wait status}, after the last bytes of its
-                         output and its TASK_DONE, if there was one */
-    TASK_RUN,         /* pool -> job worker: {b argument values} -> TASK_DONE */
-    TASK_DONE,        /* {outcome, b result values}, with the task's id; the job worker ends.
-                         Everything the task printed is in its pipes. For
-                         PAYLOAD_CALL with a value the job worker renders it into
-                         outcome.value_text (display_value()): a front has no compiled
-                         layouts of the payload's types */
-    ZYGOTE_KEEP,      /* pool -> zygote: {u children to keep alive}; no answer */
-    TASK_DONE_READY,  /* as TASK_DONE, but the job worker takes another task */
+    ZYGOTE_LOAD =
+        80,       /* {b payload, b object (empty: libtcc), u children to keep alive} ->
+                     {outcome}. After OUTCOME_COMPILE it may be sent again, with an object */
+    ZYGOTE_READY, /* zygote -> pool: {u pid of a new job worker, n u pid of those that
+                     ended with status 0 since} with descriptors: task channel, out, err,
+                     pidfd */
+    ZYGOTE_DIED,  /* zygote -> pool: {u pid, u wait status}, after the last bytes of its
+                     output and its TASK_DONE, if there was one */
+    TASK_RUN,     /* pool -> job worker: {b argument values} -> TASK_DONE */
+    TASK_DONE,    /* {outcome, b result values}, with the task's id; the job worker ends.
+                     Everything the task printed is in its pipes. For
+                     PAYLOAD_CALL with a value the job worker renders it into
+                     outcome.value_text (display_value()): a front has no compiled
+                     layouts of the payload's types */
+    ZYGOTE_KEEP,  /* pool -> zygote: {u children to keep alive}; no answer */
+    TASK_DONE_READY, /* as TASK_DONE, but the job worker takes another task */
 
     /* pool -> its compiling helper (achar-pool --compile) */
     COMPILER_RUN = 96, /* {b payload} -> {outcome, b object} */
 
     /* front -> pool */
     POOL_PAYLOAD = 112, /* {b hash, b payload} -> {outcome}; sent once per hash */
-    POOL_TASK,          /* {b hash, b argument values} -> POOL_RESULT with the frame's id */
-    POOL_OUTPUT,        /* pool -> front: {u stream (1, 2), b bytes}; id is the task's */
-    POOL_RESULT,        /* {outcome, b result values}; no POOL_OUTPUT of the task follows */
-    POOL_CANCEL,        /* {}: id is the task's; its POOL_RESULT follows; no other answer */
-    POOL_BYE,           /* either side: nothing more will come; no answer */
-    POOL_HAVE,          /* {b hash} -> {u 0 or 1} */
-    POOL_FORGOT,        /* pool -> front: {b hash}: it made room and no longer has this payload;
-                           sent only between a POOL_PAYLOAD and its answer */
+    POOL_TASK,   /* {b hash, b argument values} -> POOL_RESULT with the frame's id */
+    POOL_OUTPUT, /* pool -> front: {u stream (1, 2), b bytes}; id is the task's */
+    POOL_RESULT, /* {outcome, b result values}; no POOL_OUTPUT of the task follows */
+    POOL_CANCEL, /* {}: id is the task's; its POOL_RESULT follows; no other answer */
+    POOL_BYE,    /* either side: nothing more will come; no answer */
+    POOL_HAVE,   /* {b hash} -> {u 0 or 1} */
+    POOL_FORGOT, /* pool -> front: {b hash}: it made room and no longer has this payload;
+                    sent only between a POOL_PAYLOAD and its answer */
 };
 
 enum plan_mode {

@@ -21,7 +21,7 @@ struct diagnostic {
     uint32_t cell;         /* 0: not in a cell */
     char *file;            /* where it is not in a cell: a header; else NULL */
     uint32_t line, column; /* 1-based; columns count bytes; 0 when unknown */
-    uint32_t end_column;   /* of the marked range on that line, exclusive; 0: one column */
+    uint32_t end_column; /* of the marked range on that line, exclusive; 0: one column */
     char *message;
     char *line_text; /* the source line without its newline; NULL when unknown */
     char *fixit;     /* text to be inserted or put in the place of the range; or NULL */
@@ -44,12 +44,13 @@ struct plan {
     struct diagnostic *diagnostics;
     size_t n_diagnostics;
     bool has_errors; /* then nothing below is filled */
-    struct definition **definitions; /* new ones and recompiled dependents, in order of id */
+    struct definition *
+        *definitions; /* new ones and recompiled dependents, in order of id */
     size_t n_definitions;
     size_t types_from; /* the session table's length before this cell ... */
     char *types;       /* ... and types_pack() of what the cell appends */
     size_t types_size;
-    char *text; /* the translation unit, NULL when there is nothing to compile */
+    char *text;      /* the translation unit, NULL when there is nothing to compile */
     char *cc_reason; /* why libtcc must not compile it ("_Complex"), NULL: it may */
     struct binding *bindings;
     size_t n_bindings;
@@ -57,8 +58,8 @@ struct plan {
     size_t n_layouts;
     char **runs; /* void (*)(void) symbols, to be called in this order */
     size_t n_runs;
-    /* The value of the last expression: it is in the unit's object `value_symbol` after the
-     * last run, and has type `value_type`. NULL when the cell has no value. */
+    /* The value of the last expression: it is in the unit's object `value_symbol` after
+     * the last run, and has type `value_type`. NULL when the cell has no value. */
     char *value_symbol;
     uint32_t value_type;
     char *main_symbol; /* the cell defines main: called after the runs; else NULL */

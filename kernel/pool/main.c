@@ -68,8 +68,7 @@ int main(int argc, char **argv)
         return usage();
     signal(SIGPIPE, SIG_IGN);
     struct channel *channel = channel_new(PROCESS_CHANNEL_FD, PROCESS_CHANNEL_FD);
-    int status =
-        is_compiler ? compile_serve(channel)
+    int status = is_compiler ? compile_serve(channel)
                              : pool_serve(channel, fit_workers((unsigned)n_workers));
     channel_free(channel);
     return status;

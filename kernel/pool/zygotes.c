@@ -14,8 +14,9 @@
 #include "kernel/peer/protocol.h"
 #include "kernel/pool/pool.h"
 
-#define FAMILY_DEATHS_MAX 2 /* zygotes lost in a row, before waiting tasks are given up  \
-                             */
+#define FAMILY_DEATHS_MAX                                                                \
+    2 /* zygotes lost in a row, before waiting tasks are given up                        \
+       */
 
 static const struct process no_process = {.pidfd = -1, .out = -1, .err = -1};
 

@@ -116,7 +116,8 @@ static int wait_answer(struct analyser_client *client, uint32_t id, struct frame
             continue;
         int64_t left = deadline - now_ms();
         if (left <= 0) {
-            *ret_why = stop(client, "the analyser took more than 10 seconds on this text");
+            *ret_why =
+                stop(client, "the analyser took more than 10 seconds on this text");
             return 0;
         }
         struct pollfd fds[2] = {{.fd = channel_fd(process->channel), .events = POLLIN},
@@ -143,7 +144,8 @@ int analyser_client_ask(struct analyser_client *client, uint16_t kind,
         uint32_t id = client->next_id++;
         r = channel_send(client->process.channel, kind, client->process.generation, id,
                          question->data, question->size, NULL);
-        if (r < 0 && attempt == 0) { /* it died since the last question, not of this one */
+        if (r < 0 &&
+            attempt == 0) { /* it died since the last question, not of this one */
             process_end(&client->process);
             continue;
         }

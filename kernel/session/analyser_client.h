@@ -17,7 +17,7 @@
 struct analyser_client {
     struct process process;
     uint32_t next_generation, next_id;
-    bool is_greeted; /* its hello has been read */
+    bool is_greeted;           /* its hello has been read */
     const struct graph *graph; /* borrowed: the session's */
     const struct types *types;
     struct buffer flags; /* packed {n s} of ANALYSER_FLAGS, empty: none */
@@ -31,8 +31,8 @@ void analyser_client_clear(struct analyser_client *client);
 /* Starts the process without waiting for it. */
 int analyser_client_start(struct analyser_client *client, struct error *err) MUST_USE;
 
-/* 1: answered, *ret is borrowed until the next call. 0: no answer, and *ret_why (owned) says
- * why: it died, hung or was interrupted; it has been stopped. Negative: it cannot be
+/* 1: answered, *ret is borrowed until the next call. 0: no answer, and *ret_why (owned)
+ * says why: it died, hung or was interrupted; it has been stopped. Negative: it cannot be
  * started at all. */
 int analyser_client_ask(struct analyser_client *client, uint16_t kind,
                         const struct buffer *question, struct frame *ret, char **ret_why,

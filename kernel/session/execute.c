@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Plans on their way into the worker: which compiler, what a new worker is told first, and
- * when a cell's definitions become the session's. */
+ * Plans on their way into the worker: which compiler, what a new worker is told first,
+ * and when a cell's definitions become the session's. */
 #include <errno.h>
 #include <string.h>
 
@@ -22,8 +22,9 @@ int session_compile(struct session *session, const struct plan *plan, bool is_fo
     if (r <= 0)
         return r;
     if (session_was_interrupted(session))
-        result_error(result, "Interrupted", "interrupted while the cell was compiled; "
-                                            "nothing was run");
+        result_error(result, "Interrupted",
+                     "interrupted while the cell was compiled; "
+                     "nothing was run");
     else
         result_error(result, "CompileError", "%s", messages ? messages : "cc refused it");
     return 1;
@@ -67,7 +68,8 @@ static int replay_types(struct session *session, const struct session_events *ev
     int r = worker_client_ask(&session->worker, WORKER_TYPES, &question, events, &outcome,
                               &rest, err);
     if (r == 0 && outcome.kind == OUTCOME_DIED)
-        r = error_set(err, -EIO, "the session's new process died while it was told of types");
+        r = error_set(err, -EIO,
+                      "the session's new process died while it was told of types");
     return r;
 }
 
@@ -89,10 +91,11 @@ static int replay_library(struct session *session, size_t i,
                               &rest, err);
     if (r < 0 || outcome.kind != OUTCOME_DIED)
         return r;
-    r = error_set(err, -EIO,
-                  "the session's new process did not survive '%s'; it is no longer linked, "
-                  "and the next cell has a process again",
-                  session->libraries[i]);
+    r = error_set(
+        err, -EIO,
+        "the session's new process did not survive '%s'; it is no longer linked, "
+        "and the next cell has a process again",
+        session->libraries[i]);
     forget_library(session, i);
     return r;
 }
@@ -148,7 +151,8 @@ static int ask_once(struct session *session, uint16_t kind, unsigned flags,
     pack_plan(plan, object, &question);
     if (kind == WORKER_RUN)
         pack_u64(&question, flags);
-    return worker_client_ask(&session->worker, kind, &question, events, ret, ret_rest, err);
+    return worker_client_ask(&session->worker, kind, &question, events, ret, ret_rest,
+                             err);
 }
 
 /* A cell that ended its process has defined what it defines all the same, unless a new
@@ -160,8 +164,8 @@ static int keep_definitions(struct session *session, struct plan *plan,
     CLEANUP(outcome_clear) struct outcome again = {0};
     struct error why = {0};
     struct unpack rest;
-    int r = ask_once(session, WORKER_RUN, RUN_LOAD_ONLY, plan, object, NULL, &again, &rest,
-                     &why);
+    int r = ask_once(session, WORKER_RUN, RUN_LOAD_ONLY, plan, object, NULL, &again,
+                     &rest, &why);
     return r < 0 || again.kind != OUTCOME_OK ? 0
                                              : commit(session, TAKE(owned), object, err);
 }
@@ -191,6 +195,7 @@ int session_send_plan(struct session *session, uint16_t kind, unsigned flags,
     if (ret->kind == OUTCOME_COMPILE || ret->kind == OUTCOME_LINK)
         return 0;
     if (ret->kind == OUTCOME_DIED)
-        return kind == WORKER_RUN ? keep_definitions(session, TAKE(owned), &object, err) : 0;
+        return kind == WORKER_RUN ? keep_definitions(session, TAKE(owned), &object, err)
+                                  : 0;
     return commit(session, TAKE(owned), &object, err);
 }

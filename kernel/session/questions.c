@@ -33,8 +33,8 @@ static void pack_names(const char *const *names, size_t n, struct buffer *out)
 static void one_segment(const char *source, struct segment **ret, size_t *ret_n)
 {
     *ret = must_alloc(sizeof(**ret));
-    **ret = (struct segment){.kind = SEGMENT_C, .line = 1, .column = 1,
-                             .size = strlen(source)};
+    **ret = (struct segment){
+        .kind = SEGMENT_C, .line = 1, .column = 1, .size = strlen(source)};
     *ret_n = 1;
 }
 
@@ -113,8 +113,8 @@ int session_complete(struct session *session, const char *source, size_t cursor,
     return 0;
 }
 
-int session_inspect(struct session *session, const char *source, size_t cursor, int detail,
-                    char **ret, struct error *err)
+int session_inspect(struct session *session, const char *source, size_t cursor,
+                    int detail, char **ret, struct error *err)
 {
     CLEANUP(buffer_clear) struct buffer question = {0};
     struct unpack in;

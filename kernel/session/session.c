@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The life of a session and the way of a cell through it: analyse, compile, run, define. */
+ * The life of a session and the way of a cell through it: analyse, compile, run, define.
+ */
 #include "kernel/session/session.h"
 
 #include <errno.h>
@@ -88,9 +89,8 @@ static void report(struct session *session, const struct outcome *outcome, bool 
                    struct result *result)
 {
     CLEANUP(report_clear) struct report report = {0};
-    struct report_context context = {.line = source_line,
-                                     .context = session,
-                                     .is_task = is_task};
+    struct report_context context = {
+        .line = source_line, .context = session, .is_task = is_task};
     report_outcome(outcome, &context, &report);
     if (report.name)
         take_report(&report, result);
@@ -164,8 +164,8 @@ static int plan_cell(struct session *session, uint32_t cell, uint32_t line, int 
     pack_u64(&question, (uint64_t)plan_mode);
     pack_string(&question, text);
     *ret = NULL;
-    int r = analyser_client_ask(&session->analyser, ANALYSER_PLAN, &question, &answer, &why,
-                                err);
+    int r = analyser_client_ask(&session->analyser, ANALYSER_PLAN, &question, &answer,
+                                &why, err);
     if (r < 0)
         return r;
     if (r == 0) {
@@ -244,8 +244,8 @@ int session_link(struct session *session, const char *file,
     if (r < 0)
         return r;
     pack_string(&question, file);
-    r = worker_client_ask(&session->worker, WORKER_LINK, &question, events, &outcome, &rest,
-                          err);
+    r = worker_client_ask(&session->worker, WORKER_LINK, &question, events, &outcome,
+                          &rest, err);
     if (r < 0)
         return r;
     session_report(session, &outcome, result);
@@ -317,7 +317,8 @@ char *session_folder(const struct session *session)
     CLEANUP(freep)
     char *link = must_format("/proc/%d/cwd", (int)session->worker.process.pid);
     ssize_t size = readlink(link, folder, sizeof(folder));
-    return size <= 0 || size == sizeof(folder) ? NULL : must_strndup(folder, (size_t)size);
+    return size <= 0 || size == sizeof(folder) ? NULL
+                                               : must_strndup(folder, (size_t)size);
 }
 
 void session_begin(struct session *session, bool keeps_interrupt)

@@ -22,11 +22,11 @@ enum result_kind { RESULT_OK, RESULT_ERROR };
 
 struct result {
     enum result_kind kind;
-    char *name, *message;  /* ename and evalue of an error */
-    char **traceback;      /* lines with ANSI colours, no newlines at their ends */
+    char *name, *message; /* ename and evalue of an error */
+    char **traceback;     /* lines with ANSI colours, no newlines at their ends */
     size_t n_traceback;
-    char *value_text;      /* text/plain of the value, NULL when there is none */
-    char *page;            /* text for the pager (?name), or NULL */
+    char *value_text; /* text/plain of the value, NULL when there is none */
+    char *page;       /* text for the pager (?name), or NULL */
 };
 
 void result_clear(struct result *result);
@@ -37,7 +37,8 @@ void result_error(struct result *result, const char *name, const char *format, .
 /* Effects of a running cell; called on the thread that runs it. */
 struct session_events {
     void (*stream)(void *context, bool is_stderr, const char *text, size_t size);
-    /* text/plain and, when not NULL, text/html; display_id NULL or the display to update */
+    /* text/plain and, when not NULL, text/html; display_id NULL or the display to update
+     */
     void (*display)(void *context, const char *plain, const char *html,
                     const char *display_id, bool is_update);
     void *context;
@@ -79,8 +80,9 @@ void session_report_task(struct session *session, const struct outcome *outcome,
 int session_link(struct session *session, const char *file,
                  const struct session_events *events, struct result *result,
                  struct error *err) MUST_USE;
-int session_add_flags(struct session *session, const char *const *flags, size_t n,
-                      struct error *err) MUST_USE; /* -I, -D, ... for analyser and compilers */
+int session_add_flags(
+    struct session *session, const char *const *flags, size_t n,
+    struct error *err) MUST_USE; /* -I, -D, ... for analyser and compilers */
 const char *const *session_libraries(const struct session *session, size_t *n);
 
 /* The values of variables as a value graph; *ret_names (owned) are the cell functions and
@@ -104,9 +106,8 @@ int session_place(struct session *session, uint32_t cell, const char *pointer_ex
                   struct result *result, struct error *err) MUST_USE;
 int session_dump_at(struct session *session, const char *root,
                     const struct session_place *place, uint64_t from, uint64_t count,
-                    struct buffer *ret_values, char ***ret_names,
-                    size_t *ret_n_names, struct result *result,
-                    struct error *err) MUST_USE;
+                    struct buffer *ret_values, char ***ret_names, size_t *ret_n_names,
+                    struct result *result, struct error *err) MUST_USE;
 int session_load_at(struct session *session, const struct session_place *place,
                     uint64_t from, uint64_t count, const void *values, size_t size,
                     struct result *result, struct error *err) MUST_USE;
@@ -128,8 +129,8 @@ int session_complete(struct session *session, const char *source, size_t cursor,
                      size_t *ret_n, struct error *err) MUST_USE;
 void completions_free(struct completion *completions, size_t n);
 /* *ret is NULL when nothing is known. */
-int session_inspect(struct session *session, const char *source, size_t cursor, int detail,
-                    char **ret, struct error *err) MUST_USE;
+int session_inspect(struct session *session, const char *source, size_t cursor,
+                    int detail, char **ret, struct error *err) MUST_USE;
 /* *ret_status "complete", "incomplete" or "invalid"; *ret_indent "" or blanks; owned. */
 int session_is_complete(struct session *session, const char *source,
                         const char *const *magics, size_t n_magics, char **ret_status,

@@ -26,19 +26,20 @@ struct session {
     size_t n_flags, flags_capacity;
 };
 
-/* A worker that has everything the session has defined; starts one where there is none. */
+/* A worker that has everything the session has defined; starts one where there is none.
+ */
 int session_ready(struct session *session, const struct session_events *events,
                   struct error *err) MUST_USE;
 
-/* An object for the plan when libtcc must not compile it; 0 with an empty buffer when libtcc
- * may. Positive: cc refused it, and the result says why. */
+/* An object for the plan when libtcc must not compile it; 0 with an empty buffer when
+ * libtcc may. Positive: cc refused it, and the result says why. */
 int session_compile(struct session *session, const struct plan *plan, bool is_forced,
                     struct buffer *ret_object, struct result *result,
                     struct error *err) MUST_USE;
 
-/* Sends a plan to the worker as `kind` (WORKER_RUN with `flags`, or WORKER_ADDRESS), trying
- * cc where libtcc refuses it, and makes its definitions part of the session unless it
- * could not be loaded. Takes the plan. *ret_rest: what follows the outcome. */
+/* Sends a plan to the worker as `kind` (WORKER_RUN with `flags`, or WORKER_ADDRESS),
+ * trying cc where libtcc refuses it, and makes its definitions part of the session unless
+ * it could not be loaded. Takes the plan. *ret_rest: what follows the outcome. */
 int session_send_plan(struct session *session, uint16_t kind, unsigned flags,
                       struct plan *plan, const struct session_events *events,
                       struct outcome *ret, struct unpack *ret_rest, struct result *result,

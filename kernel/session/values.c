@@ -91,8 +91,8 @@ int session_place(struct session *session, uint32_t cell, const char *pointer_ex
     if (r < 0 || !plan)
         return r;
     uint32_t type = plan->value_type;
-    r = session_send_plan(session, WORKER_ADDRESS, 0, plan, events, &outcome, &rest, result,
-                          err);
+    r = session_send_plan(session, WORKER_ADDRESS, 0, plan, events, &outcome, &rest,
+                          result, err);
     if (r < 0 || result->kind != RESULT_OK)
         return r;
     session_report(session, &outcome, result);
@@ -109,13 +109,14 @@ int session_place(struct session *session, uint32_t cell, const char *pointer_ex
     ret->element_size = unpack_u64(&rest);
     ret->type = pointer->target;
     ret->generation = session->worker.process.generation;
-    return rest.failed ? error_set(err, -EBADMSG, "the worker's address cannot be read") : 0;
+    return rest.failed ? error_set(err, -EBADMSG, "the worker's address cannot be read")
+                       : 0;
 }
 
 int session_dump_at(struct session *session, const char *root,
                     const struct session_place *place, uint64_t from, uint64_t count,
-                    struct buffer *ret_values, char ***ret_names,
-                    size_t *ret_n_names, struct result *result, struct error *err)
+                    struct buffer *ret_values, char ***ret_names, size_t *ret_n_names,
+                    struct result *result, struct error *err)
 {
     CLEANUP(buffer_clear) struct buffer question = {0};
     struct unpack rest;

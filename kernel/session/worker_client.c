@@ -47,7 +47,8 @@ int worker_client_start(struct worker_client *client, struct error *err)
 static int greet(struct worker_client *client, struct error *err)
 {
     struct frame hello;
-    int r = channel_receive(client->process.channel, WORKER_START_TIMEOUT_MS, &hello, err);
+    int r =
+        channel_receive(client->process.channel, WORKER_START_TIMEOUT_MS, &hello, err);
     client->is_greeted = r > 0 && hello.kind == FRAME_HELLO;
     if (client->is_greeted)
         return 0;
@@ -103,8 +104,8 @@ static bool pump_once(struct worker_client *client, int which,
     return true;
 }
 
-/* Everything that was written before the answer is in the pipes by now. A child that goes on
- * writing must not hold the cell: at most what a pipe can hold is taken. */
+/* Everything that was written before the answer is in the pipes by now. A child that goes
+ * on writing must not hold the cell: at most what a pipe can hold is taken. */
 static void drain(struct worker_client *client, const struct session_events *events)
 {
     for (int which = 0; which < 2; which++) {
@@ -180,8 +181,8 @@ static void pass_interrupt(struct worker_client *client, uint32_t id,
 {
     int64_t now = now_ms();
     sigqueue(client->process.pid, SIGINT, (union sigval){.sival_int = (int)id});
-    patience->deadline = patience->deadline ? now + WORKER_MERCY_MS
-                                            : now + WORKER_INTERRUPT_MS;
+    patience->deadline =
+        patience->deadline ? now + WORKER_MERCY_MS : now + WORKER_INTERRUPT_MS;
 }
 
 static int wait_answer(struct worker_client *client, uint32_t id,
@@ -226,7 +227,7 @@ int worker_client_ask(struct worker_client *client, uint16_t kind,
     if (r < 0)
         return r;
     r = channel_send(process->channel, kind, process->generation, id, question->data,
-                         question->size, NULL);
+                     question->size, NULL);
     if (r == 0)
         r = wait_answer(client, id, events, &answer, &patience);
     drain(client, events);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The front's end of the session worker: one request at a time, its output pumped into the
- * cell while it runs, interrupts passed on, its death noticed. Bringing a new worker up to
- * date is the session's business. */
+ * The front's end of the session worker: one request at a time, its output pumped into
+ * the cell while it runs, interrupts passed on, its death noticed. Bringing a new worker
+ * up to date is the session's business. */
 #ifndef ACHAR_SESSION_WORKER_CLIENT_H
 #define ACHAR_SESSION_WORKER_CLIENT_H
 
@@ -23,7 +23,7 @@ struct worker_stream {
 struct worker_client {
     struct process process;
     uint32_t next_generation, next_id;
-    bool is_greeted; /* its hello has been read */
+    bool is_greeted;             /* its hello has been read */
     struct interrupt *interrupt; /* borrowed */
     struct worker_stream streams[2];
     struct outcome dying; /* what a dying worker said of itself, kind OK: nothing */

@@ -16,9 +16,10 @@
 #include "kernel/unit/analysis.h"
 
 #define ADDRESS_SPACE_MAX (2ul << 30)
-#define STACK_SIZE (256ul << 20) /* reserved, not used: libclang recurses with the text  \
-                                  */
-#define REQUEST_SECONDS 8        /* of CPU time; then SIGPROF ends the process */
+#define STACK_SIZE                                                                       \
+    (256ul << 20)         /* reserved, not used: libclang recurses with the text         \
+                           */
+#define REQUEST_SECONDS 8 /* of CPU time; then SIGPROF ends the process */
 #define MAGICS_MAX 1000
 
 struct service {
@@ -100,7 +101,8 @@ static struct cell_segment *find_segments(struct service *service, char *source,
                   magics->n, &segments, ret_n);
     if (*ret_n || strcmp(source, settled) == 0)
         return segments;
-    free(segments); /* nothing is left of it: the plan says what is wrong with it, if so */
+    free(
+        segments); /* nothing is left of it: the plan says what is wrong with it, if so */
     segments = must_alloc(sizeof(*segments));
     *segments = (struct cell_segment){
         .kind = SEGMENT_C, .line = 1, .column = 1, .size = strlen(source)};

@@ -30,8 +30,8 @@ int analysis_plan(struct analysis *analysis, uint32_t cell, int mode, const char
 
 const struct types *analysis_types(const struct analysis *analysis);
 
-/* What branches of #if leave out becomes blanks, and so do #if and its kin, unless some are
- * not closed. Places stay as they are. */
+/* What branches of #if leave out becomes blanks, and so do #if and its kin, unless some
+ * are not closed. Places stay as they are. */
 void analysis_settle(struct analysis *analysis, char *text);
 
 /* How identifiers are known to this session, for cell.h. */

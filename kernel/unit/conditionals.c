@@ -123,8 +123,7 @@ static void find_active(struct draft *draft, struct lines *lines, size_t probe_s
                location_offset(clang_getRangeEnd(skipped->ranges[at])) <= offset)
             at++;
         lines->at[i].is_active_after =
-            at == n ||
-            location_offset(clang_getRangeStart(skipped->ranges[at])) > offset;
+            at == n || location_offset(clang_getRangeStart(skipped->ranges[at])) > offset;
     }
     if (skipped)
         clang_disposeSourceRangeList(skipped);
@@ -157,13 +156,12 @@ static void report(struct draft *draft, struct lines *lines, size_t probe_start)
         if (line && line->is_conditional) {
             CLEANUP(freep)
             char *message = take_string(clang_getDiagnosticSpelling(diagnostic));
-            bool is_error =
-                clang_getDiagnosticSeverity(diagnostic) >= CXDiagnostic_Error;
+            bool is_error = clang_getDiagnosticSeverity(diagnostic) >= CXDiagnostic_Error;
             lines->has_errors |= is_error;
             if (draft->n_regions) /* it is the text of a plan */
                 diagnostic_in_text(draft, is_error ? SEVERITY_ERROR : SEVERITY_WARNING,
-                               line->start + (offset - probe_start - line->probe),
-                               message);
+                                   line->start + (offset - probe_start - line->probe),
+                                   message);
         }
         clang_disposeDiagnostic(diagnostic);
     }

@@ -343,8 +343,8 @@ static bool is_name_of_cell(const struct draft *draft, const char *name)
     return false;
 }
 
-/* A type that defines what the cell defines, too, such as a record inside it, cannot stand
- * beside the cell's. */
+/* A type that defines what the cell defines, too, such as a record inside it, cannot
+ * stand beside the cell's. */
 static void set_aside(struct draft *draft)
 {
     for (size_t i = 0; i < draft->n_changes; i++) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * A plan in the making, and the parts of the analysis that work on it in this order:
- * conditionals (settled), pieces (the cell cut up), sheet (laid out as ordinary C), parse, diagnose, entities
- * (definitions found in the tree), refer (what they refer to), compose (the unit). */
+ * conditionals (settled), pieces (the cell cut up), sheet (laid out as ordinary C),
+ * parse, diagnose, entities (definitions found in the tree), refer (what they refer to),
+ * compose (the unit). */
 #ifndef ACHAR_UNIT_DRAFT_H
 #define ACHAR_UNIT_DRAFT_H
 
@@ -163,8 +164,8 @@ const struct region *region_at(const struct draft *draft, size_t offset);
 void splice_clear(struct draft *draft);
 
 /* conditionals.c */
-/* Blanks what branches of #if leave out. Mistakes in conditions are reported when the text
- * is the draft's. */
+/* Blanks what branches of #if leave out. Mistakes in conditions are reported when the
+ * text is the draft's. */
 int conditionals_settle(struct draft *draft, char *text, size_t size,
                         struct error *err) MUST_USE;
 

@@ -347,7 +347,7 @@ static void found_type(struct draft *draft, size_t index, CXCursor cursor, size_
     entity =
         entity_add(draft, ENTITY_TYPE, DEFINITION_TYPE, index, declaration->names[name]);
     entity->cursor = cursor;
-    struct span place = has_alias ? declaration->declarators[0].name
+    struct span place = has_alias               ? declaration->declarators[0].name
                         : declaration->tag.size ? declaration->tag
                                                 : declaration->keyword;
     piece_place(piece, place.start, &entity->definition->line,

@@ -9,8 +9,9 @@
 #include "kernel/unit/header_index.h"
 #include "pickler/base/lex.h"
 
-#define GROUP_DEPTH_MAX 512 /* of nested brackets; deeper ones hold no names that count  \
-                             */
+#define GROUP_DEPTH_MAX                                                                  \
+    512 /* of nested brackets; deeper ones hold no names that count                      \
+         */
 
 struct parser {
     struct header_index *index;

@@ -20,13 +20,15 @@ DEFINE_FREEP(struct headers, headers_free)
 void headers_set_flags(struct headers *headers, const char *const *flags, size_t n);
 
 struct include_line {
-    uint32_t definition;  /* id of the DEFINITION_INCLUDE it stands for */
-    const char *text;     /* "#include <math.h>" */
-    const char *before;   /* "#define _GNU_SOURCE\n" ...: macros defined since the last one */
+    uint32_t definition; /* id of the DEFINITION_INCLUDE it stands for */
+    const char *text;    /* "#include <math.h>" */
+    const char
+        *before; /* "#define _GNU_SOURCE\n" ...: macros defined since the last one */
 };
 
-/* Indexes this ordered set; nothing is done when it is the one indexed already. -ENOENT with
- * the header's name when a file is missing; -EINVAL when a header does not compile. */
+/* Indexes this ordered set; nothing is done when it is the one indexed already. -ENOENT
+ * with the header's name when a file is missing; -EINVAL when a header does not compile.
+ */
 int headers_update(struct headers *headers, const struct include_line *includes, size_t n,
                    struct error *err) MUST_USE;
 

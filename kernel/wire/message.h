@@ -5,8 +5,8 @@
 #ifndef ACHAR_WIRE_MESSAGE_H
 #define ACHAR_WIRE_MESSAGE_H
 
-#include <stdint.h>
 #include <jansson.h>
+#include <stdint.h>
 
 #include "kernel/wire/connection.h"
 #include "kernel/wire/signer.h"

@@ -16,9 +16,10 @@
 #include "kernel/wire/message.h"
 
 #define OUTBOX_FLUSHES_PER_SECOND 50
-#define OUTBOX_FIRST_DELAY_US 2000 /* for output after a silence: pieces of one printf   \
-                                    */
-#define OUTBOX_RUN_MAX 8           /* changes between stdout and stderr in a flush */
+#define OUTBOX_FIRST_DELAY_US                                                            \
+    2000                 /* for output after a silence: pieces of one printf             \
+                          */
+#define OUTBOX_RUN_MAX 8 /* changes between stdout and stderr in a flush */
 #define OUTBOX_CHUNK_SIZE (64u << 10)  /* bytes of text in a message, about */
 #define OUTBOX_STREAM_MAX (256u << 10) /* bytes of text that wait; more blocks */
 #define OUTBOX_ITEMS_MAX 256           /* messages that wait; more block */

@@ -184,14 +184,16 @@ static void rest(char *raw, size_t size)
 {
     while (__atomic_test_and_set(&resting.is_locked, __ATOMIC_ACQUIRE))
         ;
-    while (resting.n && (resting.n == RESTING_MAX || resting.bytes + size > RESTING_BYTES_MAX)) {
+    while (resting.n &&
+           (resting.n == RESTING_MAX || resting.bytes + size > RESTING_BYTES_MAX)) {
         struct resting *oldest = &resting.blocks[resting.first];
         resting.first = (resting.first + 1) % RESTING_MAX;
         resting.n--;
         resting.bytes -= oldest->size;
         __libc_free(oldest->raw);
     }
-    resting.blocks[(resting.first + resting.n++) % RESTING_MAX] = (struct resting){raw, size};
+    resting.blocks[(resting.first + resting.n++) % RESTING_MAX] =
+        (struct resting){raw, size};
     resting.bytes += size;
     __atomic_clear(&resting.is_locked, __ATOMIC_RELEASE);
 }
@@ -430,7 +432,8 @@ void heap_init(const void *start, const void *end)
 {
     own_start = start;
     own_end = end;
-    mallopt(M_MMAP_THRESHOLD, 1 << 20); /* libtcc's pools stay in the heap from cell to cell */
+    mallopt(M_MMAP_THRESHOLD,
+            1 << 20); /* libtcc's pools stay in the heap from cell to cell */
     mallopt(M_TRIM_THRESHOLD, 64 << 20);
 }
 

@@ -4,8 +4,8 @@
  * executable over the C library's own, so that every block of every library is known too.
  * Any address tells its block, with the exact size that was asked for, where it was
  * allocated and, while the place is not reused, that it was freed. Blocks start out as
- * zeros (but for the executable's own) and are followed by a byte of their own, so that one-past-the-end belongs to
- * them.
+ * zeros (but for the executable's own) and are followed by a byte of their own, so that
+ * one-past-the-end belongs to them.
  *
  * Builds with AddressSanitizer keep its allocator (heap_asan.c): blocks are found, but
  * allocation sites are not known, so that the static type of a pointer decides. */
@@ -24,8 +24,8 @@ struct heap_block {
     bool is_freed; /* and the range has not been reused */
 };
 
-/* Once a process, when it starts: code in [start, end), the executable's, gets memory as the
- * C library has it. */
+/* Once a process, when it starts: code in [start, end), the executable's, gets memory as
+ * the C library has it. */
 void heap_init(const void *start, const void *end);
 
 /* The block that `address` is in, or ends: live ones win over freed ones. */

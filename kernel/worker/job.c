@@ -220,8 +220,8 @@ static bool prepare_map(const struct job *job, const void *argument, size_t size
 {
     struct error err = {0};
     uint64_t count = 0;
-    if (!count_elements(&job->engine->types, job->payload->in_type, argument, size, &count,
-                        ret))
+    if (!count_elements(&job->engine->types, job->payload->in_type, argument, size,
+                        &count, ret))
         return false;
     struct value_root in = {
         .name = "achar_in", .type = job->payload->in_type, .count = count};

@@ -157,8 +157,8 @@ static bool set_rseq(bool is_on)
     __asm__("mov %%fs:0, %0" : "=r"(area));
     area += (uintptr_t)__rseq_offset;
     unsigned size = (__rseq_size + RSEQ_SIZE_MIN - 1) / RSEQ_SIZE_MIN * RSEQ_SIZE_MIN;
-    return !size || syscall(SYS_rseq, area, size, is_on ? 0 : RSEQ_FLAG_UNREGISTER,
-                            RSEQ_SIG) == 0;
+    return !size ||
+           syscall(SYS_rseq, area, size, is_on ? 0 : RSEQ_FLAG_UNREGISTER, RSEQ_SIG) == 0;
 }
 
 bool renewal_prepare(void)

@@ -14,7 +14,7 @@ static void begin(void *context, int task_fd)
 {
     (void)context;
     guard_adopt();
-    mallopt(M_TRIM_THRESHOLD, -1); /* never: renewal.h */
+    mallopt(M_TRIM_THRESHOLD, -1);              /* never: renewal.h */
     dying_set(task_fd, TASK_DONE, 0, 0, "", 1); /* the tail: a result of no bytes */
 }
 

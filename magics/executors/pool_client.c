@@ -299,10 +299,10 @@ static int wait_more(struct pool_client *client, uint64_t end, struct error *err
     client->is_dead = ready & READY_DEATH;
     if (client->is_dead)
         return lost(client, err);
-    return now < end ? 0
-                     : error_set(err, -ETIMEDOUT,
-                                 "the pool of executor '%s' does not answer",
-                                 client->type->name);
+    return now < end
+               ? 0
+               : error_set(err, -ETIMEDOUT, "the pool of executor '%s' does not answer",
+                           client->type->name);
 }
 
 /* The answer to request `id`; what else comes is kept. */

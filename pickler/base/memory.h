@@ -16,18 +16,18 @@
 #define CLEANUP(function) __attribute__((cleanup(function)))
 
 /* Hands a pointer over: yields it and leaves NULL behind. */
-#define TAKE(pointer)                                                                     \
-    ({                                                                                    \
-        __typeof__(pointer) taken_ = (pointer);                                           \
-        (pointer) = NULL;                                                                 \
-        taken_;                                                                           \
+#define TAKE(pointer)                                                                    \
+    ({                                                                                   \
+        __typeof__(pointer) taken_ = (pointer);                                          \
+        (pointer) = NULL;                                                                \
+        taken_;                                                                          \
     })
 
 /* Declares static inline void name_freep(type **), for CLEANUP. */
-#define DEFINE_FREEP(type, free_function)                                                 \
-    static inline void free_function##p(type **pointer)                                   \
-    {                                                                                     \
-        free_function(*pointer);                                                          \
+#define DEFINE_FREEP(type, free_function)                                                \
+    static inline void free_function##p(type **pointer)                                  \
+    {                                                                                    \
+        free_function(*pointer);                                                         \
     }
 
 /* These abort the process when memory is exhausted. */
@@ -38,12 +38,12 @@ char *must_strndup(const char *text, size_t size) MUST_USE;
 char *must_format(const char *format, ...) MUST_USE __attribute__((format(printf, 1, 2)));
 
 /* Makes room for one more element of *array: doubles its capacity when full. */
-#define GROW(array, n, capacity)                                                          \
-    do {                                                                                  \
-        if ((n) == (capacity)) {                                                          \
-            (capacity) = (capacity) ? 2 * (capacity) : 8;                                 \
-            (array) = must_realloc((array), (capacity), sizeof(*(array)));                \
-        }                                                                                 \
+#define GROW(array, n, capacity)                                                         \
+    do {                                                                                 \
+        if ((n) == (capacity)) {                                                         \
+            (capacity) = (capacity) ? 2 * (capacity) : 8;                                \
+            (array) = must_realloc((array), (capacity), sizeof(*(array)));               \
+        }                                                                                \
     } while (0)
 
 static inline void freep(void *pointer)

@@ -20,9 +20,18 @@ extern char **environ;
 
 static const char *const candidates[] = {"clang-19", "clang-18", "clang-17", "clang",
                                          "gcc",      "cc",       NULL};
-static const char *const common_flags[] = {
-    "-x", "c", "-std=gnu17", "-c", "-w", "-O2", "-fPIC", "-g1", "-gdwarf-4",
-    "-fno-omit-frame-pointer", "-fno-diagnostics-color", NULL};
+static const char *const common_flags[] = {"-x",
+                                           "c",
+                                           "-std=gnu17",
+                                           "-c",
+                                           "-w",
+                                           "-O2",
+                                           "-fPIC",
+                                           "-g1",
+                                           "-gdwarf-4",
+                                           "-fno-omit-frame-pointer",
+                                           "-fno-diagnostics-color",
+                                           NULL};
 
 static char *find_in_path(const char *name)
 {
@@ -78,8 +87,8 @@ static int start(const char *compiler, const struct files *files,
                  const struct cc_options *options, pid_t *ret)
 {
     size_t n = 0, capacity = sizeof(common_flags) / sizeof(*common_flags) + 8;
-    CLEANUP(freep) const char **argv =
-        must_alloc((capacity + options->n_flags) * sizeof(*argv));
+    CLEANUP(freep)
+    const char **argv = must_alloc((capacity + options->n_flags) * sizeof(*argv));
     CLEANUP(freep) char *in = must_format("/proc/%d/fd/%d", getpid(), files->in);
     CLEANUP(freep) char *out = must_format("/proc/%d/fd/%d", getpid(), files->out);
     argv[n++] = compiler;
@@ -104,7 +113,8 @@ static int start(const char *compiler, const struct files *files,
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setpgroup(&attributes, 0);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
-    int r = posix_spawn(ret, compiler, &actions, &attributes, (char *const *)argv, environ);
+    int r =
+        posix_spawn(ret, compiler, &actions, &attributes, (char *const *)argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     return -r;
@@ -188,9 +198,10 @@ int cc_compile(const char *text, const struct cc_options *options,
 {
     CLEANUP(freep) char *compiler = cc_find();
     if (!compiler)
-        return error_set(err, -ENOENT,
-                         "no C compiler was found: install clang-19 or gcc, or name one in "
-                         "$ACHAR_CC");
+        return error_set(
+            err, -ENOENT,
+            "no C compiler was found: install clang-19 or gcc, or name one in "
+            "$ACHAR_CC");
     CLEANUP(files_clear) struct files files = {-1, -1, -1};
     pid_t pid;
     int status = 0, r = files_init(&files, text);

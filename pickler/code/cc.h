@@ -17,13 +17,14 @@ struct cc_options {
     int wake_fd; /* readable: give up; -1: never */
 };
 
-/* The compiler that will be used: $ACHAR_CC, or the first of clang-19 ... gcc, cc in $PATH.
- * Owned; NULL when there is none. */
+/* The compiler that will be used: $ACHAR_CC, or the first of clang-19 ... gcc, cc in
+ * $PATH. Owned; NULL when there is none. */
 char *cc_find(void) MUST_USE;
 
-/* 0: *ret_object holds the object. 1: refused, timed out or given up; *ret_messages (owned)
- * is what the compiler said. Negative: it could not be run. */
+/* 0: *ret_object holds the object. 1: refused, timed out or given up; *ret_messages
+ * (owned) is what the compiler said. Negative: it could not be run. */
 int cc_compile(const char *text, const struct cc_options *options,
-               struct buffer *ret_object, char **ret_messages, struct error *err) MUST_USE;
+               struct buffer *ret_object, char **ret_messages,
+               struct error *err) MUST_USE;
 
 #endif

@@ -293,8 +293,8 @@ static int prepare_symbol(struct load *load, struct change *change, struct error
         return prepare_storage(load, change, err);
     if (!strcmp(binding->symbol, binding->name))
         return 0;
-    bool is_kept = name->trampoline &&
-                   (name->kind == NAME_DECLARED || name->type == binding->type);
+    bool is_kept =
+        name->trampoline && (name->kind == NAME_DECLARED || name->type == binding->type);
     change->trampoline = is_kept ? name->trampoline : take_trampoline(load);
     return change->trampoline ? 0 : no_room(err, binding->name);
 }
@@ -368,7 +368,8 @@ static struct name **owner_of(struct names *names, const char *trampoline)
     return &names->owners[(size_t)(trampoline - names->trampolines) / TRAMPOLINE_SIZE];
 }
 
-/* What was stored of it goes on calling the old code, which fits it, but has no name now. */
+/* What was stored of it goes on calling the old code, which fits it, but has no name now.
+ */
 static void leave_trampoline(struct names *names, struct name *name)
 {
     if (name->trampoline)

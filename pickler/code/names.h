@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The public names of a process that runs cells, and the images behind them. A function's
- * address is its trampoline, which jumps to the newest body of its type; a variable's is its
- * storage. Both stay while the type stays. So redefinition reaches earlier callers and stored
- * pointers, and all names of a unit change together or not at all. */
+ * address is its trampoline, which jumps to the newest body of its type; a variable's is
+ * its storage. Both stay while the type stays. So redefinition reaches earlier callers
+ * and stored pointers, and all names of a unit change together or not at all. */
 #ifndef ACHAR_CODE_NAMES_H
 #define ACHAR_CODE_NAMES_H
 

@@ -19,9 +19,10 @@ DEFINE_FREEP(struct graph, graph_free)
 uint32_t graph_next_id(const struct graph *graph); /* one more than the largest id */
 
 /* Takes the definition and makes its names mean it. A declared-only function does not
- * hide a defined one of the same name and type. An "#undef NAME" removes the name. Computes the
- * hash: SHA-256 over kind, name, tokens of the source, and the hashes referred to;
- * references to functions and variables of the same or a later id go in by name. */
+ * hide a defined one of the same name and type. An "#undef NAME" removes the name.
+ * Computes the hash: SHA-256 over kind, name, tokens of the source, and the hashes
+ * referred to; references to functions and variables of the same or a later id go in by
+ * name. */
 void graph_add(struct graph *graph, struct definition *definition);
 
 /* What the name means now, borrowed; NULL when nothing. Tags are asked as "struct x". */

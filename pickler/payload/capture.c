@@ -15,7 +15,7 @@ struct capture {
     const struct types *types; /* the session's */
     const struct definition **closure;
     size_t n_closure;
-    struct map by_id;     /* session id -> index in `kept`, plus 1 */
+    struct map by_id;        /* session id -> index in `kept`, plus 1 */
     struct name_ids objects; /* function or variable name -> the same */
     struct name_ids shared;  /* type or include name -> the same, of its last version */
     const struct definition **kept; /* the closure without duplicates */
@@ -70,7 +70,8 @@ static size_t find_same(struct capture *capture, const struct definition *defini
 {
     if (definition->kind != DEFINITION_TYPE && definition->kind != DEFINITION_INCLUDE)
         return 0;
-    uint32_t at = name_ids_get(&capture->shared, definition->name, strlen(definition->name));
+    uint32_t at =
+        name_ids_get(&capture->shared, definition->name, strlen(definition->name));
     if (at && memcmp(capture->kept[at - 1]->hash, definition->hash,
                      sizeof(definition->hash)) == 0)
         return at;

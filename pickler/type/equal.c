@@ -143,7 +143,8 @@ static bool same_enumerators(struct comparison *c, const struct type *a,
     return true;
 }
 
-/* A tag is part of what a type is; other spellings may be a typedef's name for the same. */
+/* A tag is part of what a type is; other spellings may be a typedef's name for the same.
+ */
 static bool same_name(const struct type *a, const struct type *b)
 {
     bool has_tag = type_is_record(a) || a->kind == TYPE_ENUM || a->kind == TYPE_OTHER;

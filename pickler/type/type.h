@@ -134,9 +134,9 @@ bool types_match(const struct types *a, uint32_t a_id, const struct types *b,
 void types_pack(const struct types *types, size_t from, struct buffer *out);
 int types_unpack(struct types *types, struct unpack *in, struct error *err) MUST_USE;
 
-const char *type_kind_name(enum type_kind kind); /* "int", "struct", "pointer", ... */
-bool type_is_record(const struct type *type);    /* struct or union */
-bool type_is_integer(const struct type *type);   /* enums and bool too */
+const char *type_kind_name(enum type_kind kind);  /* "int", "struct", "pointer", ... */
+bool type_is_record(const struct type *type);     /* struct or union */
+bool type_is_integer(const struct type *type);    /* enums and bool too */
 bool type_is_arithmetic(const struct type *type); /* a real number, enums too */
 bool type_is_scalar(const struct type *type);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * bench_call N: N calls of one payload on the executor `local`, one after the other, then N
- * pipelined. Prints the median of a round trip in seconds and the calls a second. */
+ * bench_call N: N calls of one payload on the executor `local`, one after the other, then
+ * N pipelined. Prints the median of a round trip in seconds and the calls a second. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +15,10 @@
 #define IN_FLIGHT 64 /* calls sent ahead of their results */
 #define WAIT_MS 10000
 
-static const char entry_text[] =
-    "static int offset = 1;\n"
-    "static int f(int x) { return x + offset; }\n"
-    "int achar_value;\n"
-    "void achar_entry(void) { achar_value = f(3); }\n";
+static const char entry_text[] = "static int offset = 1;\n"
+                                 "static int f(int x) { return x + offset; }\n"
+                                 "int achar_value;\n"
+                                 "void achar_entry(void) { achar_value = f(3); }\n";
 
 static void fail(const char *what, const char *why)
 {

@@ -12,7 +12,7 @@
 #include "kernel/worker/zygote.h"
 
 static char large[12 << 20]; /* more than is put back */
-static int count; /* a task must never see what another has counted */
+static int count;            /* a task must never see what another has counted */
 
 static void load(void *context, const void *payload, size_t size, const void *object,
                  size_t object_size, struct outcome *ret)

@@ -72,7 +72,8 @@ static const struct step steps[] = {
     {"#pragma pack(1)\nstruct packed { char c; int i; };\n#pragma pack()\nsizeof(struct "
      "packed)",
      "type struct packed", "unsigned long"},
-    {"typedef struct alone; int after_alone = 1;", "type struct alone, variable after_alone"},
+    {"typedef struct alone; int after_alone = 1;",
+     "type struct alone, variable after_alone"},
     {"typedef struct tree tree; struct tree { tree *l; }; tree leaf;",
      "type tree, type struct tree, variable leaf"},
     {"int fwd(int); int use(int a) { return fwd(a); } int fwd(int a) { return a; }",
@@ -107,8 +108,10 @@ static const struct step steps[] = {
     {"int summed(register int a) { auto int b = a; return b; } in_register++;",
      "function summed"},
     /* branches of #if */
-    {"#define LEVEL 2\n#if LEVEL > 1\n#include <limits.h>\n#if INT_MAX > 1\nint level_on;\n"
-     "#elif\nint { it's\n#error left out\n#endif\n#else\n}} \"\n#include <none.h>\n#endif",
+    {"#define LEVEL 2\n#if LEVEL > 1\n#include <limits.h>\n#if INT_MAX > 1\nint "
+     "level_on;\n"
+     "#elif\nint { it's\n#error left out\n#endif\n#else\n}} \"\n#include "
+     "<none.h>\n#endif",
      "include <limits.h>, macro LEVEL, variable level_on"},
     {"int branch(int a) {\n#ifdef LEVEL\n  if (a) {\n#else\n  while (a) {{\n#endif\n"
      "    return LEVEL; }\n  return 0;\n}\nbranch(\n#if 0\n(\n#endif\n1)",
@@ -127,7 +130,8 @@ static const struct step steps[] = {
      "return m; }",
      "type struct mixed, function mix", NULL, NULL, true},
     {"mix().m", "", "double", NULL, true},
-    {"#include <stdarg.h>\nstruct reals { double a, b; };\n#define NEXT(T) va_arg(list, T)\n"
+    {"#include <stdarg.h>\nstruct reals { double a, b; };\n#define NEXT(T) va_arg(list, "
+     "T)\n"
      "double sum_of(int n, ...) { va_list list; va_start(list, n); struct reals r = "
      "NEXT(struct reals); va_end(list); return r.a + r.b; }",
      NULL, NULL, NULL, true},
@@ -157,8 +161,8 @@ static const struct step steps[] = {
     {"struct whole { struct part { int a; } part; }; "
      "int whole_a(void) { struct whole w = { { 1 } }; return w.part.a; }",
      "type struct whole, function whole_a"},
-    {"struct part { char letter; }; struct part a_part = { 'c' }; a_part", NULL, "struct part",
-     "'struct whole' (In["},
+    {"struct part { char letter; }; struct part a_part = { 'c' }; a_part", NULL,
+     "struct part", "'struct whole' (In["},
     {"struct whole w;", "!'struct whole' that is never completed"},
     {"struct whole { struct part part; }; struct whole w; w.part",
      "type struct whole, variable w", "struct part"},

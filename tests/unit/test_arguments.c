@@ -10,7 +10,8 @@
 
 static const struct magic magic = {
     .name = "sample",
-    .options = (const struct magic_option[]){{"on", "NAME", ""}, {"quick", NULL, ""}, {0}},
+    .options =
+        (const struct magic_option[]){{"on", "NAME", ""}, {"quick", NULL, ""}, {0}},
     .min_words = 1,
     .max_words = 3,
 };

@@ -89,7 +89,8 @@ static void test_kinds(void)
         "typedef struct list list; struct list { list *next; }; list * l;",
         "D<typedef struct list list;>D<struct list { list *next; };>D<list * l;>");
     check_items("foo_t x; foo_t f(void) { }", "D<foo_t x;>F<foo_t f(void) { }>");
-    check_items("foo_t **f(void) { } foo * f(x);", "F<foo_t **f(void) { }>S<foo * f(x);>");
+    check_items("foo_t **f(void) { } foo * f(x);",
+                "F<foo_t **f(void) { }>S<foo * f(x);>");
     check_items("__extension__ typedef long L; __extension__ ({ 1; })",
                 "D<__extension__ typedef long L;>V<__extension__ ({ 1; })>");
     check_items("_Static_assert(1, \"a\"); _Pragma(\"once\") x",
@@ -160,9 +161,10 @@ static void test_macros(void)
         "#define DEF(n) int n(void) { return 0; }\nDEF(a)\nDEF(b)\n#undef DEF\nDEF(c)",
         "#<#define DEF(n) int n(void) { return 0; }>F<DEF(a)>F<DEF(b)>#<#undef "
         "DEF>V<DEF(c)>");
-    check_items("#define EACH(X) X(a) X(b)\n#define VAR_(n) int n;\nEACH(VAR_)\nint f(void) { }",
-                "#<#define EACH(X) X(a) X(b)>#<#define VAR_(n) int n;>D<EACH(VAR_)>"
-                "F<int f(void) { }>");
+    check_items(
+        "#define EACH(X) X(a) X(b)\n#define VAR_(n) int n;\nEACH(VAR_)\nint f(void) { }",
+        "#<#define EACH(X) X(a) X(b)>#<#define VAR_(n) int n;>D<EACH(VAR_)>"
+        "F<int f(void) { }>");
     check_items("#define MY T\nMY * x;", "#<#define MY T>D<MY * x;>");
 }
 

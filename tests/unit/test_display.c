@@ -97,13 +97,13 @@ static bool find_variable(void *context, const void *address, struct value_varia
 {
     const char *at = address;
     if (at == (char *)&counter) {
-        *ret = (struct value_variable){"counter", (char *)&counter, sizeof(int), int_type,
-                                       false, false};
+        *ret = (struct value_variable){
+            "counter", (char *)&counter, sizeof(int), int_type, false, false};
         return true;
     }
     if (at >= (char *)table && at < (char *)table + sizeof(table)) {
-        *ret = (struct value_variable){"table", (char *)table, sizeof(table), table_type,
-                                       false, false};
+        *ret = (struct value_variable){"table",    (char *)table, sizeof(table),
+                                       table_type, false,         false};
         return true;
     }
     return false;

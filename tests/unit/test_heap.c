@@ -42,7 +42,8 @@ static bool is_zero(const char *bytes, size_t size)
 
 static void test_interior(void)
 {
-    char *a = hidden(malloc(100)), *big = hidden(malloc(50 << 20)), *none = hidden(malloc(0));
+    char *a = hidden(malloc(100)), *big = hidden(malloc(50 << 20)),
+         *none = hidden(malloc(0));
     struct heap_block block;
     int local;
     CHECK(is_in(a, a, 100, false));

@@ -135,8 +135,12 @@ static void packing_is_total(void)
 static void outcomes_survive_the_wire(void)
 {
     struct outcome_frame frames[1] = {{.function = "f", .cell = 3, .line = 4}};
-    struct outcome sent = {.kind = OUTCOME_FAULT, .name = "SIGSEGV", .status = 11,
-                           .is_state_kept = true, .frames = frames, .n_frames = 1};
+    struct outcome sent = {.kind = OUTCOME_FAULT,
+                           .name = "SIGSEGV",
+                           .status = 11,
+                           .is_state_kept = true,
+                           .frames = frames,
+                           .n_frames = 1};
     struct outcome got;
     struct buffer out = {0};
     struct error err = {0};

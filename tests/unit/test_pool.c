@@ -393,7 +393,8 @@ static void test_few_descriptors(void)
     few.rlim_cur = 128;
     setrlimit(RLIMIT_NOFILE, &few);
     struct pool_client *client = start("300");
-    CHECK_INT(pool_client_workers(client), before.rlim_max < 1456 ? (before.rlim_max - 256) / 4 : 300);
+    CHECK_INT(pool_client_workers(client),
+              before.rlim_max < 1456 ? (before.rlim_max - 256) / 4 : 300);
     struct done done[120] = {0};
     send_payload(client, "ok", hash);
     for (int i = 0; i < 120; i++)

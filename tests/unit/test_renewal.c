@@ -27,7 +27,7 @@ struct hostile_case {
 
 #define CHANCE                                                                           \
     "#include <time.h>\n"                                                                \
-    "static int chance(void) { struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t);\n"  \
+    "static int chance(void) { struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t);\n" \
     "    return t.tv_nsec >> 6 & 1; }\n"
 
 static const struct hostile_case cases[] = {
@@ -64,7 +64,8 @@ static const struct hostile_case cases[] = {
      "static int compare(const void *a, const void *b) { counted++;\n"
      "    return *(const int *)a - *(const int *)b; }\n"
      "void achar_entry(void) {\n"
-     "    int bad = (errno != 0) | (getenv(\"LEFT\") != NULL) << 8 | fetestexcept(FE_ALL_EXCEPT) << 10;\n"
+     "    int bad = (errno != 0) | (getenv(\"LEFT\") != NULL) << 8 | "
+     "fetestexcept(FE_ALL_EXCEPT) << 10;\n"
      "    mbstate_t *none = NULL; wchar_t wide;\n"
      "    bad |= (strcmp(setlocale(LC_NUMERIC, NULL), \"C\") != 0) << 1;\n"
      "    bad |= (counted != 0) << 2 | (rand() != 1804289383) << 3;\n"
@@ -84,7 +85,8 @@ static const struct hostile_case cases[] = {
      "    if (*at == 0xe9) at += 5 + *(int *)(at + 1);\n"
      "    for (int i = 0; i < 40; i++)\n"
      "        if (at[i] == 0xb8 && *(int *)(at + i + 1) > 0) {\n"
-     "            achar_value = one(); at[i + 1] = 7; achar_value += one() * 10; return;\n"
+     "            achar_value = one(); at[i + 1] = 7; achar_value += one() * 10; "
+     "return;\n"
      "        }\n}\n",
      "71", true, ""},
     {"environment and pointers kept",
@@ -96,25 +98,26 @@ static const struct hostile_case cases[] = {
      "    if (setjmp(place) < 3) longjmp(place, ++jumps);\n"
      "    achar_value += jumps != 3; free(kept); }\n",
      "0", true, ""},
-    {"clock", CHANCE
-     "int achar_value; static int seen; void achar_entry(void) {\n"
-     "    for (int i = 0; i < 50; i++) seen |= chance();\n"
-     "    achar_value = time(0) > 0; }\n",
+    {"clock",
+     CHANCE "int achar_value; static int seen; void achar_entry(void) {\n"
+            "    for (int i = 0; i < 50; i++) seen |= chance();\n"
+            "    achar_value = time(0) > 0; }\n",
      "1", true, ""},
     {"text without an end",
      "#include <stdio.h>\nint achar_value; void achar_entry(void) {\n"
      "    printf(\"x\"); fprintf(stderr, \"\"); }\n",
      "0", false, "x"},
-    {"lines", "#include <stdio.h>\nint achar_value; void achar_entry(void) {\n"
+    {"lines",
+     "#include <stdio.h>\nint achar_value; void achar_entry(void) {\n"
      "    puts(\"line\"); printf(\"rest\"); }\n",
      "0", false, "line\nrest"},
-    {"signal handlers", CHANCE
-     "#include <signal.h>\nint achar_value; static int got;\n"
-     "static void on(int n) { got = n; }\n"
-     "void achar_entry(void) {\n"
-     "    achar_value = got != 0;\n"
-     "    if (chance()) return;\n"
-     "    achar_value += signal(SIGUSR1, on) != SIG_DFL; raise(SIGUSR1); }\n",
+    {"signal handlers",
+     CHANCE "#include <signal.h>\nint achar_value; static int got;\n"
+            "static void on(int n) { got = n; }\n"
+            "void achar_entry(void) {\n"
+            "    achar_value = got != 0;\n"
+            "    if (chance()) return;\n"
+            "    achar_value += signal(SIGUSR1, on) != SIG_DFL; raise(SIGUSR1); }\n",
      "0", false, ""},
     {"all signals as they were",
      "#include <signal.h>\n#include <stdlib.h>\n#include <unistd.h>\n"
@@ -128,7 +131,8 @@ static const struct hostile_case cases[] = {
      "void achar_entry(void) {\n    sigset_t all; sigfillset(&all);\n"
      "    sigprocmask(SIG_BLOCK, &all, 0); atexit(last); }\n",
      "0", false, "end"},
-    {"a stream of its own", CHANCE
+    {"a stream of its own",
+     CHANCE
      "#define _GNU_SOURCE\n#include <stdio.h>\n#include <unistd.h>\n#include <fcntl.h>\n"
      "typedef struct { void *r; long (*w)(void *, const char *, unsigned long);\n"
      "    void *s, *c; } functions;\n"
@@ -140,25 +144,30 @@ static const struct hostile_case cases[] = {
      "        functions all = {.w = take};\n"
      "        fputs(\"left\", fopencookie(0, \"w\", all));\n"
      "        return;\n    }\n"
-     "    if (chance()) for (int fd = 3; fd < 60; fd++) achar_value += fcntl(fd, F_GETFD) >= 0;\n"
+     "    if (chance()) for (int fd = 3; fd < 60; fd++) achar_value += fcntl(fd, "
+     "F_GETFD) >= 0;\n"
      "}\n",
      "0", false, ""},
-    {"files and mappings", CHANCE
-     "#include <fcntl.h>\n#include <unistd.h>\n#include <sys/mman.h>\n#include <sys/stat.h>\n"
+    {"files and mappings",
+     CHANCE
+     "#include <fcntl.h>\n#include <unistd.h>\n#include <sys/mman.h>\n#include "
+     "<sys/stat.h>\n"
      "int achar_value; void achar_entry(void) {\n"
      "    if (chance()) return;\n"
      "    for (int fd = 3; fd < 60; fd++) achar_value += fcntl(fd, F_GETFD) >= 0;\n"
      "    open(\"/dev/null\", O_RDONLY); chdir(\"/\"); umask(0);\n"
      "    mmap(0, 1 << 20, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }\n",
      "0", false, ""},
-    {"growth of the heap", CHANCE
-     "#include <stdlib.h>\n#include <string.h>\nint achar_value; static char *all[3000];\n"
-     "void achar_entry(void) {\n"
-     "    achar_value = all[0] != 0;\n    int n = chance() ? 3000 : 30;\n"
-     "    for (int i = 0; i < n; i++) memset(all[i] = malloc(3000), 1, 3000);\n"
-     "    for (int i = 0; i < n; i += 2) free(all[i]); }\n",
+    {"growth of the heap",
+     CHANCE "#include <stdlib.h>\n#include <string.h>\nint achar_value; static char "
+            "*all[3000];\n"
+            "void achar_entry(void) {\n"
+            "    achar_value = all[0] != 0;\n    int n = chance() ? 3000 : 30;\n"
+            "    for (int i = 0; i < n; i++) memset(all[i] = malloc(3000), 1, 3000);\n"
+            "    for (int i = 0; i < n; i += 2) free(all[i]); }\n",
      "0", false, ""},
-    {"growth of the stack", CHANCE
+    {"growth of the stack",
+     CHANCE
      "#include <alloca.h>\n#include <string.h>\nint achar_value; static int depth;\n"
      "static int down(int n) { char *room = alloca(5000); memset(room, n, 5000);\n"
      "    depth++; return n ? down(n - 1) + room[77] - n % 128: 0; }\n"
@@ -304,9 +313,10 @@ static void test_cancel(struct pool_client *client)
     uint8_t hash[32];
     struct error err = {0};
     int n_cancelled = 0;
-    send_text(client, CHANCE "int achar_value; static int seen; void achar_entry(void) {\n"
-                             "    for (int i = 0; i < 2000; i++) seen += chance();\n"
-                             "    achar_value = seen >= 0; }\n",
+    send_text(client,
+              CHANCE "int achar_value; static int seen; void achar_entry(void) {\n"
+                     "    for (int i = 0; i < 2000; i++) seen += chance();\n"
+                     "    achar_value = seen >= 0; }\n",
               hash);
     for (int i = 0; i < 100; i++) {
         struct done two[2] = {{.id = submit_bytes(client, hash, "", 0)},
@@ -334,7 +344,8 @@ static void test_idle_faults(struct pool_client *client)
 {
     uint8_t hash[32];
     int pools[CHILDREN_MAX], zygotes[CHILDREN_MAX], workers[CHILDREN_MAX];
-    send_text(client, "int achar_value; void achar_entry(void) { achar_value = 3; }\n", hash);
+    send_text(client, "int achar_value; void achar_entry(void) { achar_value = 3; }\n",
+              hash);
     CHECK_INT(find_children(getpid(), pools), 1);
     for (int i = 0; i < 60; i++) {
         struct done done = run_bytes(client, hash, "", 0);

@@ -179,8 +179,10 @@ static void test_other_ends(void)
 
 static void test_repeated_frames(void)
 {
-    struct outcome_frame frames[] = {{(char *)"f", 1, 1}, {(char *)"f", 1, 1},
-                                     {(char *)"f", 1, 1}, {(char *)"(cell)", 1, 2}};
+    struct outcome_frame frames[] = {{(char *)"f", 1, 1},
+                                     {(char *)"f", 1, 1},
+                                     {(char *)"f", 1, 1},
+                                     {(char *)"(cell)", 1, 2}};
     struct outcome outcome = {.kind = OUTCOME_FAULT,
                               .name = (char *)"SIGSEGV",
                               .message = (char *)"stack overflow",

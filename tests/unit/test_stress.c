@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Many tasks on one pool while its processes are killed, its tasks cancelled, its payloads
- * changed: every task ends once, with its own result, and nothing is left or grows.
- * Arguments: the paths of achar-pool and of the fake worker. */
+ * Many tasks on one pool while its processes are killed, its tasks cancelled, its
+ * payloads changed: every task ends once, with its own result, and nothing is left or
+ * grows. Arguments: the paths of achar-pool and of the fake worker. */
 #include "tests/executors/pool_test.h"
 
 #define IN_FLIGHT 8
@@ -111,9 +111,8 @@ static void test_kills(int n_kills, int depth)
     send_payload(client, "ok too", hashes[1]);
     while (number < 200 || running.n) {
         fill(client, &running, hashes, &number, 200);
-        int victim = n_killed < n_kills && next_random() % 2
-                         ? find_descendant(pool, depth)
-                         : 0;
+        int victim =
+            n_killed < n_kills && next_random() % 2 ? find_descendant(pool, depth) : 0;
         if (victim) {
             kill(victim, SIGKILL);
             n_killed++;

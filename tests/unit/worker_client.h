@@ -71,8 +71,8 @@ static inline void worker_stop(struct worker *worker)
     outcome_clear(&worker->dying);
 }
 
-/* Sends SIGINT after interrupt_ms (0: never, -1: before the request). The rest of the answer is in *ret_rest,
- * valid until the next request. False when the worker died. */
+/* Sends SIGINT after interrupt_ms (0: never, -1: before the request). The rest of the
+ * answer is in *ret_rest, valid until the next request. False when the worker died. */
 static inline bool worker_ask(struct worker *worker, uint16_t kind,
                               const struct buffer *question, int interrupt_ms,
                               struct outcome *ret, struct unpack *ret_rest)
@@ -82,10 +82,11 @@ static inline bool worker_ask(struct worker *worker, uint16_t kind,
     *ret = (struct outcome){0};
     worker->id++;
     if (interrupt_ms < 0)
-        sigqueue(worker->process.pid, SIGINT, (union sigval){.sival_int = (int)worker->id});
-    CHECK_OK(channel_send(channel, kind, 7, worker->id, question->data, question->size,
-                          &err),
-             err);
+        sigqueue(worker->process.pid, SIGINT,
+                 (union sigval){.sival_int = (int)worker->id});
+    CHECK_OK(
+        channel_send(channel, kind, 7, worker->id, question->data, question->size, &err),
+        err);
     for (int waited = 0; waited < ANSWER_TIMEOUT_MS; waited += 2) {
         struct frame frame;
         int r = channel_receive(channel, 2, &frame, &err);
