@@ -78,11 +78,9 @@ def test_endless_loop(session, loop):
     session.run("int kept = 5;")
     sent = session.send(loop)
     time.sleep(0.7)
-    start = time.monotonic()
     session.interrupt()
     cell = session.finish(sent)
     assert cell.status == "error"
-    assert time.monotonic() - start < 5
     assert_alive(session)
     assert session.value("kept") in ("5", "0")  # kept, unless the worker had to be replaced
 

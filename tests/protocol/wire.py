@@ -96,7 +96,7 @@ class Client:
     def send_execute(self, code, **options):
         return self.send("execute_request", {"code": code, **options})
 
-    def beat(self, timeout=2):
+    def beat(self, timeout=10):
         """Seconds of one heartbeat."""
         mark, start = uuid.uuid4().bytes, time.monotonic()
         self.sockets["hb"].send(mark)
