@@ -175,12 +175,3 @@ void arguments_clear(const struct magic *magic, struct magic_arguments *argument
     words_free((char **)arguments->words, arguments->n_words);
     free((char *)arguments->text);
 }
-
-const char *magic_option(const struct magic *magic,
-                         const struct magic_arguments *arguments, const char *name)
-{
-    for (size_t i = 0; magic->options && magic->options[i].name; i++)
-        if (!strcmp(magic->options[i].name, name))
-            return arguments->options[i];
-    return NULL;
-}

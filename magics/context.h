@@ -28,10 +28,6 @@ struct magic_context {
     const struct session_events *events;
 };
 
-/* The value of an option by its name, NULL when it was not given. */
-const char *magic_option(const struct magic *magic,
-                         const struct magic_arguments *arguments, const char *name);
-
 void magic_print(struct magic_context *context, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -30,8 +30,9 @@ static char *find_in_cache(const char *cache, const char *name)
     return best ? must_strndup(best, best_size) : NULL;
 }
 
-char *library_find(struct magic_context *context, const char *name,
-                   const char *const *folders, size_t n_folders)
+/* Owned; NULL when there is no such library. */
+static char *find(struct magic_context *context, const char *name,
+                  const char *const *folders, size_t n_folders)
 {
     if (strchr(name, '/') || strstr(name, ".so"))
         return must_strdup(name);
@@ -52,7 +53,7 @@ int library_link(struct magic_context *context, const char *name,
                  const char *const *folders, size_t n_folders, struct result *result,
                  struct error *err)
 {
-    CLEANUP(freep) char *file = library_find(context, name, folders, n_folders);
+    CLEANUP(freep) char *file = find(context, name, folders, n_folders);
     if (!file) {
         result_error(result, "LinkError",
                      "there is no shared library for '%s': no lib%s.so in the dynamic "

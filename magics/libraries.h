@@ -6,13 +6,9 @@
 
 #include "magics/context.h"
 
-/* What dlopen() is to be asked for: a path or a name with ".so" stays as it is; "z" and
- * "-lz" become the soname of the dynamic linker's cache ("libz.so.1"), or a file in one
- * of the folders. Owned; NULL when there is no such library. */
-char *library_find(struct magic_context *context, const char *name,
-                   const char *const *folders, size_t n_folders) MUST_USE;
-
-/* Finds and opens it; a library that is not there is an error that names it. */
+/* Finds and opens a library by what a person calls it: a path or a name with ".so" stays
+ * as it is; "z" and "-lz" become the soname of the dynamic linker's cache ("libz.so.1"),
+ * or a file in one of the folders. One that is not there is an error that names it. */
 int library_link(struct magic_context *context, const char *name,
                  const char *const *folders, size_t n_folders, struct result *result,
                  struct error *err) MUST_USE;

@@ -9,8 +9,10 @@
 #include "kernel/session/state.h"
 #include "pickler/code/cc.h"
 
-int session_compile(struct session *session, const struct plan *plan, bool is_forced,
-                    struct buffer *ret_object, struct result *result, struct error *err)
+/* An object for the plan when libtcc must not compile it; 0 with an empty buffer when
+ * libtcc may. Positive: cc refused it, and the result says why. */
+static int compile(struct session *session, const struct plan *plan, bool is_forced,
+                   struct buffer *ret_object, struct result *result, struct error *err)
 {
     if (!plan->text || (!plan->cc_reason && !is_forced))
         return 0;
@@ -177,14 +179,14 @@ int session_send_plan(struct session *session, uint16_t kind, unsigned flags,
 {
     CLEANUP(plan_freep) struct plan *owned = plan;
     CLEANUP(buffer_clear) struct buffer object = {0};
-    int r = session_compile(session, plan, false, &object, result, err);
+    int r = compile(session, plan, false, &object, result, err);
     if (r != 0)
         return r < 0 ? r : 0;
     r = ask_once(session, kind, flags, plan, &object, events, ret, ret_rest, err);
     if (r < 0)
         return r;
     if (ret->kind == OUTCOME_COMPILE && !object.size) {
-        r = session_compile(session, plan, true, &object, result, err);
+        r = compile(session, plan, true, &object, result, err);
         if (r != 0)
             return r < 0 ? r : 0;
         outcome_clear(ret);

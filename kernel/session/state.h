@@ -31,12 +31,6 @@ struct session {
 int session_ready(struct session *session, const struct session_events *events,
                   struct error *err) MUST_USE;
 
-/* An object for the plan when libtcc must not compile it; 0 with an empty buffer when
- * libtcc may. Positive: cc refused it, and the result says why. */
-int session_compile(struct session *session, const struct plan *plan, bool is_forced,
-                    struct buffer *ret_object, struct result *result,
-                    struct error *err) MUST_USE;
-
 /* Sends a plan to the worker as `kind` (WORKER_RUN with `flags`, or WORKER_ADDRESS),
  * trying cc where libtcc refuses it, and makes its definitions part of the session unless
  * it could not be loaded. Takes the plan. *ret_rest: what follows the outcome. */

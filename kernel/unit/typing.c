@@ -26,13 +26,6 @@ char *take_string(CXString string)
     return copy;
 }
 
-bool typing_is_unnamed(CXCursor declaration)
-{
-    CLEANUP(freep)
-    char *spelling = take_string(clang_getTypeSpelling(clang_getCursorType(declaration)));
-    return strstr(spelling, "(unnamed") || strstr(spelling, "(anonymous");
-}
-
 static bool has_no_name(const char *spelling)
 {
     return strstr(spelling, "(unnamed") || strstr(spelling, "(anonymous");

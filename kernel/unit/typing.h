@@ -23,8 +23,6 @@ uint32_t typing_id(const struct typing *typing, CXType type);
 char *typing_spelling(const struct typing *typing, CXType type) MUST_USE;
 /* True when the type is declared inside a function and cannot be named at file scope. */
 bool typing_is_local(CXType type);
-/* True for a struct or union without a name of its own. */
-bool typing_is_unnamed(CXCursor declaration);
 
 char *take_string(CXString string) MUST_USE; /* owned; "" for none */
 

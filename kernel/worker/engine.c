@@ -83,14 +83,6 @@ int engine_init(struct engine *engine, void (*dying)(const struct guard_report *
     return 0;
 }
 
-void engine_clear(struct engine *engine)
-{
-    heap_arena = NULL;
-    names_clear(&engine->names);
-    arena_clear(&engine->arena);
-    types_clear(&engine->types);
-}
-
 int engine_add_types(struct engine *engine, size_t from, const void *data, size_t size,
                      struct error *err)
 {

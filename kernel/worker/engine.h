@@ -24,7 +24,6 @@ struct engine {
  * engine must not move. */
 int engine_init(struct engine *engine, void (*dying)(const struct guard_report *report),
                 struct error *err) MUST_USE;
-void engine_clear(struct engine *engine);
 
 /* Entries [from, ...) of the table as types_pack() wrote them; what is known is skipped.
  */
