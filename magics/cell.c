@@ -55,9 +55,10 @@ static int run_c(struct magic_context *context, const char *text, bool is_last,
     int r = session_run(context->session, context->cell, context->line, text,
                         context->events, result, err);
     if (r == 0 && !is_last && result->value_text) {
-        context->events->display(context->events->context, result->value_text, NULL, NULL,
-                                 false);
-        free(TAKE(result->value_text));
+        struct bundle *bundle = &result->value_more;
+        if (bundle_add_text(bundle, "text/plain", result->value_text))
+            context->events->display(context->events->context, bundle);
+        result_drop_value(result);
     }
     return r;
 }
@@ -74,9 +75,9 @@ static int run_shell(struct magic_context *context, const char *text,
     if (r < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
         return r;
     CLEANUP(freep)
-    char *line =
-        WIFSIGNALED(status) ? must_format("[signal %d]\n", WTERMSIG(status))
-                            : must_format("[exit status %d]\n", WEXITSTATUS(status));
+    char *line = WIFSIGNALED(status)
+                     ? must_format("[signal %d]\n", WTERMSIG(status))
+                     : must_format("[exit status %d]\n", WEXITSTATUS(status));
     context->events->stream(context->events->context, true, line, strlen(line));
     return 0;
 }
@@ -206,7 +207,7 @@ int magics_run_cell(struct magics *magics, uint32_t cell, const char *source,
                                         .events = events};
         CLEANUP(freep)
         char *text = must_strndup(source + segments[i].offset, segments[i].size);
-        free(TAKE(result->value_text));
+        result_drop_value(result);
         r = run_segment(&context, &segments[i], text, i + 1 == n, result, err);
     }
     return r;

@@ -94,7 +94,7 @@ void dispatch_cancel(struct magic_context *context, struct pool_client *pool,
 
 static bool run_one(struct magic_context *context, struct pool_client *pool,
                     const struct packed_payload *packed, struct buffer *ret_values,
-                    char **ret_value_text, struct result *result)
+                    struct result *result)
 {
     struct error err = {0};
     struct pool_event event;
@@ -116,7 +116,8 @@ static bool run_one(struct magic_context *context, struct pool_client *pool,
     dispatch_report(context, &event.outcome, result);
     if (result->kind == RESULT_OK) {
         buffer_add(ret_values, event.data, event.size);
-        *ret_value_text = TAKE(event.outcome.value_text);
+        result->value_text = TAKE(event.outcome.value_text);
+        bundle_move(&result->value_more, &event.outcome.value_more);
     }
     outcome_clear(&event.outcome);
     return result->kind == RESULT_OK;
@@ -124,12 +125,12 @@ static bool run_one(struct magic_context *context, struct pool_client *pool,
 
 bool dispatch_one(struct magic_context *context, const char *executor,
                   const struct payload *payload, struct buffer *ret_values,
-                  char **ret_value_text, struct result *result)
+                  struct result *result)
 {
     struct packed_payload packed = {0};
     struct pool_client *pool = executors_pool(context->magics, executor, result);
     bool is_done = pool && capture_pack(payload, &packed, result) == 0 &&
-                   run_one(context, pool, &packed, ret_values, ret_value_text, result);
+                   run_one(context, pool, &packed, ret_values, result);
     buffer_clear(&packed.bytes);
     return is_done;
 }

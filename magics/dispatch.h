@@ -25,9 +25,10 @@ void dispatch_cancel(struct magic_context *context, struct pool_client *pool,
 void dispatch_report(struct magic_context *context, const struct outcome *outcome,
                      struct result *result);
 
-/* One task from beginning to end: values (owned) and the text of the value. */
+/* One task from beginning to end: values (owned), and how the value looks in the result.
+ */
 bool dispatch_one(struct magic_context *context, const char *executor,
                   const struct payload *payload, struct buffer *ret_values,
-                  char **ret_value_text, struct result *result);
+                  struct result *result);
 
 #endif

@@ -98,14 +98,11 @@ static int call(struct magic_context *context, const char *text, const char *tar
     payload->value_type =
         payload_import_type(payload, session_graph(context->session),
                             session_types(context->session), expression.type);
-    CLEANUP(freep) char *value_text = NULL;
-    if (!dispatch_one(context, executor, payload, &values, &value_text, result))
+    if (!dispatch_one(context, executor, payload, &values, result) || !target)
         return 0;
-    if (target)
-        return session_load_at(context->session, &place, 0, 1, values.data, values.size,
-                               result, err);
-    result->value_text = TAKE(value_text);
-    return 0;
+    result_drop_value(result);
+    return session_load_at(context->session, &place, 0, 1, values.data, values.size,
+                           result, err);
 }
 
 static int run(struct magic_context *context, const struct magic_arguments *arguments,

@@ -73,7 +73,11 @@ static void progress(struct map *map, bool is_end)
                              map->n_done, map->count, rate, (now - map->started) / 1e3);
     CLEANUP(freep) char *id = must_format("achar-map-%u", map->context->cell);
     const struct session_events *events = map->context->events;
-    events->display(events->context, text, NULL, id, map->shown > 0);
+    CLEANUP(bundle_clear)
+    struct bundle bundle = {.action = map->shown > 0 ? BUNDLE_UPDATE : BUNDLE_SHOW,
+                            .id = TAKE(id)};
+    if (bundle_add_text(&bundle, "text/plain", text))
+        events->display(events->context, &bundle);
     map->shown = now;
 }
 

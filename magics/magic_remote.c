@@ -30,7 +30,6 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
     CLEANUP(payload_freep) struct payload *payload = NULL;
     CLEANUP(buffer_clear) struct buffer values = {0};
     CLEANUP(freep) char *entry = NULL;
-    CLEANUP(freep) char *value_text = NULL;
     uint32_t type = 0;
     int r = prepare(context, arguments, &roots, &entry, &type, result, err);
     if (r < 0 || result->kind != RESULT_OK || !entry)
@@ -45,9 +44,8 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
     payload->value_type = payload_import_type(payload, session_graph(context->session),
                                               session_types(context->session), type);
     const char *executor = arguments->n_words ? arguments->words[0] : NULL;
-    if (!dispatch_one(context, executor, payload, &values, &value_text, result))
+    if (!dispatch_one(context, executor, payload, &values, result))
         return 0;
-    result->value_text = TAKE(value_text);
     return values.size
                ? session_load(context->session, values.data, values.size, result, err)
                : 0;

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "kernel/handlers/handler.h"
+#include "kernel/handlers/mime.h"
 #include "kernel/handlers/output.h"
 
 #define ABORT_WAIT_MS                                                                    \
@@ -81,6 +82,14 @@ static void run_cell(struct execution *execution, struct result *result)
     output_end(&output);
 }
 
+static json_t *value_data(const struct result *result)
+{
+    json_t *data = mime_data(&result->value_more, NULL);
+    if (result->value_text)
+        json_object_set_new(data, "text/plain", message_text(result->value_text));
+    return data;
+}
+
 static json_t *evaluate(struct execution *execution, const char *expression)
 {
     struct kernel *kernel = execution->kernel;
@@ -101,10 +110,8 @@ static json_t *evaluate(struct execution *execution, const char *expression)
         json_object_set_new(content, "status", json_string("error"));
         return content;
     }
-    json_t *data = json_object();
-    if (result.value_text)
-        json_object_set_new(data, "text/plain", message_text(result.value_text));
-    return json_pack("{s:s, s:o, s:{}}", "status", "ok", "data", data, "metadata");
+    return json_pack("{s:s, s:o, s:o}", "status", "ok", "data", value_data(&result),
+                     "metadata", mime_metadata(&result.value_more, NULL));
 }
 
 static json_t *evaluate_all(struct execution *execution)
@@ -156,9 +163,9 @@ static json_t *finish_ok(struct execution *execution, const struct result *resul
     json_t *payload = json_array();
     if (result->value_text && !execution->is_silent)
         publish(kernel, execution->request, "execute_result",
-                json_pack("{s:i, s:{s:o}, s:{}}", "execution_count",
-                          (int)kernel->execution_count, "data", "text/plain",
-                          message_text(result->value_text), "metadata"));
+                json_pack("{s:i, s:o, s:o}", "execution_count",
+                          (int)kernel->execution_count, "data", value_data(result),
+                          "metadata", mime_metadata(&result->value_more, NULL)));
     if (result->page)
         json_array_append_new(payload, json_pack("{s:s, s:i, s:{s:o}}", "source", "page",
                                                  "start", 0, "data", "text/plain",

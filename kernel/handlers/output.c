@@ -2,9 +2,25 @@
 #include "kernel/handlers/output.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "kernel/handlers/handler.h"
+#include "kernel/handlers/mime.h"
+
+static void __attribute__((format(printf, 2, 3))) say(struct output *output,
+                                                      const char *format, ...)
+{
+    CLEANUP(freep) char *text = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    if (vasprintf(&text, format, arguments) < 0)
+        text = NULL;
+    va_end(arguments);
+    if (text)
+        server_stream(output->kernel->server, output->request, true, text, strlen(text));
+}
 
 /* True when there is room for so much more; else it is counted, and the first time said.
  */
@@ -17,11 +33,8 @@ static bool admit(struct output *output, size_t size)
         return true;
     }
     if (!output->dropped) {
-        CLEANUP(freep)
-        char *text = must_format("\n[the output of this cell is cut here, after %" PRIu64
-                                 " bytes]\n",
-                                 output->sent);
-        server_stream(output->kernel->server, output->request, true, text, strlen(text));
+        say(output, "\n[the output of this cell is cut here, after %" PRIu64 " bytes]\n",
+            output->sent);
     }
     output->dropped += size;
     return false;
@@ -38,30 +51,53 @@ static void add_stream(void *context, bool is_stderr, const char *text, size_t s
                   valid.size);
 }
 
-static json_t *display_content(const char *plain, const char *html,
-                               const char *display_id)
+static bool admit_display(struct output *output, size_t size)
 {
-    json_t *data = json_object(), *transient = json_object();
-    json_object_set_new(data, "text/plain", message_text(plain));
-    if (html)
-        json_object_set_new(data, "text/html", message_text(html));
-    if (display_id)
-        json_object_set_new(transient, "display_id", message_text(display_id));
-    return json_pack("{s:o, s:{}, s:o}", "data", data, "metadata", "transient",
-                     transient);
+    if (output->is_silent || output->displayed > OUTPUT_DISPLAYS_MAX)
+        return false;
+    output->displayed += size;
+    if (output->displayed > OUTPUT_DISPLAYS_MAX)
+        say(output, "[what this cell displays is cut here, after %" PRIu64 " bytes]\n",
+            output->displayed);
+    return output->displayed <= OUTPUT_DISPLAYS_MAX;
 }
 
-static void add_display(void *context, const char *plain, const char *html,
-                        const char *display_id, bool is_update)
+static void clear_output(struct output *output, bool waits)
+{
+    struct server *server = output->kernel->server;
+    server_post_paced(server, message_new(server_sender(server), output->request,
+                                          WIRE_IOPUB, "clear_output", NULL,
+                                          json_pack("{s:b}", "wait", waits)));
+}
+
+static json_t *display_content(const struct bundle *bundle, struct error *problem)
+{
+    json_t *transient = json_object();
+    if (bundle->id)
+        json_object_set_new(transient, "display_id", message_text(bundle->id));
+    return json_pack("{s:o, s:o, s:o}", "data", mime_data(bundle, problem), "metadata",
+                     mime_metadata(bundle, problem), "transient", transient);
+}
+
+static void add_display(void *context, const struct bundle *bundle)
 {
     struct output *output = context;
     struct server *server = output->kernel->server;
-    if (!admit(output, (plain ? strlen(plain) : 0) + (html ? strlen(html) : 0)))
+    struct error problem = {0};
+    if (!admit_display(output, bundle_size(bundle)))
         return;
+    if (bundle->action == BUNDLE_CLEAR || bundle->action == BUNDLE_CLEAR_LATER) {
+        clear_output(output, bundle->action == BUNDLE_CLEAR_LATER);
+        return;
+    }
+    json_t *content = display_content(bundle, &problem);
     server_post_paced(server,
                       message_new(server_sender(server), output->request, WIRE_IOPUB,
-                                  is_update ? "update_display_data" : "display_data",
-                                  NULL, display_content(plain, html, display_id)));
+                                  bundle->action == BUNDLE_UPDATE ? "update_display_data"
+                                                                  : "display_data",
+                                  NULL, content));
+    if (problem.code)
+        say(output, "%s\n", problem.text);
 }
 
 struct session_events output_events(struct output *output)
@@ -81,8 +117,5 @@ void output_end(struct output *output)
     }
     if (!output->dropped)
         return;
-    CLEANUP(freep)
-    char *text =
-        must_format("[%" PRIu64 " more bytes of output were dropped]\n", output->dropped);
-    server_stream(output->kernel->server, output->request, true, text, strlen(text));
+    say(output, "[%" PRIu64 " more bytes of output were dropped]\n", output->dropped);
 }

@@ -8,14 +8,16 @@
 #include "kernel/handlers/kernel.h"
 #include "kernel/wire/text.h"
 
-#define OUTPUT_MAX (8u << 20) /* bytes of one cell */
+#define OUTPUT_MAX (8u << 20)            /* printed bytes of one cell */
+#define OUTPUT_DISPLAYS_MAX (512u << 20) /* bytes that one cell displays */
 
 struct output {
     struct kernel *kernel;
     const struct request *request;
     bool is_silent;                  /* nothing is sent */
     struct text_cleaner cleaners[2]; /* stdout, stderr */
-    uint64_t sent, dropped;          /* bytes */
+    uint64_t sent, dropped;          /* bytes printed */
+    uint64_t displayed;              /* bytes */
 };
 
 /* The events of a session, with the output as their context. */

@@ -10,6 +10,7 @@ void outcome_clear(struct outcome *outcome)
     free(outcome->name);
     free(outcome->message);
     free(outcome->value_text);
+    bundle_clear(&outcome->value_more);
     for (size_t i = 0; i < outcome->n_frames; i++)
         free(outcome->frames[i].function);
     free(outcome->frames);
@@ -30,6 +31,7 @@ void outcome_pack(const struct outcome *outcome, struct buffer *out)
         pack_u64(out, outcome->frames[i].line);
     }
     pack_string(out, outcome->value_text);
+    bundle_pack(&outcome->value_more, out);
 }
 
 int outcome_unpack(struct unpack *in, struct outcome *ret, struct error *err)
@@ -49,7 +51,7 @@ int outcome_unpack(struct unpack *in, struct outcome *ret, struct error *err)
         frame->line = (uint32_t)unpack_max(in, UINT32_MAX);
     }
     outcome.value_text = unpack_string(in);
-    if (in->failed) {
+    if (in->failed || bundle_unpack(in, &outcome.value_more, NULL) < 0) {
         outcome_clear(&outcome);
         return error_set(err, -EBADMSG, "the report of a run cannot be read");
     }

@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#include "kernel/peer/bundle.h"
 #include "pickler/base/error.h"
 #include "pickler/base/pack.h"
 
@@ -34,7 +35,8 @@ struct outcome {
     bool is_state_kept; /* a fault or an interrupt that left the worker usable */
     struct outcome_frame *frames;
     size_t n_frames;
-    char *value_text; /* the rendered value, NULL when there is none */
+    char *value_text;         /* the rendered value, NULL when there is none */
+    struct bundle value_more; /* what else there is of it: text/html, ... */
 };
 
 void outcome_clear(struct outcome *outcome);

@@ -51,6 +51,13 @@ enum {
     WORKER_TYPES, /* {u from, b types_pack() from there on} -> {outcome}: to a new worker,
                      since the plans that it is given again need not hold every type */
 
+    WORKER_DISPLAY = 72, /* worker -> front while a cell runs, of any thread and child:
+                            {u bytes} with descriptors: a memory file that holds so many
+                            bytes of a bundle (bundle_pack()), and perhaps a pipe that is
+                            closed when what was printed before and it have been shown;
+                            no answer */
+    POOL_DISPLAY,        /* pool -> front: {bundle}; id is the task's */
+
     /* pool -> zygote (a job worker that has loaded one payload and forks) */
     ZYGOTE_LOAD =
         80,       /* {b payload, b object (empty: libtcc), u children to keep alive} ->

@@ -11,9 +11,15 @@ void result_clear(struct result *result)
     for (size_t i = 0; i < result->n_traceback; i++)
         free(result->traceback[i]);
     free(result->traceback);
-    free(result->value_text);
+    result_drop_value(result);
     free(result->page);
     *result = (struct result){0};
+}
+
+void result_drop_value(struct result *result)
+{
+    free(TAKE(result->value_text));
+    bundle_clear(&result->value_more);
 }
 
 void result_error(struct result *result, const char *name, const char *format, ...)

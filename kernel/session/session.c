@@ -212,8 +212,10 @@ int session_run(struct session *session, uint32_t cell, uint32_t line, const cha
     if (r < 0 || result->kind != RESULT_OK)
         return r;
     session_report(session, &outcome, result);
-    if (result->kind == RESULT_OK)
+    if (result->kind == RESULT_OK) {
         result->value_text = TAKE(outcome.value_text);
+        bundle_move(&result->value_more, &outcome.value_more);
+    }
     return 0;
 }
 

@@ -25,11 +25,13 @@ struct result {
     char *name, *message; /* ename and evalue of an error */
     char **traceback;     /* lines with ANSI colours, no newlines at their ends */
     size_t n_traceback;
-    char *value_text; /* text/plain of the value, NULL when there is none */
-    char *page;       /* text for the pager (?name), or NULL */
+    char *value_text;         /* text/plain of the value, NULL when there is none */
+    struct bundle value_more; /* its other representations */
+    char *page;               /* text for the pager (?name), or NULL */
 };
 
 void result_clear(struct result *result);
+void result_drop_value(struct result *result);
 /* Makes it an error with a one-line traceback. */
 void result_error(struct result *result, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -37,10 +39,7 @@ void result_error(struct result *result, const char *name, const char *format, .
 /* Effects of a running cell; called on the thread that runs it. */
 struct session_events {
     void (*stream)(void *context, bool is_stderr, const char *text, size_t size);
-    /* text/plain and, when not NULL, text/html; display_id NULL or the display to update
-     */
-    void (*display)(void *context, const char *plain, const char *html,
-                    const char *display_id, bool is_update);
+    void (*display)(void *context, const struct bundle *bundle);
     void *context;
 };
 

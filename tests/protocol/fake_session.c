@@ -27,6 +27,12 @@ struct magics {
     struct session *session;
 };
 
+void result_drop_value(struct result *result)
+{
+    free(TAKE(result->value_text));
+    bundle_clear(&result->value_more);
+}
+
 void result_clear(struct result *result)
 {
     for (size_t i = 0; i < result->n_traceback; i++)
@@ -34,7 +40,7 @@ void result_clear(struct result *result)
     free(result->traceback);
     free(result->name);
     free(result->message);
-    free(result->value_text);
+    result_drop_value(result);
     free(result->page);
     *result = (struct result){0};
 }
@@ -109,6 +115,13 @@ static void print(const struct session_events *events, bool is_stderr, const cha
     free(line);
 }
 
+static void show(const struct session_events *events, const char *text)
+{
+    CLEANUP(bundle_clear) struct bundle bundle = {0};
+    if (bundle_add_text(&bundle, "text/plain", text))
+        events->display(events->context, &bundle);
+}
+
 static void print_hex(const struct session_events *events, const char *digits)
 {
     for (; digits[0] && digits[1]; digits += 2) {
@@ -158,7 +171,7 @@ static int run_line(struct session *session, const char *line,
     else if ((text = argument(line, "repeat")))
         repeat(events, text);
     else if ((text = argument(line, "display")))
-        events->display(events->context, text, NULL, NULL, false);
+        show(events, text);
     else if ((text = argument(line, "page")))
         result->page = must_strdup(text);
     else if (argument(line, "error"))
