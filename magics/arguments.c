@@ -87,6 +87,11 @@ static size_t count_options(const struct magic *magic)
     return n;
 }
 
+static const char *mark_of(const struct magic_option *option)
+{
+    return option->name[1] ? "--" : "-";
+}
+
 static void unknown_option(const struct magic *magic, const char *name, size_t size,
                            struct result *result)
 {
@@ -101,28 +106,44 @@ static void unknown_option(const struct magic *magic, const char *name, size_t s
                  near ? "?" : "");
 }
 
+static const struct magic_option *find_option(const struct magic *magic, const char *name,
+                                              size_t size)
+{
+    const struct magic_option *option = magic->options;
+    while (option->name &&
+           (strlen(option->name) != size || strncmp(option->name, name, size) != 0))
+        option++;
+    return option->name ? option : NULL;
+}
+
+/* "-n 10", "-n10". NULL: not an option of this magic. */
+static const struct magic_option *short_option(const struct magic *magic, const char *at)
+{
+    return *at == '-' && isalpha((unsigned char)at[1]) ? find_option(magic, at + 1, 1)
+                                                       : NULL;
+}
+
 /* One option at `at` ("--name..."); returns what follows it, NULL after a mistake. */
 static const char *take_option(const struct magic *magic, const char *at,
                                struct magic_arguments *ret, struct result *result)
 {
-    size_t size = strcspn(at + 2, "= \t\n"), i = 0;
-    for (; magic->options[i].name; i++)
-        if (strlen(magic->options[i].name) == size &&
-            !strncmp(magic->options[i].name, at + 2, size))
-            break;
-    const struct magic_option *option = &magic->options[i];
-    if (!option->name) {
-        unknown_option(magic, at + 2, size, result);
+    bool is_short = at[1] != '-';
+    const char *name = at + (is_short ? 1 : 2);
+    size_t size = is_short ? 1 : strcspn(name, "= \t\n");
+    const struct magic_option *option = find_option(magic, name, size);
+    if (!option) {
+        unknown_option(magic, name, size, result);
         return NULL;
     }
-    const char *value = at + 2 + size, *end = value;
+    const char *value = name + size, *end = value;
+    size_t i = (size_t)(option - magic->options);
     if (option->value) {
         value = *value == '=' ? value + 1 : skip_blanks(value);
         end = skip_word(value);
     }
     if ((option->value && end == value) || (!option->value && *value == '=')) {
-        result_error(result, "UsageError", "--%s of %%%s takes %s", option->name,
-                     magic->name, option->value ? "a value" : "no value");
+        result_error(result, "UsageError", "%s%s of %%%s takes %s", mark_of(option),
+                     option->name, magic->name, option->value ? "a value" : "no value");
         return NULL;
     }
     free((char *)ret->options[i]);
@@ -156,10 +177,18 @@ void arguments_parse(const struct magic *magic, const char *text, const char *bo
             at = take_option(magic, at, ret, result);
             continue;
         }
+        if (magic->options && starts && !ret->column && short_option(magic, at)) {
+            at = take_option(magic, at, ret, result);
+            continue;
+        }
+        if (!ret->column && !isspace((unsigned char)*at))
+            ret->column = (uint32_t)(at - text) + 1;
         const char *next = skip_one(at, &depth);
         buffer_add(&rest, at, (size_t)(next - at));
         at = next;
     }
+    if (ret->column)
+        ret->column--;
     ret->text = trimmed(buffer_string(&rest), rest.size);
     buffer_clear(&rest);
     words_split(ret->text, (char ***)&ret->words, &ret->n_words);

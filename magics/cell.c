@@ -130,6 +130,7 @@ static int run_magic(struct magic_context *context, const char *text, bool is_ce
     struct magic_arguments arguments;
     int r = 0;
     arguments_parse(magic, line, body, context->line + 1, &arguments, result);
+    arguments.column += context->column + (uint32_t)(strlen(mark) + size);
     if (result->kind == RESULT_OK)
         r = magic->run(context, &arguments, result, err);
     arguments_clear(magic, &arguments);
@@ -143,8 +144,8 @@ static void describe_magic(const struct magic *magic, struct result *result)
                   magic->usage, magic->summary);
     for (size_t i = 0; magic->options && magic->options[i].name; i++) {
         const struct magic_option *option = &magic->options[i];
-        buffer_format(&text, "  --%s %s\t%s\n", option->name,
-                      option->value ? option->value : "", option->help);
+        buffer_format(&text, "  %s%s %s\t%s\n", option->name[1] ? "--" : "-",
+                      option->name, option->value ? option->value : "", option->help);
     }
     result->page = buffer_take(&text);
 }
@@ -204,6 +205,7 @@ int magics_run_cell(struct magics *magics, uint32_t cell, const char *source,
                                         .session = magics->session,
                                         .cell = cell,
                                         .line = segments[i].line,
+                                        .column = segments[i].column,
                                         .events = events};
         CLEANUP(freep)
         char *text = must_strndup(source + segments[i].offset, segments[i].size);

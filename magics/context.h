@@ -23,8 +23,8 @@ struct magics {
 
 struct magic_context {
     struct magics *magics;
-    struct session *session; /* magics->session */
-    uint32_t cell, line;     /* where the magic stands */
+    struct session *session;     /* magics->session */
+    uint32_t cell, line, column; /* where the magic stands */
     const struct session_events *events;
 };
 

@@ -10,7 +10,7 @@
 struct magic_context; /* the session, its executors, the cell; magics/context.h */
 
 struct magic_option {
-    const char *name;  /* "on" for --on */
+    const char *name;  /* "on" for --on; one letter: "n" for -n, before all else */
     const char *value; /* placeholder in the help ("NAME"); NULL: takes none */
     const char *help;
 };
@@ -23,6 +23,7 @@ struct magic_arguments {
         *options;       /* value, or "" for a flag, or NULL; in order of magic->options */
     const char *body;   /* of a cell magic; NULL for a line magic */
     uint32_t body_line; /* 1-based line of the cell where the body starts */
+    uint32_t column;    /* 1-based column of the cell where the text starts */
 };
 
 struct magic {

@@ -21,7 +21,10 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
         result_error(result, "UsageError", "%%%%time stands alone on its line");
         return 0;
     }
-    const char *text = is_cell ? arguments->body : arguments->text;
+    CLEANUP(freep)
+    char *text =
+        is_cell ? must_strdup(arguments->body)
+                : must_format("%*s%s", (int)arguments->column - 1, "", arguments->text);
     uint32_t line = is_cell ? arguments->body_line : context->line;
     double start = now_ms();
     int r = session_run(context->session, context->cell, line, text, context->events,

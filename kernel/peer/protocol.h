@@ -57,6 +57,11 @@ enum {
                             closed when what was printed before and it have been shown;
                             no answer */
     POOL_DISPLAY,        /* pool -> front: {bundle}; id is the task's */
+    WORKER_TIME = 78,    /* {b plan, b object, u repeats + 65536 * loops}: runs the plan's
+                            first run `repeats` times, it going round `loops` times each time
+                            (0: as many as take TIME_ENOUGH_MS) while achar_loops, an
+                            unsigned long that is there for it, is counted down to 0
+                            -> {outcome, u loops, n u nanoseconds} */
 
     /* pool -> zygote (a job worker that has loaded one payload and forks) */
     ZYGOTE_LOAD =
@@ -107,6 +112,13 @@ enum segment_kind {
 enum run_flags {
     RUN_LOAD_ONLY = 1, /* define, but call nothing: a new worker is brought up to date */
     RUN_NO_VALUE = 2,  /* do not render the value */
+};
+
+enum {
+    TIME_LOOPS_SHIFT = 16,
+    TIME_ENOUGH_MS = 200,
+    TIME_LOOPS_MAX = 1000000000,
+    TIME_REPEATS_MAX = 1000,
 };
 
 #endif

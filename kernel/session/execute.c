@@ -141,7 +141,7 @@ static int commit(struct session *session, struct plan *plan, struct buffer *obj
     return 0;
 }
 
-static int ask_once(struct session *session, uint16_t kind, unsigned flags,
+static int ask_once(struct session *session, uint16_t kind, uint64_t flags,
                     const struct plan *plan, const struct buffer *object,
                     const struct session_events *events, struct outcome *ret,
                     struct unpack *ret_rest, struct error *err)
@@ -151,7 +151,7 @@ static int ask_once(struct session *session, uint16_t kind, unsigned flags,
     if (r < 0)
         return r;
     pack_plan(plan, object, &question);
-    if (kind == WORKER_RUN)
+    if (kind != WORKER_ADDRESS)
         pack_u64(&question, flags);
     return worker_client_ask(&session->worker, kind, &question, events, ret, ret_rest,
                              err);
@@ -172,7 +172,7 @@ static int keep_definitions(struct session *session, struct plan *plan,
                                              : commit(session, TAKE(owned), object, err);
 }
 
-int session_send_plan(struct session *session, uint16_t kind, unsigned flags,
+int session_send_plan(struct session *session, uint16_t kind, uint64_t flags,
                       struct plan *plan, const struct session_events *events,
                       struct outcome *ret, struct unpack *ret_rest, struct result *result,
                       struct error *err)

@@ -108,18 +108,31 @@ void session_report_task(struct session *session, const struct outcome *outcome,
     report(session, outcome, true, result);
 }
 
-/* The analyser knows of earlier cells what became of them; their text is here. */
-static void show_earlier_lines(const struct session *session, struct plan *plan)
+/* A magic may have put the person's text between text of its own. */
+static bool is_same_behind(const struct diagnostic *at, const char *line)
+{
+    size_t column = at->column ? at->column - 1 : 0;
+    if (strlen(line) < column || strlen(at->line_text) < column)
+        return false;
+    const char *ours = at->line_text + column;
+    line += column;
+    return strncmp(line, ours,
+                   at->end_column > at->column ? at->end_column - at->column : 1) == 0;
+}
+
+/* The analyser knows of earlier cells what became of them; their text is here, and so is
+ * that of this cell's magics. */
+static void show_typed_lines(const struct session *session, struct plan *plan)
 {
     for (size_t i = 0; i < plan->n_diagnostics; i++) {
         struct diagnostic *at = &plan->diagnostics[i];
-        char *line = at->cell == plan->cell || !at->line_text
-                         ? NULL
-                         : sources_line(&session->sources, at->cell, at->line);
-        if (!line)
+        CLEANUP(freep)
+        char *line =
+            at->line_text ? sources_line(&session->sources, at->cell, at->line) : NULL;
+        if (!line || (at->cell == plan->cell && !is_same_behind(at, line)))
             continue;
         free(at->line_text);
-        at->line_text = line;
+        at->line_text = TAKE(line);
     }
 }
 
@@ -183,7 +196,7 @@ static int plan_cell(struct session *session, uint32_t cell, uint32_t line, int 
     r = plan_unpack(&in, &plan, err);
     if (r < 0)
         return r;
-    show_earlier_lines(session, plan);
+    show_typed_lines(session, plan);
     report_plan(plan, events, result);
     if (result->kind == RESULT_OK)
         *ret = TAKE(plan);

@@ -66,6 +66,18 @@ int session_plan(struct session *session, uint32_t cell, uint32_t line, int plan
                  const char *source, struct plan **ret, struct result *result,
                  struct error *err) MUST_USE;
 
+/* How long a statement takes that goes round while achar_loops, which it declares, is
+ * counted down. `loops` 0: enough of them to be measured. The result may be an error. */
+struct session_times {
+    uint64_t loops;        /* of each repeat */
+    uint64_t *nanoseconds; /* of all loops of a repeat; owned */
+    size_t n;
+};
+int session_time(struct session *session, uint32_t cell, uint32_t line,
+                 const char *source, uint64_t loops, unsigned repeats,
+                 const struct session_events *events, struct session_times *ret,
+                 struct result *result, struct error *err) MUST_USE;
+
 /* Makes a plan's definitions part of the session without running anything. */
 int session_define(struct session *session, struct plan *plan,
                    const struct session_events *events, struct result *result,

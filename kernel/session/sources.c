@@ -28,15 +28,8 @@ void sources_add(struct sources *sources, uint32_t cell, const char *text)
 {
     size_t size = strlen(text);
     struct source *last = sources->n ? &sources->at[sources->n - 1] : NULL;
-    if (last && last->cell == cell) {
-        size_t old = strlen(last->text);
-        if (old >= size)
-            return;
-        sources->size += size - old;
-        free(last->text);
-        last->text = must_strdup(text);
+    if (last && last->cell == cell)
         return;
-    }
     GROW(sources->at, sources->n, sources->capacity);
     sources->at[sources->n++] = (struct source){.cell = cell, .text = must_strdup(text)};
     sources->size += size;

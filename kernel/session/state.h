@@ -31,10 +31,11 @@ struct session {
 int session_ready(struct session *session, const struct session_events *events,
                   struct error *err) MUST_USE;
 
-/* Sends a plan to the worker as `kind` (WORKER_RUN with `flags`, or WORKER_ADDRESS),
+/* Sends a plan to the worker as `kind` (WORKER_RUN or WORKER_TIME with the number that
+ * follows the object, or WORKER_ADDRESS),
  * trying cc where libtcc refuses it, and makes its definitions part of the session unless
  * it could not be loaded. Takes the plan. *ret_rest: what follows the outcome. */
-int session_send_plan(struct session *session, uint16_t kind, unsigned flags,
+int session_send_plan(struct session *session, uint16_t kind, uint64_t flags,
                       struct plan *plan, const struct session_events *events,
                       struct outcome *ret, struct unpack *ret_rest, struct result *result,
                       struct error *err) MUST_USE;

@@ -214,10 +214,21 @@ static void call(const struct unit *unit, const char *symbol, struct guard_call 
 void engine_call(struct engine *engine, const struct unit *unit, const char *symbol,
                  struct outcome *ret)
 {
-    struct guard_call how = {
-        .function = (void (*)(void))(void *)image_address(unit->image, symbol)};
-    image_rename(unit->image, symbol, CELL_LABEL);
+    struct guard_call how = {.function = engine_name_run(unit, symbol)};
     call(unit, symbol, &how, ret);
+}
+
+void (*engine_name_run(const struct unit *unit, const char *symbol))(void)
+{
+    void (*function)(void) = (void (*)(void))(void *)image_address(unit->image, symbol);
+    image_rename(unit->image, symbol, CELL_LABEL);
+    return function;
+}
+
+void engine_call_again(void (*run)(void), struct outcome *ret)
+{
+    struct guard_call how = {.function = run};
+    call(NULL, CELL_LABEL, &how, ret);
 }
 
 void engine_call_main(struct engine *engine, const struct unit *unit, const char *symbol,

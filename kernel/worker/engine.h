@@ -55,6 +55,10 @@ void engine_add_sites(struct unit *unit, uint32_t cell,
  * the outcome, OUTCOME_OK when it came back. */
 void engine_call(struct engine *engine, const struct unit *unit, const char *symbol,
                  struct outcome *ret);
+/* In two steps, for what is called more than once: the function, NULL when there is none,
+ * whose frames are shown as "(cell)" from now on; and a call. */
+void (*engine_name_run(const struct unit *unit, const char *symbol))(void);
+void engine_call_again(void (*run)(void), struct outcome *ret);
 /* The same for main. */
 void engine_call_main(struct engine *engine, const struct unit *unit, const char *symbol,
                       int argc, char **argv, struct outcome *ret);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "kernel/worker/guard.h"
+#include "kernel/worker/run.h"
 
 #define EXIT_HANDLERS_MAX 256
 #define COMMAND_MERCY_MS 1000 /* from SIGINT to SIGKILL */
@@ -144,6 +145,7 @@ void *replace_find(const char *name)
         {"pthread_exit", replace_thread_exit},
         {"system", replace_system},
         {"thrd_exit", replace_thread_exit},
+        {"achar_loops", &run_loops},
     };
     for (size_t i = 0; i < sizeof(list) / sizeof(*list); i++)
         if (!strcmp(list[i].name, name))

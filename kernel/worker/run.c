@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "kernel/worker/run.h"
 
+#include <time.h>
+
 #include "kernel/display/value.h"
 #include "kernel/peer/protocol.h"
 
@@ -65,12 +67,12 @@ static bool leaves_nothing(const struct outcome *outcome)
     return outcome->kind == OUTCOME_COMPILE || outcome->kind == OUTCOME_LINK;
 }
 
-int run_plan(struct engine *engine, const struct plan *plan, const void *object,
-             size_t object_size, unsigned run_flags, struct outcome *ret,
-             char **ret_value, struct error *err)
+/* The plan's types, and its unit; NULL when there is nothing to run or it failed. */
+static int take_plan(struct engine *engine, const struct plan *plan, const void *object,
+                     size_t object_size, struct outcome *ret, struct unit **ret_unit,
+                     struct error *err)
 {
     size_t n_types = engine->types.n;
-    *ret_value = NULL;
     int r =
         engine_add_types(engine, plan->types_from, plan->types, plan->types_size, err);
     if (r < 0 || !plan->text)
@@ -78,8 +80,19 @@ int run_plan(struct engine *engine, const struct plan *plan, const void *object,
     struct unit *unit = load(engine, plan, object, object_size, ret);
     if (leaves_nothing(ret))
         types_truncate(&engine->types, n_types);
-    if (!unit || ret->kind != OUTCOME_OK || run_flags & RUN_LOAD_ONLY)
-        return 0;
+    *ret_unit = ret->kind == OUTCOME_OK ? unit : NULL;
+    return 0;
+}
+
+int run_plan(struct engine *engine, const struct plan *plan, const void *object,
+             size_t object_size, unsigned run_flags, struct outcome *ret,
+             char **ret_value, struct error *err)
+{
+    struct unit *unit = NULL;
+    *ret_value = NULL;
+    int r = take_plan(engine, plan, object, object_size, ret, &unit, err);
+    if (r < 0 || !unit || run_flags & RUN_LOAD_ONLY)
+        return r;
     call_all(engine, plan, unit, ret);
     engine_flush();
     bool is_done = ret->kind == OUTCOME_OK ||
@@ -89,5 +102,62 @@ int run_plan(struct engine *engine, const struct plan *plan, const void *object,
     *ret_value = image_address(unit->image, plan->value_symbol);
     if (*ret_value && !(run_flags & RUN_NO_VALUE))
         render(engine, plan, *ret_value, ret);
+    return 0;
+}
+
+/* --- timing --- */
+
+unsigned long run_loops;
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t time_once(void (*run)(void), uint64_t loops, struct outcome *ret)
+{
+    run_loops = loops;
+    uint64_t start = now_ns();
+    engine_call_again(run, ret);
+    uint64_t time = now_ns() - start;
+    if (ret->kind == OUTCOME_OK && run_loops)
+        outcome_set(ret, OUTCOME_REFUSED, "UsageError",
+                    "the statement was left before its end, so there is nothing to time");
+    return time;
+}
+
+/* 1, 2, 5, 10, ...: until they take long enough. */
+static uint64_t choose_loops(void (*run)(void), struct outcome *ret)
+{
+    static const unsigned steps[] = {1, 2, 5};
+    uint64_t scale = 1;
+    for (unsigned i = 0;; i++) {
+        uint64_t loops = scale * steps[i % 3];
+        uint64_t time = time_once(run, loops, ret);
+        if (ret->kind != OUTCOME_OK || time >= TIME_ENOUGH_MS * 1000000u ||
+            loops >= TIME_LOOPS_MAX)
+            return loops;
+        scale *= i % 3 == 2 ? 10 : 1;
+    }
+}
+
+int run_timed(struct engine *engine, const struct plan *plan, const void *object,
+              size_t object_size, uint64_t *loops, unsigned repeats, struct outcome *ret,
+              uint64_t **ret_times, struct error *err)
+{
+    struct unit *unit = NULL;
+    int r = take_plan(engine, plan, object, object_size, ret, &unit, err);
+    if (r < 0 || !unit || !plan->n_runs)
+        return r;
+    void (*run)(void) = engine_name_run(unit, plan->runs[0]);
+    uint64_t *times = must_alloc((repeats + 1) * sizeof(*times));
+    if (!*loops)
+        *loops = choose_loops(run, ret);
+    for (unsigned i = 0; i < repeats && ret->kind == OUTCOME_OK; i++)
+        times[i] = time_once(run, *loops, ret);
+    engine_flush();
+    *ret_times = times;
     return 0;
 }

@@ -47,6 +47,30 @@ static int handle_run(struct engine *engine, struct unpack *in, struct outcome *
     return run_request(engine, in, true, outcome, &plan, &value, err);
 }
 
+static int handle_time(struct engine *engine, struct unpack *in, struct outcome *outcome,
+                       struct buffer *rest, struct error *err)
+{
+    CLEANUP(plan_freep) struct plan *plan = NULL;
+    CLEANUP(freep) uint64_t *times = NULL;
+    size_t plan_size, object_size;
+    const void *plan_bytes = unpack_bytes(in, &plan_size);
+    const void *object = unpack_bytes(in, &object_size);
+    uint64_t how = unpack_u64(in), loops = how >> TIME_LOOPS_SHIFT;
+    unsigned repeats = how & ((1u << TIME_LOOPS_SHIFT) - 1);
+    if (!unpack_done(in) || loops > TIME_LOOPS_MAX || repeats > TIME_REPEATS_MAX)
+        return bad_request(err);
+    struct unpack packed = unpack_init(plan_bytes, plan_size);
+    int r = plan_unpack(&packed, &plan, err);
+    if (r == 0)
+        r = run_timed(engine, plan, object, object_size, &loops, repeats, outcome, &times,
+                      err);
+    pack_u64(rest, loops);
+    pack_u64(rest, times ? repeats : 0);
+    for (unsigned i = 0; times && i < repeats; i++)
+        pack_u64(rest, times[i]);
+    return r;
+}
+
 /* Bytes from an address to the end of what it points into, 0: not known. */
 static size_t bytes_left(const struct engine *engine, const char *address)
 {
@@ -249,6 +273,8 @@ static handler find_handler(uint16_t kind)
         return handle_run;
     case WORKER_LINK:
         return handle_link;
+    case WORKER_TIME:
+        return handle_time;
     case WORKER_ADDRESS:
         return handle_address;
     case WORKER_DUMP:

@@ -63,6 +63,28 @@ static void refuse(const char *text, const char *message)
     result_clear(&result);
 }
 
+static const struct magic_option short_options[] = {
+    {"n", "LOOPS", ""}, {"r", "RUNS", ""}, {0}};
+static const struct magic short_magic = {
+    .name = "timeit", .options = short_options, .max_words = 100};
+
+static void short_options_stand_first(void)
+{
+    struct magic_arguments arguments;
+    struct result result = {0};
+    arguments_parse(&short_magic, " -n10 -r 3  a -n 5", NULL, 0, &arguments, &result);
+    CHECK(result.kind == RESULT_OK);
+    CHECK_STRING(arguments.options[0], "10");
+    CHECK_STRING(arguments.options[1], "3");
+    CHECK_STRING(arguments.text, "a -n 5");
+    CHECK(arguments.column == 12);
+    arguments_clear(&short_magic, &arguments);
+    arguments_parse(&short_magic, "-x * 2", NULL, 0, &arguments, &result);
+    CHECK(result.kind == RESULT_OK);
+    CHECK_STRING(arguments.text, "-x * 2");
+    arguments_clear(&short_magic, &arguments);
+}
+
 static void cuts_at_the_last_free_arrow(void)
 {
     char *expression, *target;
@@ -90,6 +112,7 @@ int main(void)
     parses_options_and_words();
     words_keep_brackets_and_quotes_whole();
     options_in_c_text_are_c();
+    short_options_stand_first();
     refuse("x --om two", "did you mean --on?");
     refuse("x --on", "takes a value");
     refuse("x --quick=1", "takes no value");
