@@ -9,6 +9,11 @@
 
 #define PROTOCOL_VERSION 1 /* both sides are built together; HELLO checks it anyway */
 
+/* Signals that programs do not use, sent where SIGINT does not help (the cell handles or
+ * blocks it), and to end a cell that is over its time limit. */
+#define WORKER_INTERRUPT_SIGNAL 60
+#define WORKER_LIMIT_SIGNAL 61
+
 enum {
     FRAME_BAD = 1,
     FRAME_HELLO =
@@ -30,8 +35,8 @@ enum {
     ANALYSER_FLAGS, /* {n s}: -I, -D, -isystem of %pkg, added to every later parse; no
                        answer */
 
-    /* front -> session worker. SIGINT interrupts; sent with sigqueue() its value is the
-     * id of the request that it is for */
+    /* front -> session worker. SIGINT interrupts, and so do the signals below; sent with
+     * sigqueue() the value is the id of the request that it is for */
     WORKER_RUN =
         48,      /* {b plan, b object (empty: compile plan's text by libtcc), u run_flags}
                     -> {outcome}. OUTCOME_COMPILE and _LINK leave nothing behind */

@@ -2,6 +2,7 @@
 #include "kernel/session/worker_client.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -124,7 +125,44 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void describe_death(struct worker_client *client, bool was_interrupted,
+struct patience {
+    int64_t deadline; /* of the next step towards the end; 0: nothing has to end */
+    int64_t limit;    /* when the request is to end by itself; 0: any time */
+    bool is_insisting, is_over, is_late;
+};
+
+/* For poll(). */
+static int time_left(const struct patience *patience)
+{
+    int64_t at = patience->deadline;
+    if (!at || (patience->limit && patience->limit < at))
+        at = patience->limit;
+    int64_t left = at - now_ms();
+    return !at ? -1 : left < 0 ? 0 : (int)(left < INT_MAX ? left : INT_MAX);
+}
+
+static void describe_end(const struct patience *patience, struct outcome *ret)
+{
+    ret->name = must_strdup(patience->is_late ? "TimeLimit" : "Interrupted");
+    ret->message = must_strdup(patience->is_late
+                                   ? "the cell ran longer than its time limit, and could "
+                                     "not be stopped where it was"
+                                   : "the code could not be stopped where it was");
+}
+
+/* Why a process that was killed is gone. */
+static void describe_kill(int signal_number, struct outcome *ret)
+{
+    const char *name = sigabbrev_np(signal_number);
+    *ret = (struct outcome){.kind = OUTCOME_DIED, .status = signal_number};
+    ret->name = must_format("SIG%s", name ? name : "?");
+    ret->message = signal_number == SIGKILL
+                       ? must_strdup("the session's process was killed: by kill -9, or "
+                                     "by the system when memory ran out")
+                       : must_strdup(strsignal(signal_number));
+}
+
+static void describe_death(struct worker_client *client, const struct patience *patience,
                            struct outcome *ret)
 {
     int status = 0;
@@ -133,17 +171,18 @@ static void describe_death(struct worker_client *client, bool was_interrupted,
     if (client->dying.kind != OUTCOME_OK) {
         *ret = client->dying;
         client->dying = (struct outcome){0};
+        if (ret->kind == OUTCOME_EXIT) {
+            ret->name = must_strdup("ExitStatus");
+            ret->message = must_format("the program ended with exit status %d, where the "
+                                       "cell could not be left",
+                                       ret->status);
+        }
         ret->kind = OUTCOME_DIED;
-    } else if (was_interrupted) {
-        *ret = (struct outcome){.kind = OUTCOME_DIED,
-                                .name = must_strdup("Interrupted"),
-                                .message = must_strdup("the code could not be stopped "
-                                                       "where it was")};
+    } else if (patience->is_over) {
+        *ret = (struct outcome){.kind = OUTCOME_DIED};
+        describe_end(patience, ret);
     } else if (process_has_ended(&client->process, &status) && WIFSIGNALED(status)) {
-        *ret = (struct outcome){.kind = OUTCOME_DIED, .status = WTERMSIG(status)};
-        const char *name = sigabbrev_np(WTERMSIG(status));
-        ret->name = must_format("SIG%s", name ? name : "?");
-        ret->message = must_strdup(strsignal(WTERMSIG(status)));
+        describe_kill(WTERMSIG(status), ret);
     } else {
         *ret = (struct outcome){.kind = OUTCOME_DIED,
                                 .name = must_strdup("WorkerExit"),
@@ -170,19 +209,47 @@ static int look(struct worker_client *client, uint32_t id, struct frame *ret)
     }
 }
 
-struct patience {
-    int64_t deadline; /* 0: no interrupt so far */
-    bool is_over;
-};
-
 /* The signal says which request it is for: it may come before the worker has read it. */
+static void signal_worker(struct worker_client *client, int signal_number, uint32_t id)
+{
+    sigqueue(client->process.pid, signal_number, (union sigval){.sival_int = (int)id});
+    kill(client->process.pid, SIGCONT); /* it may have stopped itself */
+}
+
+/* First what a terminal would send; a cell that handles or blocks it is made to end. */
 static void pass_interrupt(struct worker_client *client, uint32_t id,
                            struct patience *patience)
 {
     int64_t now = now_ms();
-    sigqueue(client->process.pid, SIGINT, (union sigval){.sival_int = (int)id});
-    patience->deadline =
-        patience->deadline ? now + WORKER_MERCY_MS : now + WORKER_INTERRUPT_MS;
+    if (!patience->deadline) {
+        signal_worker(client, SIGINT, id);
+        patience->deadline = now + WORKER_HANDLER_MS;
+        return;
+    }
+    signal_worker(client, WORKER_INTERRUPT_SIGNAL, id);
+    patience->is_insisting = true;
+    patience->deadline = now + WORKER_MERCY_MS;
+}
+
+static void end_in_time(struct worker_client *client, uint32_t id,
+                        struct patience *patience)
+{
+    signal_worker(client, WORKER_LIMIT_SIGNAL, id);
+    patience->limit = 0;
+    patience->is_late = patience->is_insisting = true;
+    if (!patience->deadline)
+        patience->deadline = now_ms() + WORKER_INTERRUPT_MS;
+}
+
+/* False when the worker has had all the time there is. */
+static bool insist(struct worker_client *client, uint32_t id, struct patience *patience)
+{
+    if (patience->is_insisting)
+        return false;
+    signal_worker(client, WORKER_INTERRUPT_SIGNAL, id);
+    patience->is_insisting = true;
+    patience->deadline = now_ms() + WORKER_INTERRUPT_MS;
+    return true;
 }
 
 static int wait_answer(struct worker_client *client, uint32_t id,
@@ -193,8 +260,10 @@ static int wait_answer(struct worker_client *client, uint32_t id,
         int r = look(client, id, ret);
         if (r != 0)
             return r;
-        int64_t left = patience->deadline ? patience->deadline - now_ms() : -1;
-        if (patience->deadline && left <= 0) {
+        if (patience->limit && now_ms() >= patience->limit)
+            end_in_time(client, id, patience);
+        if (patience->deadline && now_ms() >= patience->deadline &&
+            !insist(client, id, patience)) {
             patience->is_over = true;
             kill(client->process.pid, SIGKILL);
             return -EPIPE;
@@ -204,7 +273,7 @@ static int wait_answer(struct worker_client *client, uint32_t id,
                                 {.fd = client->interrupt->fd, .events = POLLIN},
                                 {.fd = process->out, .events = POLLIN},
                                 {.fd = process->err, .events = POLLIN}};
-        poll(fds, 4, (int)left);
+        poll(fds, 4, time_left(patience));
         if (fds[1].revents && interrupt_take(client->interrupt))
             pass_interrupt(client, id, patience);
         for (int which = 0; which < 2; which++)
@@ -222,7 +291,8 @@ int worker_client_ask(struct worker_client *client, uint16_t kind,
         return error_set(err, -EPIPE, "the session's process has ended");
     uint32_t id = client->next_id++;
     struct frame answer;
-    struct patience patience = {0};
+    bool has_limit = client->limit_ms && (kind == WORKER_RUN || kind == WORKER_ADDRESS);
+    struct patience patience = {.limit = has_limit ? now_ms() + client->limit_ms : 0};
     int r = client->is_greeted ? 0 : greet(client, err);
     if (r < 0)
         return r;
@@ -232,7 +302,7 @@ int worker_client_ask(struct worker_client *client, uint16_t kind,
         r = wait_answer(client, id, events, &answer, &patience);
     drain(client, events);
     if (r < 0) {
-        describe_death(client, patience.is_over, ret);
+        describe_death(client, &patience, ret);
         worker_client_stop(client);
         *ret_rest = unpack_init("", 0);
         return 0;

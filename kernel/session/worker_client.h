@@ -11,7 +11,8 @@
 #include "kernel/session/session.h"
 
 #define WORKER_START_TIMEOUT_MS 10000
-#define WORKER_INTERRUPT_MS 2000 /* from SIGINT to the worker's replacement */
+#define WORKER_HANDLER_MS 50     /* for the cell's own handler of SIGINT */
+#define WORKER_INTERRUPT_MS 2000 /* from then to the worker's replacement */
 #define WORKER_MERCY_MS 100      /* the same after a second interrupt */
 #define OUTPUT_TAIL_MAX 4        /* bytes of an unfinished UTF-8 character kept back */
 
@@ -23,6 +24,7 @@ struct worker_stream {
 struct worker_client {
     struct process process;
     uint32_t next_generation, next_id;
+    int64_t limit_ms; /* of one run of code, 0: none */
     bool is_greeted;             /* its hello has been read */
     struct interrupt *interrupt; /* borrowed */
     struct worker_stream streams[2];

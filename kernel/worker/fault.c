@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "kernel/worker/heap.h"
 
@@ -103,7 +104,10 @@ void fault_describe(int signal, const siginfo_t *info, const ucontext_t *context
     if (is_sent && signal != SIGABRT) {
         char name[16];
         fault_name(signal, name, sizeof(name));
-        snprintf(text, size, "%s was raised", name);
+        if (info->si_code == SI_USER && info->si_pid != getpid())
+            snprintf(text, size, "%s was sent by process %d", name, (int)info->si_pid);
+        else
+            snprintf(text, size, "%s was raised", name);
         return;
     }
     switch (signal) {

@@ -14,13 +14,24 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kernel/peer/protocol.h"
 #include "kernel/worker/fault.h"
 #include "kernel/worker/replace.h"
 
 #define ALTERNATE_STACK_SIZE ((size_t)512 << 10)
 #define RETRY_NS 200000
 
-static const int fault_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP};
+/* What ends a process: faults, and what is only ever sent. */
+static const int fault_signals[] = {
+    SIGSEGV, SIGBUS,  SIGFPE,    SIGILL,  SIGABRT,   SIGTRAP, SIGSYS,  SIGHUP,
+    SIGQUIT, SIGTERM, SIGUSR1,   SIGUSR2, SIGALRM,   SIGPROF, SIGXCPU, SIGXFSZ,
+    SIGIO,   SIGPWR,  SIGVTALRM, SIGTSTP, SIGSTKFLT, SIGTTIN, SIGTTOU};
+
+struct ending {
+    enum outcome_kind kind;
+    int status;
+    char name[32], message[256];
+};
 
 /* Global: signal handlers reach nothing else. */
 static struct {
@@ -37,6 +48,7 @@ static struct {
     void *return_address; /* what was there */
     volatile uint32_t request, interrupted_request; /* 0: none */
     volatile sig_atomic_t is_running, is_walking, is_faulting, is_interrupted;
+    struct ending asked;        /* what the cell ends with as soon as it can be left */
     struct guard_report report; /* of what ended the cell */
 } guard;
 
@@ -82,6 +94,15 @@ static const void *trace_base(void)
     return guard.is_running && is_cell_thread() ? guard.base : (const void *)UINTPTR_MAX;
 }
 
+extern void _pthread_cleanup_push(struct _pthread_cleanup_buffer *buffer,
+                                  void (*routine)(void *), void *argument);
+extern void _pthread_cleanup_pop(struct _pthread_cleanup_buffer *buffer, int runs);
+
+static void ignore_argument(void *argument)
+{
+    (void)argument;
+}
+
 static void restore_return(void)
 {
     if (guard.diverted)
@@ -102,37 +123,29 @@ static void take_trace(ucontext_t *context, struct trace_saved *saved)
     guard.is_walking = 0;
 }
 
+/* Functions of the C library leave handlers behind for threads that end inside them;
+ * siglongjmp() would run them, and trip over streams without a lock (sscanf()). */
+static void release_library(void)
+{
+    struct _pthread_cleanup_buffer probe, *top;
+    _pthread_cleanup_push(&probe, ignore_argument, NULL);
+    top = probe.__prev;
+    _pthread_cleanup_pop(&probe, 0);
+    while (top && (const void *)top < guard.base) {
+        const FILE *stream = top->__arg;
+        bool is_unlock = top->__routine == (void (*)(void *))(void (*)(void))funlockfile;
+        struct _pthread_cleanup_buffer *next = top->__prev;
+        _pthread_cleanup_pop(top, !is_unlock || stream->_lock);
+        top = next;
+    }
+}
+
 static _Noreturn void leave(void)
 {
+    release_library();
     guard.is_faulting = 0;
     guard.report.is_state_kept = true;
     siglongjmp(guard.leave, 1);
-}
-
-static void on_fault(int signal_number, siginfo_t *info, void *context)
-{
-    if (guard_is_forked()) { /* a child of the cell: it ends as it would anywhere */
-        signal(signal_number, SIG_DFL);
-        raise(signal_number);
-        return;
-    }
-    if (guard.is_faulting) {
-        if (guard.is_walking && is_cell_thread())
-            siglongjmp(guard.walk, 1);
-        signal(signal_number, SIG_DFL);
-        return;
-    }
-    guard.is_faulting = 1;
-    guard.report.kind = OUTCOME_FAULT;
-    guard.report.status = signal_number;
-    fault_name(signal_number, guard.report.name, sizeof(guard.report.name));
-    fault_describe(signal_number, info, context, &guard.stack, guard.report.message,
-                   sizeof(guard.report.message));
-    struct trace_saved saved;
-    take_trace(context, &saved);
-    if (guard.is_running && is_cell_thread() && guard.report.trace.is_safe_to_leave)
-        leave();
-    die();
 }
 
 static void set_timer(long nanoseconds)
@@ -148,12 +161,12 @@ static bool is_worth_a_look(const ucontext_t *context)
            (ip >= guard.libc_low && ip < guard.libc_high);
 }
 
-static void set_interrupted(void)
+static void set_report(const struct ending *why)
 {
-    guard.report.kind = OUTCOME_INTERRUPTED;
-    guard.report.status = SIGINT;
-    snprintf(guard.report.name, sizeof(guard.report.name), "Interrupted");
-    snprintf(guard.report.message, sizeof(guard.report.message), "interrupted");
+    guard.report.kind = why->kind;
+    guard.report.status = why->status;
+    memcpy(guard.report.name, why->name, sizeof(guard.report.name));
+    snprintf(guard.report.message, sizeof(guard.report.message), "%s", why->message);
 }
 
 /* The library function that was interrupted has returned, but to here. */
@@ -170,7 +183,7 @@ __asm__(".text\n.hidden guard_landing\n.globl guard_landing\n"
         ".size guard_landing, . - guard_landing\n");
 
 /* Leaves the cell now, or as soon as the library function returns, or tries again. */
-static void interrupt(ucontext_t *context)
+static void end_cell(ucontext_t *context)
 {
     struct trace *trace = &guard.report.trace;
     struct trace_saved saved;
@@ -181,7 +194,7 @@ static void interrupt(ucontext_t *context)
     guard.is_faulting = 1; /* a fault of the walk is not the cell's */
     take_trace(context, &saved);
     guard.is_faulting = 0;
-    set_interrupted();
+    set_report(&guard.asked);
     if (trace->is_safe_to_interrupt)
         leave();
     trace_restore(context, &saved);
@@ -194,8 +207,79 @@ static void interrupt(ucontext_t *context)
     }
 }
 
+/* Not at this instruction: the cell ends where it can be left. */
+static void end_soon(const struct ending *why, ucontext_t *context)
+{
+    guard.asked = *why;
+    if (!guard.diverted && !guard.is_faulting)
+        end_cell(context);
+}
+
+static void describe_fault(int signal_number, const siginfo_t *info,
+                           const ucontext_t *context, struct ending *ret)
+{
+    ret->kind = OUTCOME_FAULT;
+    ret->status = signal_number;
+    fault_name(signal_number, ret->name, sizeof(ret->name));
+    fault_describe(signal_number, info, context, &guard.stack, ret->message,
+                   sizeof(ret->message));
+}
+
+/* Sent by somebody else, or by a timer: the cell is anywhere. Its own raise() must not
+ * return, as little as what faults. */
+static bool is_from_outside(int signal_number, const siginfo_t *info)
+{
+    bool is_fault = signal_number == SIGSEGV || signal_number == SIGBUS ||
+                    signal_number == SIGFPE || signal_number == SIGILL ||
+                    signal_number == SIGABRT || signal_number == SIGTRAP ||
+                    signal_number == SIGSYS;
+    if (info->si_code > 0)
+        return !is_fault;
+    return info->si_pid != getpid();
+}
+
+static void on_fault(int signal_number, siginfo_t *info, void *context)
+{
+    if (guard_is_forked()) { /* a child of the cell: it ends as it would anywhere */
+        signal(signal_number, SIG_DFL);
+        raise(signal_number);
+        return;
+    }
+    if (guard.is_faulting) {
+        if (guard.is_walking && is_cell_thread())
+            siglongjmp(guard.walk, 1);
+        signal(signal_number, SIG_DFL);
+        return;
+    }
+    struct ending why;
+    bool is_cell = guard.is_running && is_cell_thread();
+    int saved_errno = errno;
+    describe_fault(signal_number, info, context, &why);
+    if (is_cell && is_from_outside(signal_number, info)) {
+        end_soon(&why, context);
+        errno = saved_errno;
+        return;
+    }
+    guard.is_faulting = 1;
+    struct trace_saved saved;
+    ucontext_t *at = context;
+    if (signal_number == SIGTRAP && info->si_code > 0)
+        at->uc_mcontext.gregs[REG_RIP]--; /* int3 has been executed */
+    set_report(&why);
+    take_trace(at, &saved);
+    if (is_cell && guard.report.trace.is_safe_to_leave)
+        leave();
+    die();
+}
+
+/* SIGINT and the signals of protocol.h, which stand for it where user code has handlers
+ * of its own, and the timer that tries again. */
 static void on_interrupt(int signal_number, siginfo_t *info, void *context)
 {
+    static const struct ending interrupted = {OUTCOME_INTERRUPTED, SIGINT, "Interrupted",
+                                              "interrupted"};
+    static const struct ending out_of_time = {OUTCOME_INTERRUPTED, SIGINT, "TimeLimit",
+                                              "the cell ran longer than its time limit"};
     int saved_errno = errno;
     if (guard_is_forked()) {
         signal(SIGINT, SIG_DFL);
@@ -207,15 +291,17 @@ static void on_interrupt(int signal_number, siginfo_t *info, void *context)
         if (guard.interrupted_request != guard.request)
             return;
     }
-    guard.is_interrupted = 1;
+    bool is_asked = info->si_code == SI_TIMER || info->si_code == SI_TKILL;
+    if (!is_asked) {
+        guard.is_interrupted = 1;
+        guard.asked = signal_number == WORKER_LIMIT_SIGNAL ? out_of_time : interrupted;
+    }
     if (!guard.is_running)
         return;
-    if (!is_cell_thread()) {
-        syscall(SYS_tgkill, guard.pid, guard.thread, SIGINT);
-        return;
-    }
-    if (!guard.diverted && !guard.is_faulting)
-        interrupt(context);
+    if (!is_cell_thread())
+        syscall(SYS_tgkill, guard.pid, guard.thread, WORKER_INTERRUPT_SIGNAL);
+    else if (!guard.diverted && !guard.is_faulting)
+        end_cell(context);
     errno = saved_errno;
 }
 
@@ -255,12 +341,16 @@ static void set_handlers(void)
     struct sigaction on = {.sa_sigaction = on_fault,
                            .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
     sigaddset(&on.sa_mask, SIGINT);
+    sigaddset(&on.sa_mask, WORKER_INTERRUPT_SIGNAL);
+    sigaddset(&on.sa_mask, WORKER_LIMIT_SIGNAL);
     for (size_t i = 0; i < sizeof(fault_signals) / sizeof(*fault_signals); i++)
         sigaction(fault_signals[i], &on, NULL);
     /* No SA_RESTART: what blocks inside the C library returns to the cell. */
     on = (struct sigaction){.sa_sigaction = on_interrupt,
                             .sa_flags = SA_SIGINFO | SA_ONSTACK};
     sigaction(SIGINT, &on, NULL);
+    sigaction(WORKER_INTERRUPT_SIGNAL, &on, NULL);
+    sigaction(WORKER_LIMIT_SIGNAL, &on, NULL);
     signal(SIGPIPE, ignore);
 }
 
@@ -268,7 +358,8 @@ void guard_adopt(void)
 {
     guard.pid = getpid();
     guard.thread = (pid_t)syscall(SYS_gettid);
-    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGINT};
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID,
+                             .sigev_signo = WORKER_INTERRUPT_SIGNAL};
     event._sigev_un._tid = guard.thread;
     timer_create(CLOCK_MONOTONIC, &event, &guard.timer);
 }

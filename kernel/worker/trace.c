@@ -15,23 +15,24 @@ extern void __register_frame(void *description);
 /* Call back into cells, or hold nothing: leaving them at any time loses at most memory.
  */
 static const char *const leavable[] = {
-    "qsort",   "qsort_r",   "bsearch",   "lfind",    "lsearch",    "twalk",
-    "strlen",  "strnlen",   "strcpy",    "strncpy",  "stpcpy",     "stpncpy",
-    "strcat",  "strncat",   "strcmp",    "strncmp",  "strcasecmp", "strncasecmp",
-    "strcoll", "strchr",    "strchrnul", "strrchr",  "strstr",     "strcasestr",
-    "strpbrk", "strspn",    "strcspn",   "strtok",   "strtok_r",   "strsep",
-    "memcpy",  "mempcpy",   "memmove",   "memset",   "memcmp",     "memchr",
-    "memrchr", "rawmemchr", "memmem",    "memccpy",  "bcopy",      "bzero",
-    "bcmp",    "atoi",      "atol",      "atoll",    "atof",       "strtol",
-    "strtoll", "strtoul",   "strtoull",  "strtod",   "strtof",     "strtold",
-    "wcslen",  "wcscpy",    "wcsncpy",   "wcscat",   "wcscmp",     "wcsncmp",
-    "wcschr",  "wcsrchr",   "wcsstr",    "wmemcpy",  "wmemmove",   "wmemset",
-    "wmemcmp", "wmemchr",   "mbstowcs",  "wcstombs", "sin",        "cos",
-    "tan",     "asin",      "acos",      "atan",     "atan2",      "sinh",
-    "cosh",    "tanh",      "exp",       "exp2",     "expm1",      "log",
-    "log2",    "log10",     "log1p",     "pow",      "sqrt",       "cbrt",
-    "hypot",   "fmod",      "floor",     "ceil",     "round",      "trunc",
-    "erf",     "tgamma",    "lgamma",    "raise"};
+    "qsort",   "qsort_r",      "bsearch",   "lfind",    "lsearch",    "twalk",
+    "strlen",  "strnlen",      "strcpy",    "strncpy",  "stpcpy",     "stpncpy",
+    "strcat",  "strncat",      "strcmp",    "strncmp",  "strcasecmp", "strncasecmp",
+    "strcoll", "strchr",       "strchrnul", "strrchr",  "strstr",     "strcasestr",
+    "strpbrk", "strspn",       "strcspn",   "strtok",   "strtok_r",   "strsep",
+    "memcpy",  "mempcpy",      "memmove",   "memset",   "memcmp",     "memchr",
+    "memrchr", "rawmemchr",    "memmem",    "memccpy",  "bcopy",      "bzero",
+    "bcmp",    "atoi",         "atol",      "atoll",    "atof",       "strtol",
+    "strtoll", "strtoul",      "strtoull",  "strtod",   "strtof",     "strtold",
+    "wcslen",  "wcscpy",       "wcsncpy",   "wcscat",   "wcscmp",     "wcsncmp",
+    "wcschr",  "wcsrchr",      "wcsstr",    "wmemcpy",  "wmemmove",   "wmemset",
+    "wmemcmp", "wmemchr",      "mbstowcs",  "wcstombs", "sin",        "cos",
+    "tan",     "asin",         "acos",      "atan",     "atan2",      "sinh",
+    "cosh",    "tanh",         "exp",       "exp2",     "expm1",      "log",
+    "log2",    "log10",        "log1p",     "pow",      "sqrt",       "cbrt",
+    "hypot",   "fmod",         "floor",     "ceil",     "round",      "trunc",
+    "erf",     "tgamma",       "lgamma",    "raise",    "kill",       "killpg",
+    "tgkill",  "pthread_kill", "sigqueue",  "exit"};
 
 /* Wait in the kernel and hold no lock of the C library meanwhile. */
 static const char *const blocking[] = {
@@ -49,14 +50,15 @@ static const char *const blocking[] = {
 /* Read what the cell handed over and write into a stream's buffer, whole at every step;
  * the locks of stdout and stderr are released after the jump. */
 static const char *const formatting[] = {
-    "printf",          "vprintf",       "fprintf",        "vfprintf",
-    "sprintf",         "vsprintf",      "snprintf",       "vsnprintf",
-    "dprintf",         "vdprintf",      "puts",           "fputs",
-    "putchar",         "putc",          "fputc",          "fwrite",
-    "sscanf",          "vsscanf",       "strftime",       "perror",
-    "wprintf",         "fwprintf",      "swprintf",       "fputws",
-    "__isoc99_sscanf", "__printf_chk",  "__fprintf_chk",  "__sprintf_chk",
-    "__snprintf_chk",  "__vprintf_chk", "__vfprintf_chk", "__vsnprintf_chk"};
+    "printf",        "vprintf",        "fprintf",        "vfprintf",
+    "sprintf",       "vsprintf",       "snprintf",       "vsnprintf",
+    "dprintf",       "vdprintf",       "puts",           "fputs",
+    "putchar",       "putc",           "fputc",          "fwrite",
+    "scanf",         "fscanf",         "vscanf",         "vfscanf",
+    "sscanf",        "vsscanf",        "strftime",       "perror",
+    "wprintf",       "fwprintf",       "swprintf",       "fputws",
+    "__printf_chk",  "__fprintf_chk",  "__sprintf_chk",  "__snprintf_chk",
+    "__vprintf_chk", "__vfprintf_chk", "__vsnprintf_chk"};
 
 #define IS_LISTED(list, name) is_listed(list, sizeof(list) / sizeof(*list), name)
 
@@ -144,6 +146,14 @@ static void add_cell_frame(struct walk *walk, const char *ip, bool is_return)
     }
 }
 
+/* "__isoc99_sscanf" is what a header calls sscanf. */
+static const char *plain_name(const char *name)
+{
+    bool is_versioned =
+        name && (!strncmp(name, "__isoc99_", 9) || !strncmp(name, "__isoc23_", 9));
+    return is_versioned ? name + 9 : name;
+}
+
 static const char *exported_name(const void *ip)
 {
     Dl_info about;
@@ -157,6 +167,7 @@ static void end_library(struct walk *walk, const char *return_address, void **sp
     const char *name = names_called(walk->names, return_address);
     if (!name)
         name = exported_name(walk->outer_ip);
+    name = plain_name(name);
     snprintf(add_frame(walk)->function, TRACE_NAME_MAX, "%s", name ? name : "(library)");
     walk->in_library = false;
     if (name && IS_LISTED(leavable, name))
