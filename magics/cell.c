@@ -27,6 +27,8 @@ void magics_free(struct magics *magics)
     if (!magics)
         return;
     executors_clear(magics);
+    free(magics->standard);
+    free(magics->compiler);
     free(magics);
 }
 

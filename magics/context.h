@@ -19,6 +19,8 @@ struct magics {
     struct session *session;          /* borrowed */
     struct named_executor *executors; /* "local" first */
     size_t n_executors, executors_capacity;
+    char *standard; /* chosen by %std; NULL: gnu17 */
+    char *compiler; /* chosen by %cc, with flags; NULL: by itself */
 };
 
 struct magic_context {

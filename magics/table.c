@@ -4,12 +4,28 @@
  * documented. */
 #include "magics/magic.h"
 
-extern const struct magic magic_call, magic_executor, magic_link, magic_lsmagic,
-    magic_map, magic_pickle, magic_pkg, magic_remote, magic_time, magic_timeit,
-    magic_unpickle, magic_who;
+/* clang-format off: one a line, in order */
+#define MAGICS(X) \
+    X(args) \
+    X(call) \
+    X(cc) \
+    X(executor) \
+    X(include) \
+    X(link) \
+    X(lsmagic) \
+    X(map) \
+    X(pickle) \
+    X(pkg) \
+    X(remote) \
+    X(std) \
+    X(time) \
+    X(timeit) \
+    X(unpickle) \
+    X(who)
+/* clang-format on */
 
-const struct magic *const magic_table[] = {
-    &magic_call,     &magic_executor, &magic_link,   &magic_lsmagic, &magic_map,
-    &magic_pickle,   &magic_pkg,      &magic_remote, &magic_time,    &magic_timeit,
-    &magic_unpickle, &magic_who,      NULL,
-};
+#define DECLARE(name) extern const struct magic magic_##name;
+MAGICS(DECLARE)
+
+#define ENTRY(name) &magic_##name,
+const struct magic *const magic_table[] = {MAGICS(ENTRY) NULL};

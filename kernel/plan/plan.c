@@ -26,11 +26,15 @@ void plan_free(struct plan *plan)
     }
     for (size_t i = 0; i < plan->n_runs; i++)
         free(plan->runs[i]);
+    for (size_t i = 0; i < plan->n_arguments; i++)
+        free(plan->arguments[i]);
+    free(plan->arguments);
     free(plan->diagnostics);
     free(plan->definitions);
     free(plan->types);
     free(plan->text);
     free(plan->cc_reason);
+    free(plan->options);
     free(plan->bindings);
     free(plan->layouts);
     free(plan->runs);
@@ -85,6 +89,7 @@ void plan_pack(const struct plan *plan, struct buffer *out)
     pack_bytes(out, plan->types, plan->types_size);
     pack_string(out, plan->text);
     pack_string(out, plan->cc_reason);
+    pack_string(out, plan->options);
     pack_u64(out, plan->n_bindings);
     for (size_t i = 0; i < plan->n_bindings; i++)
         pack_binding(&plan->bindings[i], out);
@@ -96,6 +101,9 @@ void plan_pack(const struct plan *plan, struct buffer *out)
     pack_u64(out, plan->value_type);
     pack_string(out, plan->main_symbol);
     pack_u64(out, plan->main_has_arguments);
+    pack_u64(out, plan->n_arguments);
+    for (size_t i = 0; i < plan->n_arguments; i++)
+        pack_string(out, plan->arguments[i]);
     pack_u64(out, plan->n_sites);
     for (size_t i = 0; i < plan->n_sites; i++) {
         pack_u64(out, plan->sites[i].line);
@@ -174,12 +182,14 @@ static uint32_t *unpack_numbers(struct unpack *in, size_t *ret_n)
     return numbers;
 }
 
-static void unpack_runs(struct unpack *in, struct plan *plan)
+/* Adds to *ret_n what it hands back, NULL for texts that are missing. */
+static char **unpack_strings(struct unpack *in, size_t *ret_n)
 {
     size_t n = unpack_count(in);
-    plan->runs = must_alloc((n + 1) * sizeof(*plan->runs));
-    for (; plan->n_runs < n && !in->failed; plan->n_runs++)
-        plan->runs[plan->n_runs] = unpack_string(in);
+    char **texts = must_alloc((n + 1) * sizeof(*texts));
+    for (; *ret_n < n && !in->failed; ++*ret_n)
+        texts[*ret_n] = unpack_string(in);
+    return texts;
 }
 
 static void unpack_sites(struct unpack *in, struct plan *plan)
@@ -206,13 +216,15 @@ int plan_unpack(struct unpack *in, struct plan **ret, struct error *err)
     plan->types = must_strndup(types ? types : "", plan->types_size);
     plan->text = unpack_string(in);
     plan->cc_reason = unpack_string(in);
+    plan->options = unpack_string(in);
     unpack_bindings(in, plan);
     plan->layouts = unpack_numbers(in, &plan->n_layouts);
-    unpack_runs(in, plan);
+    plan->runs = unpack_strings(in, &plan->n_runs);
     plan->value_symbol = unpack_string(in);
     plan->value_type = unpack_u32(in);
     plan->main_symbol = unpack_string(in);
     plan->main_has_arguments = unpack_bool(in);
+    plan->arguments = unpack_strings(in, &plan->n_arguments);
     unpack_sites(in, plan);
     plan->refs = unpack_numbers(in, &plan->n_refs);
     plan->entry_text = unpack_string(in);

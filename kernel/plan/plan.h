@@ -52,6 +52,7 @@ struct plan {
     size_t types_size;
     char *text;      /* the translation unit, NULL when there is nothing to compile */
     char *cc_reason; /* why libtcc must not compile it ("_Complex"), NULL: it may */
+    char *options;   /* for cc: the options of all that is compiled; NULL: as usual */
     struct binding *bindings;
     size_t n_bindings;
     uint32_t *layouts; /* session type ids whose layout functions are in the unit */
@@ -64,6 +65,8 @@ struct plan {
     uint32_t value_type;
     char *main_symbol; /* the cell defines main: called after the runs; else NULL */
     bool main_has_arguments;
+    char **arguments; /* of main, behind its name; set by the session */
+    size_t n_arguments;
     struct allocation_site *sites; /* of the cell's statements */
     size_t n_sites;
     uint32_t *refs; /* ids that the statements and the value refer to (%call's roots) */

@@ -25,6 +25,7 @@ void analyser_client_clear(struct analyser_client *client)
 {
     process_leave(&client->process, ANALYSER_END_MS);
     buffer_clear(&client->flags);
+    buffer_clear(&client->options);
 }
 
 static int64_t now_ms(void)
@@ -40,6 +41,12 @@ static int send_memory(struct analyser_client *client, struct error *err)
     if (client->flags.size) {
         int r = channel_send(process->channel, ANALYSER_FLAGS, process->generation, 0,
                              client->flags.data, client->flags.size, err);
+        if (r < 0)
+            return r;
+    }
+    if (client->options.size) {
+        int r = channel_send(process->channel, ANALYSER_OPTIONS, process->generation, 0,
+                             client->options.data, client->options.size, err);
         if (r < 0)
             return r;
     }

@@ -20,7 +20,8 @@ struct analyser_client {
     bool is_greeted;           /* its hello has been read */
     const struct graph *graph; /* borrowed: the session's */
     const struct types *types;
-    struct buffer flags; /* packed {n s} of ANALYSER_FLAGS, empty: none */
+    struct buffer flags;   /* packed {n s} of ANALYSER_FLAGS, empty: none */
+    struct buffer options; /* packed {s} of ANALYSER_OPTIONS, empty: none */
     struct interrupt *interrupt;
 };
 

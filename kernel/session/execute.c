@@ -19,6 +19,7 @@ static int compile(struct session *session, const struct plan *plan, bool is_for
     CLEANUP(freep) char *messages = NULL;
     struct cc_options options = {.flags = (const char *const *)session->flags,
                                  .n_flags = session->n_flags,
+                                 .chosen = plan->options,
                                  .wake_fd = session->interrupt.fd};
     int r = cc_compile(plan->text, &options, ret_object, &messages, err);
     if (r <= 0)

@@ -46,6 +46,9 @@ void session_free(struct session *session)
         free(session->libraries[i]);
     for (size_t i = 0; i < session->n_flags; i++)
         free(session->flags[i]);
+    for (size_t i = 0; i < session->n_arguments; i++)
+        free(session->arguments[i]);
+    free(session->arguments);
     free(session->libraries);
     free(session->flags);
     types_clear(&session->types);
@@ -210,6 +213,18 @@ int session_plan(struct session *session, uint32_t cell, uint32_t line, int plan
     return plan_cell(session, cell, line, plan_mode, source, NULL, ret, result, err);
 }
 
+/* A plan that calls main() is told what with. */
+static void add_arguments(const struct session *session, struct plan *plan)
+{
+    if (!plan->main_symbol)
+        return;
+    free(plan->arguments);
+    plan->arguments = must_alloc((session->n_arguments + 1) * sizeof(*plan->arguments));
+    plan->n_arguments = session->n_arguments;
+    for (size_t i = 0; i < session->n_arguments; i++)
+        plan->arguments[i] = must_strdup(session->arguments[i]);
+}
+
 int session_run(struct session *session, uint32_t cell, uint32_t line, const char *source,
                 const struct session_events *events, struct result *result,
                 struct error *err)
@@ -220,6 +235,7 @@ int session_run(struct session *session, uint32_t cell, uint32_t line, const cha
     int r = plan_cell(session, cell, line, PLAN_CELL, source, events, &plan, result, err);
     if (r < 0 || !plan)
         return r;
+    add_arguments(session, plan);
     r = session_send_plan(session, WORKER_RUN, 0, plan, events, &outcome, &rest, result,
                           err);
     if (r < 0 || result->kind != RESULT_OK)
@@ -301,6 +317,25 @@ int session_add_flags(struct session *session, const char *const *flags, size_t 
         pack_string(packed, session->flags[i]);
     analyser_client_tell(&session->analyser, ANALYSER_FLAGS, packed);
     return 0;
+}
+
+void session_set_options(struct session *session, const char *options)
+{
+    struct buffer *packed = &session->analyser.options;
+    buffer_clear(packed);
+    pack_string(packed, options);
+    analyser_client_tell(&session->analyser, ANALYSER_OPTIONS, packed);
+}
+
+void session_set_arguments(struct session *session, const char *const *words, size_t n)
+{
+    for (size_t i = 0; i < session->n_arguments; i++)
+        free(session->arguments[i]);
+    free(session->arguments);
+    session->arguments = must_alloc((n + 1) * sizeof(*session->arguments));
+    session->n_arguments = n;
+    for (size_t i = 0; i < n; i++)
+        session->arguments[i] = must_strdup(words[i]);
 }
 
 const char *const *session_libraries(const struct session *session, size_t *n)

@@ -94,6 +94,11 @@ int session_link(struct session *session, const char *file,
 int session_add_flags(
     struct session *session, const char *const *flags, size_t n,
     struct error *err) MUST_USE; /* -I, -D, ... for analyser and compilers */
+/* How what later cells define is compiled: a compiler and flags (pickler/code/cc.h);
+ * empty: as usual. */
+void session_set_options(struct session *session, const char *options);
+/* What main() of later cells gets behind its name. */
+void session_set_arguments(struct session *session, const char *const *words, size_t n);
 const char *const *session_libraries(const struct session *session, size_t *n);
 
 /* The values of variables as a value graph; *ret_names (owned) are the cell functions and

@@ -24,6 +24,8 @@ struct session {
     size_t n_libraries, libraries_capacity;
     char **flags; /* -I, -D, ... */
     size_t n_flags, flags_capacity;
+    char **arguments; /* of main, behind its name */
+    size_t n_arguments;
 };
 
 /* A worker that has everything the session has defined; starts one where there is none.

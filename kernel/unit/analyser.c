@@ -203,6 +203,14 @@ static int set_flags(struct service *service, struct unpack *in)
     return 0;
 }
 
+static int set_options(struct service *service, struct unpack *in)
+{
+    CLEANUP(freep) char *options = unpack_string(in);
+    if (unpack_done(in))
+        analysis_set_options(service->analysis, options ? options : "");
+    return 0;
+}
+
 /* 1: `out` is the answer; 0: there is none. */
 static int handle(struct service *service, const struct frame *frame, struct buffer *out,
                   struct error *err)
@@ -214,6 +222,8 @@ static int handle(struct service *service, const struct frame *frame, struct buf
         return analysis_define(service->analysis, &in, err);
     case ANALYSER_FLAGS:
         return set_flags(service, &in);
+    case ANALYSER_OPTIONS:
+        return set_options(service, &in);
     case ANALYSER_PLAN:
         r = answer_plan(service, &in, out, err);
         break;

@@ -37,6 +37,7 @@ void analysis_free(struct analysis *analysis)
         return;
     analysis_forget_units(analysis);
     forget_flags(analysis);
+    options_clear(analysis);
     comments_clear(analysis);
     clang_disposeIndex(analysis->index);
     headers_free(analysis->headers);
@@ -54,7 +55,20 @@ void analysis_set_flags(struct analysis *analysis, const char *const *flags, siz
     analysis->flags = must_alloc((n + 1) * sizeof(*analysis->flags));
     for (size_t i = 0; i < n; i++)
         analysis->flags[analysis->n_flags++] = must_strdup(flags[i]);
-    headers_set_flags(analysis->headers, flags, n);
+    analysis_index_flags(analysis);
+}
+
+void analysis_index_flags(struct analysis *analysis)
+{
+    size_t n = analysis->n_flags + analysis->n_language_flags, at = 0;
+    CLEANUP(freep) const char **flags = must_alloc((n + 1) * sizeof(*flags));
+    for (size_t i = 0; i < analysis->n_flags; i++)
+        flags[at++] = analysis->flags[i];
+    for (size_t i = 0; i < analysis->n_language_flags; i++)
+        if (strncmp(analysis->language_flags[i], "-m", 2) != 0 &&
+            strncmp(analysis->language_flags[i], "-f", 2) != 0)
+            flags[at++] = analysis->language_flags[i];
+    headers_set_flags(analysis->headers, flags, at);
 }
 
 const struct types *analysis_types(const struct analysis *analysis)
@@ -342,6 +356,7 @@ static int fill(struct draft *draft, struct error *err)
     if (draft->has_errors)
         return 0;
     scan(draft);
+    options_settle(draft);
     compose(draft);
     return 0;
 }

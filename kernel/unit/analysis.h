@@ -19,6 +19,8 @@ DEFINE_FREEP(struct analysis, analysis_free)
 int analysis_define(struct analysis *analysis, struct unpack *in,
                     struct error *err) MUST_USE;
 void analysis_set_flags(struct analysis *analysis, const char *const *flags, size_t n);
+/* How what is defined from now on is compiled (pickler/code/cc.h); empty: as usual. */
+void analysis_set_options(struct analysis *analysis, const char *options);
 
 /* Makes what a plan defines part of the memory, as ANALYSER_DEFINE does. */
 int analysis_accept(struct analysis *analysis, const struct plan *plan,

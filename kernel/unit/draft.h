@@ -37,6 +37,9 @@ struct analysis {
     struct headers *headers;
     char **flags; /* -I, -D, ... of the session */
     size_t n_flags;
+    char *options; /* of what is defined from now on (cc.h); NULL: none were chosen */
+    char **language_flags; /* those of the options that libclang must see */
+    size_t n_language_flags;
     CXIndex index;
     /* Long-lived, parsed again for every sheet: without predefined macros and include
      * folders, which costs half, and with them. */
@@ -217,6 +220,8 @@ void comments_clear(struct analysis *analysis);
 int analysis_parse(struct analysis *analysis, const char *text, size_t size, bool is_full,
                    struct error *err) MUST_USE;
 void analysis_forget_units(struct analysis *analysis);
+/* Tells the header index of flags, also those among the options. */
+void analysis_index_flags(struct analysis *analysis);
 const char *analysis_sheet_file(void);
 size_t location_offset(CXSourceLocation location); /* SIZE_MAX: not in the sheet */
 size_t
@@ -280,6 +285,12 @@ uint32_t draft_resolve(const struct draft *draft, const char *name, size_t piece
 
 /* refer.c */
 void refer(struct draft *draft);
+
+/* options.c */
+bool options_are_c23(const char *options);
+bool options_need_cc(const char *options);
+void options_settle(struct draft *draft); /* of plan and definitions; after scan() */
+void options_clear(struct analysis *analysis);
 
 /* scan.c */
 void scan(struct draft *draft); /* plan->cc_reason and needs_cc of definitions */

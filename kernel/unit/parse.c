@@ -40,11 +40,14 @@ static unsigned options(void)
 static int first_parse(struct analysis *analysis, bool is_bare,
                        struct CXUnsavedFile *file, struct error *err)
 {
-    size_t n = N_FIXED_FLAGS + analysis->n_flags, n_bare = is_bare ? N_BARE_FLAGS : 0;
+    size_t n = N_FIXED_FLAGS + analysis->n_flags + analysis->n_language_flags;
+    size_t n_bare = is_bare ? N_BARE_FLAGS : 0;
     CLEANUP(freep) const char **flags = must_realloc(NULL, n + n_bare, sizeof(*flags));
     memcpy(flags, fixed_flags, sizeof(fixed_flags));
     for (size_t i = 0; i < analysis->n_flags; i++)
         flags[N_FIXED_FLAGS + i] = analysis->flags[i];
+    for (size_t i = 0; i < analysis->n_language_flags; i++)
+        flags[N_FIXED_FLAGS + analysis->n_flags + i] = analysis->language_flags[i];
     memcpy(flags + n, bare_flags, n_bare * sizeof(*flags));
     CXTranslationUnit unit = NULL;
     enum CXErrorCode code = clang_parseTranslationUnit2(

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "kernel/worker/run.h"
 
+#include <string.h>
 #include <time.h>
 
 #include "kernel/display/value.h"
@@ -44,14 +45,44 @@ static struct unit *load(struct engine *engine, const struct plan *plan,
     return unit;
 }
 
+/* They stay, as they do for a program: a cell may keep pointers to them. */
+static char **copy_arguments(struct engine *engine, const struct plan *plan)
+{
+    static const char name[] = "cell";
+    size_t n = plan->n_arguments + 1, size = (n + 1) * sizeof(char *) + sizeof(name);
+    for (size_t i = 0; i < plan->n_arguments; i++)
+        size += strlen(plan->arguments[i]) + 1;
+    char **list =
+        (char **)(void *)arena_take(&engine->arena, ARENA_DATA, size, sizeof(char *));
+    char *at = (char *)(list + n + 1);
+    for (size_t i = 0; list && i < n; i++) {
+        const char *text = i ? plan->arguments[i - 1] : name;
+        list[i] = at;
+        at = stpcpy(at, text) + 1;
+    }
+    if (list)
+        list[n] = NULL;
+    return list;
+}
+
+static void call_main(struct engine *engine, const struct plan *plan,
+                      const struct unit *unit, struct outcome *ret)
+{
+    char **arguments = copy_arguments(engine, plan);
+    if (!arguments)
+        outcome_set(ret, OUTCOME_LINK, "LinkError", "no room for main's arguments");
+    else
+        engine_call_main(engine, unit, plan->main_symbol, (int)plan->n_arguments + 1,
+                         arguments, ret);
+}
+
 static void call_all(struct engine *engine, const struct plan *plan,
                      const struct unit *unit, struct outcome *ret)
 {
-    static char *arguments[] = {(char *)"cell", NULL};
     for (size_t i = 0; i < plan->n_runs && ret->kind == OUTCOME_OK; i++)
         engine_call(engine, unit, plan->runs[i], ret);
     if (plan->main_symbol && ret->kind == OUTCOME_OK)
-        engine_call_main(engine, unit, plan->main_symbol, 1, arguments, ret);
+        call_main(engine, plan, unit, ret);
 }
 
 static void render(struct engine *engine, const struct plan *plan, const char *value,

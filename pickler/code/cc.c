@@ -18,8 +18,8 @@
 
 extern char **environ;
 
-static const char *const candidates[] = {"clang-19", "clang-18", "clang-17", "clang",
-                                         "gcc",      "cc",       NULL};
+const char *const cc_candidates[] = {"clang-19", "clang-18", "clang-17", "clang",
+                                     "gcc",      "cc",       NULL};
 static const char *const common_flags[] = {"-x",
                                            "c",
                                            "-std=gnu17",
@@ -53,12 +53,23 @@ char *cc_find(void)
     const char *chosen = getenv("ACHAR_CC");
     if (chosen && *chosen)
         return strchr(chosen, '/') ? must_strdup(chosen) : find_in_path(chosen);
-    for (size_t i = 0; candidates[i]; i++) {
-        char *path = find_in_path(candidates[i]);
+    for (size_t i = 0; cc_candidates[i]; i++) {
+        char *path = find_in_path(cc_candidates[i]);
         if (path)
             return path;
     }
     return NULL;
+}
+
+char *cc_find_named(const char *name)
+{
+    static const char *const clangs[] = {"clang-19", "clang-18", "clang-17", "clang"};
+    if (strchr(name, '/'))
+        return access(name, X_OK) == 0 ? must_strdup(name) : NULL;
+    char *path = find_in_path(name);
+    for (size_t i = 0; !path && !strcmp(name, "clang") && i < 4; i++)
+        path = find_in_path(clangs[i]);
+    return path;
 }
 
 /* The three files of a run, all in memory; the child reaches them through /proc. */
@@ -83,12 +94,66 @@ static int files_init(struct files *files, const char *text)
     return write_all(files->in, text, strlen(text));
 }
 
+/* What was chosen, cut into words, and what the text itself asks for. */
+struct choice {
+    char *text;         /* of the words, with NULs between them */
+    const char **words; /* flags */
+    size_t n_words;
+    const char *name; /* of the compiler; NULL: any */
+    bool is_openmp;
+};
+
+static void choice_clear(struct choice *choice)
+{
+    free(choice->text);
+    free(choice->words);
+}
+
+static bool mentions_openmp(const char *text)
+{
+    while ((text = strstr(text, "pragma"))) {
+        text += strlen("pragma");
+        if (!strncmp(text + strspn(text, " \t"), "omp", 3))
+            return true;
+    }
+    return false;
+}
+
+static struct choice choose(const char *text, const char *chosen)
+{
+    struct choice choice = {.text = must_strdup(chosen ? chosen : "")};
+    size_t size = strlen(choice.text);
+    choice.words = must_alloc((size / 2 + 1) * sizeof(*choice.words));
+    for (char *at = choice.text; *at;) {
+        at += strspn(at, " \t\n");
+        size_t n = strcspn(at, " \t\n");
+        char *next = at + n + (at[n] != '\0');
+        at[n] = '\0';
+        if (n && *at == '-')
+            choice.words[choice.n_words++] = at;
+        else if (n)
+            choice.name = at;
+        at = next;
+    }
+    choice.is_openmp = mentions_openmp(text);
+    return choice;
+}
+
+static char *find_chosen(const struct choice *choice)
+{
+    if (choice->name)
+        return cc_find_named(choice->name);
+    char *path = choice->is_openmp ? find_in_path("gcc") : NULL;
+    return path ? path : cc_find();
+}
+
 static int start(const char *compiler, const struct files *files,
-                 const struct cc_options *options, pid_t *ret)
+                 const struct cc_options *options, const struct choice *choice,
+                 pid_t *ret)
 {
     size_t n = 0, capacity = sizeof(common_flags) / sizeof(*common_flags) + 8;
-    CLEANUP(freep)
-    const char **argv = must_alloc((capacity + options->n_flags) * sizeof(*argv));
+    capacity += options->n_flags + choice->n_words;
+    CLEANUP(freep) const char **argv = must_alloc(capacity * sizeof(*argv));
     CLEANUP(freep) char *in = must_format("/proc/%d/fd/%d", getpid(), files->in);
     CLEANUP(freep) char *out = must_format("/proc/%d/fd/%d", getpid(), files->out);
     argv[n++] = compiler;
@@ -96,8 +161,12 @@ static int start(const char *compiler, const struct files *files,
         argv[n++] = common_flags[i];
     if (strstr(compiler, "clang")) /* gcc does so by itself with -fPIC */
         argv[n++] = "-fsemantic-interposition";
+    if (choice->is_openmp)
+        argv[n++] = "-fopenmp";
     for (size_t i = 0; i < options->n_flags; i++)
         argv[n++] = options->flags[i];
+    for (size_t i = 0; i < choice->n_words; i++)
+        argv[n++] = choice->words[i];
     argv[n++] = in;
     argv[n++] = "-o";
     argv[n++] = out;
@@ -196,7 +265,10 @@ static char *clean_messages(struct buffer *messages)
 int cc_compile(const char *text, const struct cc_options *options,
                struct buffer *ret_object, char **ret_messages, struct error *err)
 {
-    CLEANUP(freep) char *compiler = cc_find();
+    CLEANUP(choice_clear) struct choice choice = choose(text, options->chosen);
+    CLEANUP(freep) char *compiler = find_chosen(&choice);
+    if (!compiler && choice.name)
+        return error_set(err, -ENOENT, "there is no compiler '%s'", choice.name);
     if (!compiler)
         return error_set(
             err, -ENOENT,
@@ -206,7 +278,7 @@ int cc_compile(const char *text, const struct cc_options *options,
     pid_t pid;
     int status = 0, r = files_init(&files, text);
     if (r == 0)
-        r = start(compiler, &files, options, &pid);
+        r = start(compiler, &files, options, &choice, &pid);
     if (r < 0)
         return error_errno(err, r, "cannot run '%s'", compiler);
     const char *why = wait_for(pid, options->wake_fd, &status);

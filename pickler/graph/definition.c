@@ -6,7 +6,14 @@
 
 #define NAMES_MAX 100000 /* further names, references or sites of one definition */
 
-enum { NEEDS_CC = 1, IS_LOCAL_STATIC = 2, IS_STALE = 4, ALL_FLAGS = 7 };
+enum {
+    NEEDS_CC = 1,
+    IS_LOCAL_STATIC = 2,
+    IS_STALE = 4,
+    HAS_OPTIONS = 8,
+    IS_OPAQUE = 16,
+    ALL_FLAGS = 31
+};
 
 void definition_free(struct definition *definition)
 {
@@ -18,6 +25,7 @@ void definition_free(struct definition *definition)
     free(definition->name);
     free(definition->source);
     free(definition->declaration);
+    free(definition->options);
     free(definition->refs);
     free(definition->sites);
     free(definition);
@@ -76,7 +84,11 @@ void definition_pack(const struct definition *definition, struct buffer *out)
     pack_u64(out, definition->type);
     pack_u64(out, (definition->needs_cc ? NEEDS_CC : 0) |
                       (definition->is_local_static ? IS_LOCAL_STATIC : 0) |
-                      (definition->is_stale ? IS_STALE : 0));
+                      (definition->is_stale ? IS_STALE : 0) |
+                      (definition->options ? HAS_OPTIONS : 0) |
+                      (definition->is_opaque ? IS_OPAQUE : 0));
+    if (definition->options)
+        pack_string(out, definition->options);
     pack_u64(out, definition->n_refs);
     uint32_t last = 0;
     for (size_t i = 0; i < definition->n_refs; i++) {
@@ -161,6 +173,9 @@ int definition_unpack(struct unpack *in, struct definition **ret, struct error *
     definition->needs_cc = flags & NEEDS_CC;
     definition->is_local_static = flags & IS_LOCAL_STATIC;
     definition->is_stale = flags & IS_STALE;
+    definition->is_opaque = flags & IS_OPAQUE;
+    if (flags & HAS_OPTIONS)
+        definition->options = unpack_string(in);
     unpack_refs(in, definition);
     unpack_sites(in, definition);
     if (in->failed || !definition->id || !definition->name) {

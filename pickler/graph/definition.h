@@ -44,8 +44,11 @@ struct definition {
     /* What others need to use it: prototype, extern declaration; NULL: the source. */
     char *declaration;
     uint32_t cell, line, column; /* where the name stands */
-    uint32_t type;        /* variables and functions: type id of the session table */
-    bool needs_cc;        /* libtcc must not compile what touches it */
+    uint32_t type;  /* variables and functions: type id of the session table */
+    bool needs_cc;  /* libtcc must not compile what touches it */
+    bool is_opaque; /* its body is C of gcc only, and was not read: it cannot be sent */
+    /* How it is compiled where that was chosen, "gcc -std=gnu23 -O3" (cc.h); or NULL. */
+    char *options;
     bool is_local_static; /* a hoisted static local; name "f.n" is shown as such */
     bool is_stale;        /* depends on something redefined and could not follow */
     uint32_t *refs;       /* ids it refers to, sorted, unique, without itself */

@@ -31,7 +31,7 @@ def test_paths():
 
 
 def test_every_magic_is_in_the_readme():
-    names = re.findall(r"&magic_(\w+)", read("magics/table.c"))
+    names = re.findall(r" X\((\w+)\)", read("magics/table.c"))
     assert names
     readme = read("README.md")
     assert not [name for name in names if not re.search(rf"`%%?{name}\b", readme)]

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""How cells are compiled where somebody chose: %args, %std, %cc, %include."""
+import shutil
+
+import pytest
+
+needs_gcc = pytest.mark.skipif(not shutil.which("gcc"), reason="no gcc")
+
+
+def test_args_of_main(session):
+    session.run('%args one "two words"')
+    cell = session.run('#include <stdio.h>\nint main(int argc, char **argv)\n{\n'
+                       '    for (int i = 1; i <= argc; i++)\n'
+                       '        printf("[%s]", argv[i] ? argv[i] : "end");\n}')
+    assert cell.stdout == "[one][two words][end]"
+
+
+def test_std_c23(session):
+    assert session.run("%std c23").is_ok
+    assert session.value("bool yes = true; int is_null(void) { return nullptr == 0; }\n"
+                         "yes + is_null()") == "2"
+    assert session.value("__STDC_VERSION__ > 201710L") == "1"
+    assert session.run("%std").stdout == "c23\n"
+    session.run("%std default")
+    assert session.value("int bool_ = 1; is_null() + bool_") == "2"
+    wrong = session.run("%std c42")
+    assert wrong.name == "UsageError" and "'c42'" in wrong.message
+
+
+@needs_gcc
+def test_cc_for_a_cell_and_for_all(session):
+    is_gcc = "__builtin_classify_type(1.0f), __builtin_strstr(__VERSION__, \"lang\") == 0"
+    assert session.value(f"%%cc gcc -O3 -ffast-math\n{is_gcc}") == "1"
+    session.run("%cc clang")
+    assert session.value(is_gcc) == "0"
+    session.run("%cc gcc")
+    assert session.value(is_gcc) == "1"
+    assert session.run("%cc").stdout == "gcc\n"
+    assert session.run("%cc auto").is_ok
+    wrong = session.run("%cc gcc -fno-such-flag")
+    assert wrong.name == "CompilerError" and "-fno-such-flag" in wrong.message
+
+
+def test_flags_stay_with_the_definition(session):
+    session.value("%%cc -DSIZE_OF_IT=7\nint size_of_it(void) { return SIZE_OF_IT; }\n"
+                  "size_of_it()")
+    assert session.value("struct t { int a; };\nsize_of_it()") == "7"
+
+
+def test_include_of_a_c_file(session, tmp_path):
+    (tmp_path / "mine.h").write_text("#define TWO 2\n")
+    (tmp_path / "mine.c").write_text('#include "mine.h"\n'
+                                     "static int helper(int x) { return x * TWO; }\n"
+                                     "int twice(int x) { return helper(x); }\n")
+    assert session.run("%include mine.c").is_ok
+    assert session.value("twice(4)") == "8"
+    session.run("static int helper(int x) { return x * 10; }")
+    assert session.value("twice(4)") == "40"
+    missing = session.run("%include nothere.c")
+    assert not missing.is_ok and "nothere.c" in missing.message
