@@ -10,6 +10,7 @@
     X(call) \
     X(cc) \
     X(executor) \
+    X(expand) \
     X(include) \
     X(link) \
     X(lsmagic) \

@@ -35,6 +35,9 @@ enum {
     ANALYSER_FLAGS, /* {n s}: -I, -D, -isystem of %pkg, added to every later parse; no
                        answer */
 
+    ANALYSER_EXPAND = 40, /* {u cell, u line, s source} -> {s text or NULL, s why not}:
+                             C text after macro expansion */
+
     /* front -> session worker. SIGINT interrupts, and so do the signals below; sent with
      * sigqueue() the value is the id of the request that it is for */
     ANALYSER_OPTIONS = 32, /* {s}: a compiler and flags (cc.h) for what later cells

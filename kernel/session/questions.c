@@ -128,6 +128,28 @@ int session_inspect(struct session *session, const char *source, size_t cursor,
     return r < 0 ? r : 0;
 }
 
+int session_expand(struct session *session, uint32_t cell, uint32_t line,
+                   const char *source, char **ret, struct result *result,
+                   struct error *err)
+{
+    CLEANUP(buffer_clear) struct buffer question = {0};
+    struct unpack in;
+    *ret = NULL;
+    pack_u64(&question, cell);
+    pack_u64(&question, line);
+    pack_string(&question, source);
+    int r = ask(session, ANALYSER_EXPAND, &question, &in, err);
+    if (r < 0)
+        return r;
+    if (r > 0)
+        *ret = unpack_string(&in);
+    CLEANUP(freep) char *why = r > 0 ? unpack_string(&in) : NULL;
+    if (!*ret)
+        result_error(result, r > 0 ? "CompileError" : "AnalyserError", "%s",
+                     why ? why : "the analyser gave no answer");
+    return 0;
+}
+
 int session_is_complete(struct session *session, const char *source,
                         const char *const *magics, size_t n_magics, char **ret_status,
                         char **ret_indent, struct error *err)

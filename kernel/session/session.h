@@ -147,6 +147,10 @@ void completions_free(struct completion *completions, size_t n);
 /* *ret is NULL when nothing is known. */
 int session_inspect(struct session *session, const char *source, size_t cursor,
                     int detail, char **ret, struct error *err) MUST_USE;
+/* *ret (owned) is C text after macro expansion; NULL when the result says why not. */
+int session_expand(struct session *session, uint32_t cell, uint32_t line,
+                   const char *source, char **ret, struct result *result,
+                   struct error *err) MUST_USE;
 /* *ret_status "complete", "incomplete" or "invalid"; *ret_indent "" or blanks; owned. */
 int session_is_complete(struct session *session, const char *source,
                         const char *const *magics, size_t n_magics, char **ret_status,

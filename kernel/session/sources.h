@@ -20,7 +20,7 @@ struct sources {
 };
 
 void sources_clear(struct sources *sources);
-/* Keeps a copy; a cell that is given in pieces keeps its longest text. */
+/* Keeps a copy; what a cell is given first stays. */
 void sources_add(struct sources *sources, uint32_t cell, const char *text);
 /* Owned, without the newline; NULL when unknown. */
 char *sources_line(const struct sources *sources, uint32_t cell, uint32_t line);

@@ -168,6 +168,22 @@ static int answer_inspect(struct service *service, struct unpack *in, struct buf
     return 0;
 }
 
+static int answer_expand(struct service *service, struct unpack *in, struct buffer *out,
+                         struct error *err)
+{
+    uint32_t cell = (uint32_t)unpack_max(in, UINT32_MAX);
+    uint32_t line = (uint32_t)unpack_max(in, UINT32_MAX);
+    CLEANUP(freep) char *source = unpack_string(in);
+    CLEANUP(freep) char *text = NULL;
+    struct error why = {0};
+    if (!unpack_done(in) || !source)
+        return error_set(err, -EBADMSG, "cut short");
+    int r = analysis_expand(service->analysis, cell, line, source, &text, &why);
+    pack_string(out, text);
+    pack_string(out, r < 0 ? why.text : "");
+    return 0;
+}
+
 /* C text only: what stands in lines of magics is complete where its line ends. */
 static int answer_is_complete(struct service *service, struct unpack *in,
                               struct buffer *out, struct error *err)
@@ -235,6 +251,9 @@ static int handle(struct service *service, const struct frame *frame, struct buf
         break;
     case ANALYSER_INSPECT:
         r = answer_inspect(service, &in, out, err);
+        break;
+    case ANALYSER_EXPAND:
+        r = answer_expand(service, &in, out, err);
         break;
     case ANALYSER_IS_COMPLETE:
         r = answer_is_complete(service, &in, out, err);

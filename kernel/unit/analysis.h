@@ -30,6 +30,11 @@ int analysis_accept(struct analysis *analysis, const struct plan *plan,
 int analysis_plan(struct analysis *analysis, uint32_t cell, int mode, const char *source,
                   size_t size, struct plan **ret, struct error *err) MUST_USE;
 
+/* *ret (owned) is the text after macro expansion. Negative: it cannot be preprocessed,
+ * `err` says where. */
+int analysis_expand(struct analysis *analysis, uint32_t cell, uint32_t line,
+                    const char *source, char **ret, struct error *err) MUST_USE;
+
 const struct types *analysis_types(const struct analysis *analysis);
 
 /* What branches of #if leave out becomes blanks, and so do #if and its kin, unless some

@@ -133,7 +133,7 @@ static int expand(struct reach *reach, const char *text, size_t size, struct err
     add_macros(reach, &source);
     add_session(reach, false, &source);
     add_expandable(text, size, &source);
-    int result = header_expand(buffer_string(&source), &expanded, err);
+    int result = header_expand(buffer_string(&source), NULL, 0, &expanded, err);
     if (result < 0)
         return result;
     reach_text(reach, buffer_string(&expanded), expanded.size);

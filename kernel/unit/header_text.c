@@ -89,6 +89,8 @@ static int report(const char *message, struct error *err)
     if (is_own)
         return error_set(err, -EINVAL, "the includes cannot be preprocessed: %s", text);
     long line = strtol(end + 1, NULL, 10);
+    if (strncmp(last, "In[", 3) == 0)
+        return error_set(err, -EINVAL, "%.*s:%ld: %s", size, last, line, text);
     return error_set(err, -EINVAL, "header '%.*s' cannot be preprocessed, line %ld: %s",
                      size, last, line, text);
 }
@@ -177,9 +179,13 @@ int header_text(const char *text, const char *const *flags, size_t n_flags,
     return preprocess(&what, ret, err);
 }
 
-int header_expand(const char *text, struct buffer *ret, struct error *err)
+int header_expand(const char *text, const char *const *flags, size_t n_flags,
+                  struct buffer *ret, struct error *err)
 {
-    struct preprocessing what = {
-        .text = text, .options = "-std=c11 -E -P", .wrapper = ""};
+    struct preprocessing what = {.text = text,
+                                 .options = "-std=c11 -E -P",
+                                 .wrapper = "",
+                                 .flags = flags,
+                                 .n_flags = n_flags};
     return preprocess(&what, ret, err);
 }

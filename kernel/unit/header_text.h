@@ -17,7 +17,8 @@
 int header_text(const char *text, const char *const *flags, size_t n_flags,
                 const char *last_folder, struct buffer *ret, struct error *err) MUST_USE;
 
-/* The preprocessed text alone, of a text without includes. */
-int header_expand(const char *text, struct buffer *ret, struct error *err) MUST_USE;
+/* The preprocessed text alone, without line markers and blank lines. */
+int header_expand(const char *text, const char *const *flags, size_t n_flags,
+                  struct buffer *ret, struct error *err) MUST_USE;
 
 #endif

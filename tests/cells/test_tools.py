@@ -61,3 +61,32 @@ def test_timeit_faults_and_interrupts(session):
     session.interrupt()
     assert session.finish(sent).name == "Interrupted"
     assert session.value("1 + 1") == "2"
+
+
+# ---- %expand
+
+def test_expand(session):
+    session.value("#include <stdio.h>\n#define SQUARE(x) ((x) * (x))\nint unrelated;")
+    assert session.run("%expand SQUARE(1 + EOF) // so").stdout == "((1 + (-1)) * (1 + (-1)))\n"
+    cell = session.run("%%expand\n#include <limits.h>\n#define TWICE SQUARE(2) +\n\n"
+                       "int n = TWICE INT_MAX; // TWICE\nint line = __LINE__;")
+    assert cell.stdout == "int n = ((2) * (2)) + 2147483647;\nint line = 6;\n"
+    assert session.run("TWICE 1").name == "CompileError"  # it has defined nothing
+
+
+def test_expand_follows_a_redefined_macro(session):
+    session.value("#define N 1\nint n = N;")
+    session.value("#define N 2")
+    assert session.run("%expand n + N").stdout == "n + 2\n"
+    session.value("#undef N")
+    assert session.run("%expand n + N").stdout == "n + N\n"
+
+
+@pytest.mark.parametrize("code, message", [
+    ("%expand", "takes C text"),
+    ("%%expand\n\n#error wrong here", "In[1]:3: #error wrong here"),
+    ("%%expand\n#include <not/there.h>", "'not/there.h'"),
+])
+def test_expand_of_what_cannot_be(session, code, message):
+    cell = session.run(code)
+    assert cell.status == "error" and message in cell.message
