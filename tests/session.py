@@ -17,7 +17,9 @@ class Cell:
     stdout: str = ""
     stderr: str = ""
     value: str | None = None  # text/plain of the execute_result
+    data: dict = dataclasses.field(default_factory=dict)      # of the execute_result
     displays: list = dataclasses.field(default_factory=list)  # data of display_data
+    shown: list = dataclasses.field(default_factory=list)     # (type, content), streams too
     name: str = ""            # of the error
     message: str = ""
     traceback: str = ""
@@ -68,10 +70,13 @@ class Session:
 
     @staticmethod
     def add(cell, kind, content):
+        if kind in ("stream", "display_data", "update_display_data", "clear_output"):
+            cell.shown.append((kind, content))
         if kind == "stream":
             setattr(cell, content["name"], getattr(cell, content["name"]) + content["text"])
         elif kind == "execute_result":
-            cell.value = content["data"]["text/plain"]
+            cell.data = content["data"]
+            cell.value = content["data"].get("text/plain")
         elif kind in ("display_data", "update_display_data"):
             cell.displays.append(content["data"])
         elif kind == "error":

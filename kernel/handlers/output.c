@@ -91,6 +91,11 @@ static void add_display(void *context, const struct bundle *bundle)
         return;
     }
     json_t *content = display_content(bundle, &problem);
+    if (problem.code && !json_object_size(json_object_get(content, "data"))) {
+        json_decref(content);
+        say(output, "%s\n", problem.text);
+        return;
+    }
     server_post_paced(server,
                       message_new(server_sender(server), output->request, WIRE_IOPUB,
                                   bundle->action == BUNDLE_UPDATE ? "update_display_data"

@@ -4,6 +4,7 @@
  * handed out from there, and its bytes are dropped at the next receive. */
 #include "kernel/peer/channel.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -278,6 +279,28 @@ static int message_push(struct channel *channel, struct message *message,
         }
     }
     return 0;
+}
+
+int channel_send_small(int fd, uint16_t kind, uint32_t generation, uint32_t id,
+                       const void *data, size_t size, const int *fds, size_t n_fds)
+{
+    struct channel channel = {.write_fd = fd};
+    struct message message = {.fds = fds, .n_fds = n_fds};
+    assert(size <= FRAME_SMALL_MAX && n_fds <= FRAME_FDS_MAX);
+    int r = message_init(&message, kind, generation, id, data, size, NULL);
+    while (r == 0) {
+        ssize_t n =
+            send_some(&channel, message.parts, message.n_parts, message.fds, n_fds);
+        if (n >= 0)
+            return (size_t)n == HEADER_SIZE + size ? 0 : -EIO;
+        if (errno == ETOOMANYREFS) /* descriptors that nobody has received yet */
+            poll(NULL, 0, 1);
+        else if (errno == EAGAIN || errno == EWOULDBLOCK)
+            poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
+        else if (errno != EINTR)
+            r = -errno;
+    }
+    return r;
 }
 
 size_t channel_unsent(const struct channel *channel)

@@ -47,6 +47,14 @@ int channel_send_fds(struct channel *channel, uint16_t kind, uint32_t generation
                      uint32_t id, const void *data, size_t size, const int *fds,
                      size_t n_fds, struct error *err) MUST_USE;
 
+/* A small frame (FRAME_SMALL_MAX) written to a unix socket by one system call, for
+ * threads that share the socket without owning its channel. Frames of several such
+ * threads do not mix; with channel_send() they may. */
+#define FRAME_SMALL_MAX 1024
+int channel_send_small(int fd, uint16_t kind, uint32_t generation, uint32_t id,
+                       const void *data, size_t size, const int *fds,
+                       size_t n_fds) MUST_USE;
+
 /* As channel_send(), but never waits: what there is no room for is kept and goes out, in
  * order, with channel_flush() when channel_fd() is writable. For a process that serves
  * several peers; it bounds channel_unsent() by not taking more work. */

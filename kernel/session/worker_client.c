@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "kernel/peer/display.h"
 #include "kernel/peer/protocol.h"
 
 #define OUTPUT_READ_SIZE (64u << 10)
@@ -191,8 +192,17 @@ static void describe_death(struct worker_client *client, const struct patience *
     ret->is_state_kept = false;
 }
 
+static void show(struct frame *frame, const struct session_events *events)
+{
+    CLEANUP(bundle_clear) struct bundle bundle = {0};
+    if (display_receive(frame, &bundle, NULL) == 0 && events)
+        events->display(events->context, &bundle);
+    display_done(frame);
+}
+
 /* What the worker said: 1 an answer to `id`, 0 nothing yet, -EPIPE it is gone. */
-static int look(struct worker_client *client, uint32_t id, struct frame *ret)
+static int look(struct worker_client *client, uint32_t id,
+                const struct session_events *events, struct frame *ret)
 {
     for (;;) {
         int r = channel_receive(client->process.channel, 0, ret, NULL);
@@ -203,6 +213,9 @@ static int look(struct worker_client *client, uint32_t id, struct frame *ret)
             outcome_clear(&client->dying);
             if (outcome_unpack(&in, &client->dying, NULL) < 0)
                 client->dying = (struct outcome){0};
+        } else if (ret->kind == WORKER_DISPLAY) {
+            drain(client, events);
+            show(ret, events);
         } else if (ret->id == id) {
             return 1;
         }
@@ -257,7 +270,7 @@ static int wait_answer(struct worker_client *client, uint32_t id,
                        struct patience *patience)
 {
     for (;;) {
-        int r = look(client, id, ret);
+        int r = look(client, id, events, ret);
         if (r != 0)
             return r;
         if (patience->limit && now_ms() >= patience->limit)

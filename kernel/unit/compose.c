@@ -9,6 +9,7 @@
 #include "kernel/peer/protocol.h"
 #include "kernel/unit/sheet.h"
 #include "kernel/unit/value.h"
+#include "pickler/graph/own_header.h"
 #include "pickler/type/layout.h"
 
 struct composer {
@@ -294,9 +295,12 @@ static void add_directive(struct composer *composer, const struct piece *piece)
                       piece->text + name.start);
     }
     if (is_define || piece_is_directive(piece, "undef") ||
-        piece_is_directive(piece, "pragma") ||
-        (piece->is_include && composer->draft->is_full))
+        piece_is_directive(piece, "pragma"))
         add_line(composer, piece->text);
+    if (piece->is_include && composer->draft->is_full) {
+        own_header_add(&composer->out, piece->text, piece->size);
+        buffer_add_char(&composer->out, '\n');
+    }
 }
 
 static void compose_piece(struct composer *composer, size_t index)

@@ -50,6 +50,12 @@ static bool starts_with(const char *text, const char *end, const char *prefix)
     return (size_t)(end - text) >= size && memcmp(text, prefix, size) == 0;
 }
 
+static bool ends_with(const char *text, const char *end, const char *suffix)
+{
+    size_t size = strlen(suffix);
+    return (size_t)(end - text) >= size && memcmp(end - size, suffix, size) == 0;
+}
+
 static void add_region(struct replay *replay)
 {
     struct region region = {replay->index->flat.size, replay->include, replay->pack};
@@ -68,10 +74,9 @@ static void read_marker(struct replay *replay, const char *line, const char *end
     replay->is_main = starts_with(path, close, "<string>");
     replay->is_predefined = starts_with(path, close, "<command line>");
     replay->file = header_names_add(&replay->files, path, (size_t)(close - path));
-    static const char wrapped[] = "/sys/cdefs.h\"";
-    bool is_wrapped = (size_t)(close - path) >= strlen(wrapped) &&
-                      memcmp(close - strlen(wrapped) + 1, wrapped, strlen(wrapped)) == 0;
-    if (!replay->is_main && !replay->is_predefined && !is_wrapped &&
+    bool is_ours =
+        ends_with(path, close, "/sys/cdefs.h") || ends_with(path, close, "/achar.h");
+    if (!replay->is_main && !replay->is_predefined && !is_ours &&
         !starts_with(path, close, "/usr/"))
         replay->index->has_user_files = true;
 }

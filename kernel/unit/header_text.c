@@ -9,11 +9,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "pickler/graph/own_header.h"
+
 /* glibc's sys/cdefs.h defines __attribute__ away for compilers it does not know, and with
  * it packed and aligned of everything behind it. */
 static const char cdefs_wrapper[] = "#include_next <sys/cdefs.h>\n#undef __attribute__\n";
 
-/* A private folder with the wrapper; "" when there is none. */
+/* A private folder with the wrapper and <achar.h>; "" when there is none. */
 struct wrapper {
     char folder[256];
 };
@@ -22,23 +24,29 @@ static void wrapper_clear(struct wrapper *wrapper)
 {
     if (!*wrapper->folder)
         return;
+    CLEANUP(freep) char *own = must_format("%s/" OWN_HEADER_NAME, wrapper->folder);
     CLEANUP(freep) char *sys = must_format("%s/sys", wrapper->folder);
     CLEANUP(freep) char *file = must_format("%s/cdefs.h", sys);
+    unlink(own);
     unlink(file);
     rmdir(sys);
     rmdir(wrapper->folder);
     *wrapper->folder = '\0';
 }
 
+static bool write_file(const char *path, const char *text)
+{
+    CLEANUP(closep) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+}
+
 static bool wrapper_write(const struct wrapper *wrapper)
 {
     CLEANUP(freep) char *sys = must_format("%s/sys", wrapper->folder);
     CLEANUP(freep) char *file = must_format("%s/cdefs.h", sys);
-    if (mkdir(sys, 0700) < 0)
-        return false;
-    CLEANUP(closep) int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    return fd >= 0 && write(fd, cdefs_wrapper, sizeof(cdefs_wrapper) - 1) ==
-                          (ssize_t)(sizeof(cdefs_wrapper) - 1);
+    CLEANUP(freep) char *own = must_format("%s/" OWN_HEADER_NAME, wrapper->folder);
+    return mkdir(sys, 0700) == 0 && write_file(file, cdefs_wrapper) &&
+           write_file(own, own_header_text);
 }
 
 static bool wrapper_make(struct wrapper *wrapper)

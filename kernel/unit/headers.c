@@ -5,6 +5,7 @@
 
 #include "kernel/unit/header_set.h"
 #include "kernel/unit/header_text.h"
+#include "pickler/graph/own_header.h"
 
 struct headers *headers_new(void)
 {
@@ -66,6 +67,12 @@ static void add_line(struct buffer *out, const char *line)
         buffer_add_char(out, '\n');
 }
 
+static void add_header(struct buffer *out, const char *line)
+{
+    own_header_add(out, line, strlen(line));
+    buffer_add_char(out, '\n');
+}
+
 static void add_source(struct buffer *out, const struct include_line *includes, size_t n,
                        bool has_marks)
 {
@@ -75,7 +82,10 @@ static void add_source(struct buffer *out, const struct include_line *includes, 
         if (has_marks)
             buffer_format(out, "#undef " HEADER_MARK "\n#define " HEADER_MARK " %zu\n",
                           i + 1);
-        add_line(out, includes[i].text);
+        if (has_marks)
+            add_line(out, includes[i].text);
+        else
+            add_header(out, includes[i].text);
     }
 }
 

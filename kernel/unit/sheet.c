@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "kernel/unit/prologue.h"
+#include "pickler/graph/own_header.h"
 
 static void place(struct buffer *out, const struct piece *piece)
 {
@@ -22,7 +23,10 @@ static void add_text(struct buffer *out, struct piece *piece)
         buffer_add_string(out, piece->before);
     place(out, piece);
     piece->sheet_start = out->size;
-    buffer_add(out, piece->text, piece->size);
+    if (piece->is_include)
+        own_header_add(out, piece->text, piece->size);
+    else
+        buffer_add(out, piece->text, piece->size);
     buffer_add_char(out, '\n');
     if (piece->after)
         buffer_add_string(out, piece->after);

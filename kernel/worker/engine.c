@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "kernel/worker/cell_display.h"
 #include "kernel/worker/heap.h"
 #include "kernel/worker/replace.h"
 #include "kernel/worker/world.h"
@@ -59,10 +60,16 @@ static void bad_free(const void *address, const struct heap_block *block)
                 block->is_freed ? "freed " : "", block->size);
 }
 
+static void *find_replacement(const char *name)
+{
+    void *found = replace_find(name);
+    return found ? found : cell_display_find(name);
+}
+
 int engine_init(struct engine *engine, void (*dying)(const struct guard_report *report),
                 struct error *err)
 {
-    static const struct names_hooks hooks = {replace_find, replace_undefined};
+    static const struct names_hooks hooks = {find_replacement, replace_undefined};
     static char output[1 << 16];
     memset(engine, 0, sizeof(*engine));
     heap_init(__executable_start, etext);

@@ -6,6 +6,7 @@
 
 #include "kernel/display/value.h"
 #include "kernel/peer/protocol.h"
+#include "kernel/worker/cell_display.h"
 
 static enum name_kind kind_of(enum binding_kind kind)
 {
@@ -89,6 +90,8 @@ static void render(struct engine *engine, const struct plan *plan, const char *v
                    struct outcome *ret)
 {
     CLEANUP(buffer_clear) struct buffer text = {0};
+    if (cell_display_is_handle(&engine->types, plan->value_type))
+        return; /* the value of a display is what it has shown */
     display_value(&engine->world, &engine->types, plan->value_type, value, NULL, &text);
     ret->value_text = buffer_take(&text);
 }

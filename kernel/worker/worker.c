@@ -16,6 +16,7 @@
 #include "kernel/worker/dying.h"
 #include "kernel/worker/output.h"
 #include "kernel/worker/serve.h"
+#include "kernel/worker/show.h"
 #include "kernel/worker/zygote.h"
 
 #define CHANNEL_FD 200 /* or above: cells have the low descriptors to themselves */
@@ -31,6 +32,7 @@ static int answer(struct engine *engine, struct channel *channel,
     for (size_t i = 0; i < request->n_fds; i++)
         close(request->fds[i]);
     dying_set(channel_fd(channel), WORKER_DYING, generation, id, "", 0);
+    show_begin(generation, id);
     guard_begin(id);
     if (serve_request(engine, request, &body, &refused) < 0) {
         buffer_clear(&body);
@@ -38,7 +40,10 @@ static int answer(struct engine *engine, struct channel *channel,
         kind = FRAME_BAD;
     }
     output_restore();
-    return channel_send(channel, kind, generation, id, body.data, body.size, err);
+    show_lock();
+    int r = channel_send(channel, kind, generation, id, body.data, body.size, err);
+    show_unlock();
+    return r;
 }
 
 static int greet(struct channel *channel, struct error *err)
@@ -69,6 +74,7 @@ static int open_channel(struct channel **ret, struct error *err)
         return error_errno(err, -errno, "achar-worker is started by achar, not by hand");
     close(PROCESS_CHANNEL_FD);
     dying_set(fd, WORKER_DYING, 0, 0, "", 0);
+    show_connect(fd);
     *ret = channel_new(fd, fd);
     return 0;
 }

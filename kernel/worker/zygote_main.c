@@ -6,6 +6,7 @@
 #include "kernel/worker/dying.h"
 #include "kernel/worker/job.h"
 #include "kernel/worker/renewal.h"
+#include "kernel/worker/show.h"
 #include "kernel/worker/zygote.h"
 
 #define HEAP_ROOM (1 << 20)
@@ -16,12 +17,14 @@ static void begin(void *context, int task_fd)
     guard_adopt();
     mallopt(M_TRIM_THRESHOLD, -1);              /* never: renewal.h */
     dying_set(task_fd, TASK_DONE, 0, 0, "", 1); /* the tail: a result of no bytes */
+    show_connect(task_fd);
 }
 
 static void begin_task(void *context, uint32_t id)
 {
     (void)context;
     dying_set_id(id);
+    show_begin(0, id);
 }
 
 int zygote_main(void)

@@ -9,6 +9,7 @@
 
 #include "pickler/base/lex.h"
 #include "pickler/graph/name_ids.h"
+#include "pickler/graph/own_header.h"
 
 struct emitter {
     const struct definition *(*find)(void *context, uint32_t id);
@@ -218,8 +219,10 @@ void emitter_declare(struct emitter *emitter, const struct definition *definitio
     case DEFINITION_INCLUDE:
     case DEFINITION_PRAGMA: /* a header may depend on macros of the user's */
         prepare(emitter, NULL, definition->refs, definition->n_refs);
-        if (definition->source)
-            add_text(emitter, definition->source);
+        if (definition->source) {
+            own_header_add(emitter->out, definition->source, strlen(definition->source));
+            buffer_add_char(emitter->out, '\n');
+        }
         return;
     case DEFINITION_TYPE:
         if (definition->source)

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""jupyter_kernel_test, the suite of the Jupyter project, on this kernel.
-
-Its test_display_data and test_clear_output do not apply: a cell has no call for either yet.
-"""
+"""jupyter_kernel_test, the suite of the Jupyter project, on this kernel."""
 import jupyter_kernel_test
 import pytest
 
@@ -28,10 +25,16 @@ class TestKernel(jupyter_kernel_test.KernelTests):
         {"code": '"pickle"', "result": '"pickle"'},
         {"code": "(char)97", "result": "'a' (97)"},
     ]
+    code_display_data = [
+        {"code": '#include <achar.h>\ndisplay_html("<b>bold</b>");', "mime": "text/html"},
+        {"code": 'unsigned char dot[3] = {255}; display_pixels(dot, 1, 1, 3);',
+         "mime": "image/png"},
+    ]
+    code_clear_output = "#include <achar.h>\nclear_output(0);"
     code_history_pattern = "6 [*]*"
     supported_history_operations = ("tail", "range", "search")
     completion_samples = [
-        {"text": "int typed = siz", "matches": {"sizeof"}},
+        {"text": "int typed = sizeo", "matches": {"sizeof"}},
         {"text": "%unp", "matches": {"%unpickle"}},
         {"text": "struct completed { int a_member; } completed_object; completed_object.a_m",
          "matches": {"a_member"}},
