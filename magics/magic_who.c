@@ -1,79 +1,182 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * %who: what is defined in the session now. */
+ * %who and %whos: what is defined in the session now. */
 #include <string.h>
 
-#include "magics/context.h"
+#include "magics/selection.h"
 
-static bool is_wanted(const struct definition *definition,
-                      const struct magic_arguments *arguments)
+#define NAME_WIDTH 20
+#define TYPE_WIDTH 24
+
+static const char *type_of(const struct magic_context *context,
+                           const struct definition *definition)
 {
-    if (definition->kind == DEFINITION_INCLUDE || definition->kind == DEFINITION_PRAGMA)
-        return false;
-    if (!arguments->n_words)
-        return true;
-    for (size_t i = 0; i < arguments->n_words; i++)
-        if (!strcmp(arguments->words[i], definition_kind_name(definition->kind)))
-            return true;
-    return false;
+    bool has_type = definition->kind == DEFINITION_FUNCTION ||
+                    definition->kind == DEFINITION_VARIABLE;
+    const char *spelling =
+        has_type ? types_get(session_types(context->session), definition->type)->spelling
+                 : NULL;
+    return spelling ? spelling : "";
 }
 
-static bool check_kinds(const struct magic_arguments *arguments, struct result *result)
+/* "In[3]", and what is remarkable about it. */
+static char *place(const struct magic_context *context,
+                   const struct definition *definition)
 {
-    const char *kinds[DEFINITION_KIND_COUNT];
-    for (int i = 0; i < DEFINITION_KIND_COUNT; i++)
-        kinds[i] = definition_kind_name((enum definition_kind)i);
-    for (size_t i = 0; i < arguments->n_words; i++) {
-        bool is_known = false;
-        for (int k = 0; k < DEFINITION_KIND_COUNT; k++)
-            is_known |= !strcmp(arguments->words[i], kinds[k]);
-        if (is_known)
-            continue;
-        const char *near =
-            nearest_name(arguments->words[i], kinds, DEFINITION_KIND_COUNT);
-        result_error(result, "UsageError", "'%s' is no kind of definition%s%s%s",
-                     arguments->words[i], near ? "; did you mean '" : "",
-                     near ? near : "", near ? "'?" : "");
-        return false;
-    }
-    return true;
+    static const char *const marks[] = {[SESSION_CELL_CURRENT] = "",
+                                        [SESSION_CELL_EDITED] = "  (cell edited)",
+                                        [SESSION_CELL_DELETED] = "  (cell deleted)"};
+    return must_format("In[%u]%s%s", definition->cell,
+                       definition->is_stale ? "  (stale)" : "",
+                       marks[session_cell_state(context->session, definition)]);
 }
 
-static int run(struct magic_context *context, const struct magic_arguments *arguments,
-               struct result *result, struct error *err)
+static int run_who(struct magic_context *context, const struct magic_arguments *arguments,
+                   struct result *result, struct error *err)
 {
+    CLEANUP(selection_clear) struct selection selection = {0};
     (void)err;
-    const struct graph *graph = session_graph(context->session);
-    const struct types *types = session_types(context->session);
-    size_t n_shown = 0;
-    if (!check_kinds(arguments, result))
+    if (!selection_make(context, arguments->words, arguments->n_words, &selection,
+                        result))
         return 0;
-    for (size_t i = 0; i < graph_count(graph); i++) {
-        const struct definition *definition = graph_at(graph, i);
-        if (!graph_is_current(graph, definition) || !is_wanted(definition, arguments))
-            continue;
-        bool has_type = definition->kind == DEFINITION_FUNCTION ||
-                        definition->kind == DEFINITION_VARIABLE;
-        const char *spelling =
-            has_type ? types_get(types, definition->type)->spelling : NULL;
-        if (!n_shown++)
-            magic_print(context, "%-10s %-20s %-28s %s\n", "kind", "name", "type",
-                        "cell");
-        magic_print(context, "%-10s %-20s %-28s In[%u]%s\n",
-                    definition_kind_name(definition->kind), definition->name,
-                    spelling ? spelling : "", definition->cell,
-                    definition->is_stale ? "  (stale)" : "");
+    if (!selection.n)
+        magic_print(context, "nothing %s\n",
+                    arguments->n_words ? "of that is defined" : "is defined");
+    else
+        magic_print(context, "%-10s %-20s %-28s %s\n", "kind", "name", "type", "cell");
+    for (size_t i = 0; i < selection.n; i++) {
+        const struct definition *at = selection.at[i];
+        CLEANUP(freep) char *where = place(context, at);
+        magic_print(context, "%-10s %-20s %-28s %s\n", definition_kind_name(at->kind),
+                    at->name, type_of(context, at), where);
     }
-    if (!n_shown)
-        magic_print(context, "nothing is defined\n");
     return 0;
+}
+
+/* ---- %whos
+ * ------------------------------------------------------------------------------ */
+
+struct row {
+    char *name, *type, *size, *uses, *cell, *value;
+};
+
+static void row_clear(struct row *row)
+{
+    free(row->name);
+    free(row->type);
+    free(row->size);
+    free(row->uses);
+    free(row->cell);
+    free(row->value);
+}
+
+/* A macro's text, and what functions and types are written as, in one line. */
+static char *text_of(const struct definition *definition)
+{
+    const char *text = definition->source;
+    if (definition->kind != DEFINITION_MACRO || !text)
+        return must_strdup("");
+    text = strstr(text, definition->name);
+    text = text ? text + strlen(definition->name) : "";
+    text += strspn(text, " \t");
+    return must_strndup(text, strcspn(text, "\n"));
+}
+
+static void fill(const struct magic_context *context, const struct definition *definition,
+                 struct session_shown *shown, struct row *ret)
+{
+    CLEANUP(selection_clear) struct selection users = {0};
+    bool is_sized = definition->kind == DEFINITION_VARIABLE ||
+                    definition->kind == DEFINITION_FUNCTION;
+    selection_users(session_graph(context->session), definition, &users);
+    ret->name = must_strdup(definition->name);
+    ret->type = must_strdup(type_of(context, definition));
+    ret->size = is_sized && shown->size
+                    ? must_format("%llu", (unsigned long long)shown->size)
+                    : must_strdup("");
+    ret->uses = users.n ? must_format("%zu", users.n) : must_strdup("");
+    ret->cell = place(context, definition);
+    ret->value = shown->text ? TAKE(shown->text) : text_of(definition);
+}
+
+static size_t widest(const struct row *rows, size_t n, size_t offset, size_t start)
+{
+    size_t width = start;
+    for (size_t i = 0; i < n; i++) {
+        char *const *text =
+            (char *const *)(const void *)((const char *)&rows[i] + offset);
+        size_t size = strlen(*text);
+        width = size > width ? size : width;
+    }
+    return width;
+}
+
+static int limited(size_t width, size_t limit)
+{
+    return (int)(width < limit ? width : limit);
+}
+
+static void print_rows(struct magic_context *context, const struct selection *selection,
+                       const struct row *rows)
+{
+    size_t n = selection->n;
+    int name = limited(widest(rows, n, offsetof(struct row, name), 4), NAME_WIDTH);
+    int type = limited(widest(rows, n, offsetof(struct row, type), 4), TYPE_WIDTH);
+    int size = limited(widest(rows, n, offsetof(struct row, size), 5), 12);
+    int cell = limited(widest(rows, n, offsetof(struct row, cell), 4), NAME_WIDTH);
+    magic_print(context, "%-*s %-8s %-*s %*s %4s  %-*s  %s\n", name, "name", "kind", type,
+                "type", size, "bytes", "uses", cell, "cell", "value");
+    for (size_t i = 0; i < n; i++)
+        magic_print(context, "%-*s %-8s %-*s %*s %4s  %-*s%s%s\n", name, rows[i].name,
+                    definition_kind_name(selection->at[i]->kind), type, rows[i].type,
+                    size, rows[i].size, rows[i].uses, cell, rows[i].cell,
+                    *rows[i].value ? "  " : "", rows[i].value);
+}
+
+static int run_whos(struct magic_context *context,
+                    const struct magic_arguments *arguments, struct result *result,
+                    struct error *err)
+{
+    CLEANUP(selection_clear) struct selection selection = {0};
+    if (!selection_make(context, arguments->words, arguments->n_words, &selection,
+                        result))
+        return 0;
+    if (!selection.n) {
+        magic_print(context, "nothing %s\n",
+                    arguments->n_words ? "of that is defined" : "is defined");
+        return 0;
+    }
+    CLEANUP(freep) const char **names = must_alloc(selection.n * sizeof(*names));
+    CLEANUP(freep) struct session_shown *shown = must_alloc(selection.n * sizeof(*shown));
+    CLEANUP(freep) struct row *rows = must_alloc(selection.n * sizeof(*rows));
+    for (size_t i = 0; i < selection.n; i++)
+        names[i] = selection.at[i]->name;
+    int r = session_show(context->session, names, selection.n, shown, err);
+    for (size_t i = 0; r == 0 && i < selection.n; i++)
+        fill(context, selection.at[i], &shown[i], &rows[i]);
+    if (r == 0)
+        print_rows(context, &selection, rows);
+    for (size_t i = 0; i < selection.n; i++) {
+        row_clear(&rows[i]);
+        free(shown[i].text);
+    }
+    return r;
 }
 
 const struct magic magic_who = {
     .name = "who",
     .is_line = true,
-    .usage = "[function | variable | type | macro ...]",
-    .summary = "list what is defined",
-    .max_words = 16,
-    .run = run,
+    .usage = "[KIND | NAME | PATTERN ...]",
+    .summary = "what is defined: functions, variables, types, macros",
+    .max_words = 64,
+    .run = run_who,
+};
+
+const struct magic magic_whos = {
+    .name = "whos",
+    .is_line = true,
+    .usage = "[KIND | NAME | PATTERN ...]",
+    .summary = "the same with sizes, values and how many definitions use it",
+    .max_words = 64,
+    .run = run_whos,
 };

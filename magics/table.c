@@ -18,11 +18,14 @@
     X(pickle) \
     X(pkg) \
     X(remote) \
+    X(reset) \
     X(std) \
     X(time) \
     X(timeit) \
+    X(undef) \
     X(unpickle) \
-    X(who)
+    X(who) \
+    X(whos)
 /* clang-format on */
 
 #define DECLARE(name) extern const struct magic magic_##name;

@@ -23,6 +23,7 @@ struct execution {
     json_t *user_expressions; /* borrowed; object or NULL */
     bool is_silent, is_stored, stops_on_error;
     uint32_t cell;
+    struct cell_origin origin;
     char *started; /* date */
 };
 
@@ -55,6 +56,26 @@ static bool read_request(struct execution *execution)
     return true;
 }
 
+/* JupyterLab and others say which cell of the notebook it is, and which are gone. What is
+ * not as they send it is left out: no front end has to. */
+static void read_origin(struct execution *execution)
+{
+    json_t *metadata = execution->request->metadata, *id;
+    json_t *deleted = json_object_get(metadata, "deletedCells");
+    struct cell_origin *origin = &execution->origin;
+    size_t i;
+    origin->id = json_string_value(json_object_get(metadata, "cellId"));
+    if (execution->is_silent || !execution->is_stored)
+        origin->id = NULL;
+    const char **ids = must_alloc((json_array_size(deleted) + 1) * sizeof(*ids));
+    json_array_foreach(deleted, i, id)
+    {
+        if (json_is_string(id))
+            ids[origin->n_deleted++] = json_string_value(id);
+    }
+    origin->deleted = ids;
+}
+
 static json_t *error_content(const struct result *result)
 {
     json_t *traceback = json_array();
@@ -73,8 +94,12 @@ static void run_cell(struct execution *execution, struct result *result)
                             .request = execution->request,
                             .is_silent = execution->is_silent};
     struct session_events events = output_events(&output);
+    session_begin_cell(kernel->session, execution->cell, &execution->origin);
     int r = magics_run_cell(kernel->magics, execution->cell, execution->code, &events,
                             result, &err);
+    if (r >= 0)
+        r = session_end_cell(kernel->session, execution->cell, result->kind == RESULT_OK,
+                             &events, &err);
     if (r < 0) {
         result_clear(result);
         result_error(result, "KernelError", "%s", err.text);
@@ -230,8 +255,10 @@ static void run_execute(struct kernel *kernel, const struct request *request)
         .kernel = kernel, .request = request, .started = started};
     if (!read_request(&execution))
         return;
+    read_origin(&execution);
     start_cell(&execution);
     run_cell(&execution, &result);
+    free((void *)execution.origin.deleted);
     json_t *content = result.kind == RESULT_OK ? finish_ok(&execution, &result)
                                                : finish_error(&execution, &result);
     session_finish(kernel->session);

@@ -76,6 +76,11 @@ enum {
                             unsigned long that is there for it, is counted down to 0
                             -> {outcome, u loops, n u nanoseconds} */
 
+    WORKER_FORGET = 75, /* {n s names}: functions and variables that are no more
+                           -> {outcome} */
+    WORKER_SHOW, /* {n s variables} -> {outcome, n (u size in bytes, s value in one line
+                    or NULL)}: of functions the size is that of their code */
+
     /* pool -> zygote (a job worker that has loaded one payload and forks) */
     ZYGOTE_LOAD =
         80,       /* {b payload, b object (empty: libtcc), u children to keep alive} ->

@@ -28,6 +28,11 @@ void analyser_client_clear(struct analyser_client *client)
     buffer_clear(&client->options);
 }
 
+void analyser_client_stop(struct analyser_client *client)
+{
+    process_end(&client->process);
+}
+
 static int64_t now_ms(void)
 {
     struct timespec now;
@@ -58,7 +63,7 @@ static int send_memory(struct analyser_client *client, struct error *err)
     pack_u64(&memory, n);
     for (size_t i = 0; i < n; i++)
         definition_pack(graph_at(client->graph, i), &memory);
-    pack_u64(&memory, 0);
+    graph_pack_forgotten(client->graph, &memory);
     return channel_send(process->channel, ANALYSER_DEFINE, process->generation, 0,
                         memory.data, memory.size, err);
 }

@@ -27,6 +27,8 @@ struct analyser_client {
 
 void analyser_client_init(struct analyser_client *client, const struct graph *graph,
                           const struct types *types, struct interrupt *interrupt);
+/* The next question starts a new one. */
+void analyser_client_stop(struct analyser_client *client);
 void analyser_client_clear(struct analyser_client *client);
 
 /* Starts the process without waiting for it. */

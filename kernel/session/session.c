@@ -42,6 +42,7 @@ void session_free(struct session *session)
     interrupt_clear(&session->interrupt);
     kept_clear(&session->kept);
     sources_clear(&session->sources);
+    cells_clear(&session->cells);
     for (size_t i = 0; i < session->n_libraries; i++)
         free(session->libraries[i]);
     for (size_t i = 0; i < session->n_flags; i++)

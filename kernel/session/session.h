@@ -55,6 +55,29 @@ const struct types *session_types(const struct session *session);
 /* Keeps the whole text of a cell, magics too, for the source lines in tracebacks. */
 void session_add_source(struct session *session, uint32_t cell, const char *source);
 
+/* What a front end tells of the notebook with a request: which of its cells runs (NULL:
+ * unknown) and which have been deleted. All borrowed. */
+struct cell_origin {
+    const char *id;
+    const char *const *deleted;
+    size_t n_deleted;
+};
+/* Round a whole cell, magics and all. When a cell that was run before has succeeded, the
+ * functions, types and macros that its text no longer has and nothing else uses are
+ * forgotten; what stays is said. */
+void session_begin_cell(struct session *session, uint32_t cell,
+                        const struct cell_origin *origin);
+int session_end_cell(struct session *session, uint32_t cell, bool has_succeeded,
+                     const struct session_events *events, struct error *err) MUST_USE;
+
+enum session_cell_state {
+    SESSION_CELL_CURRENT, /* or not known */
+    SESSION_CELL_EDITED,  /* the cell has been run again without it */
+    SESSION_CELL_DELETED,
+};
+enum session_cell_state session_cell_state(const struct session *session,
+                                           const struct definition *definition);
+
 /* Runs C text as cell number `cell`, its first line being line `line` of the cell. */
 int session_run(struct session *session, uint32_t cell, uint32_t line, const char *source,
                 const struct session_events *events, struct result *result,
@@ -127,6 +150,22 @@ int session_dump_at(struct session *session, const char *root,
 int session_load_at(struct session *session, const struct session_place *place,
                     uint64_t from, uint64_t count, const void *values, size_t size,
                     struct result *result, struct error *err) MUST_USE;
+
+/* Takes current definitions out of the session. What still refers to them stays, and says
+ * so when it is used: the caller looks for that first. */
+int session_forget(struct session *session, const uint32_t *ids, size_t n,
+                   const struct session_events *events, struct error *err) MUST_USE;
+/* Everything that is defined, linked and running goes; or all state only: variables have
+ * the values that they start with. */
+void session_reset(struct session *session, bool only_variables);
+/* What variables hold, in one line, and bytes of variables and functions. `ret` holds n,
+ * zeroed; texts are owned, NULL where there is no value. */
+struct session_shown {
+    char *text;
+    uint64_t size;
+};
+int session_show(struct session *session, const char *const *names, size_t n,
+                 struct session_shown *ret, struct error *err) MUST_USE;
 
 /* Questions to the analyser; a dead or slow one is replaced and the answer is empty. */
 struct segment {

@@ -37,19 +37,20 @@ void sources_add(struct sources *sources, uint32_t cell, const char *text)
         forget_oldest(sources);
 }
 
+const char *sources_text(const struct sources *sources, uint32_t cell)
+{
+    for (size_t i = sources->n; i-- > 0;)
+        if (sources->at[i].cell == cell)
+            return sources->at[i].text;
+    return NULL;
+}
+
 char *sources_line(const struct sources *sources, uint32_t cell, uint32_t line)
 {
-    for (size_t i = sources->n; i-- > 0;) {
-        if (sources->at[i].cell != cell)
-            continue;
-        const char *at = sources->at[i].text;
-        for (uint32_t l = 1; l < line; l++) {
-            at = strchr(at, '\n');
-            if (!at)
-                return NULL;
-            at++;
-        }
-        return must_strndup(at, strcspn(at, "\n"));
+    const char *at = sources_text(sources, cell);
+    for (uint32_t l = 1; at && l < line; l++) {
+        at = strchr(at, '\n');
+        at += at != NULL;
     }
-    return NULL;
+    return at ? must_strndup(at, strcspn(at, "\n")) : NULL;
 }

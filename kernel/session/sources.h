@@ -22,6 +22,8 @@ struct sources {
 void sources_clear(struct sources *sources);
 /* Keeps a copy; what a cell is given first stays. */
 void sources_add(struct sources *sources, uint32_t cell, const char *text);
+/* Borrowed until the next cell is added; NULL when unknown. */
+const char *sources_text(const struct sources *sources, uint32_t cell);
 /* Owned, without the newline; NULL when unknown. */
 char *sources_line(const struct sources *sources, uint32_t cell, uint32_t line);
 

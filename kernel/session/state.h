@@ -5,6 +5,7 @@
 #define ACHAR_SESSION_STATE_H
 
 #include "kernel/session/analyser_client.h"
+#include "kernel/session/cells.h"
 #include "kernel/session/kept.h"
 #include "kernel/session/session.h"
 #include "kernel/session/sources.h"
@@ -20,6 +21,7 @@ struct session {
     struct interrupt interrupt;
     struct kept_units kept;
     struct sources sources;
+    struct cells cells;
     char **libraries; /* opened by %link, in order */
     size_t n_libraries, libraries_capacity;
     char **flags; /* -I, -D, ... */

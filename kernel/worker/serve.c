@@ -7,6 +7,7 @@
 #include "kernel/peer/protocol.h"
 #include "kernel/worker/heap.h"
 #include "kernel/worker/run.h"
+#include "kernel/worker/serve_names.h"
 
 #define VARIABLES_MAX 100000 /* of one dump */
 
@@ -287,6 +288,10 @@ static handler find_handler(uint16_t kind)
         return handle_load_at;
     case WORKER_TYPES:
         return handle_types;
+    case WORKER_FORGET:
+        return serve_forget;
+    case WORKER_SHOW:
+        return serve_show;
     default:
         return NULL;
     }

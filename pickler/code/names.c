@@ -207,9 +207,10 @@ static void *address_of(const struct name *name)
 void *names_resolve(struct names *names, const char *text)
 {
     const struct name *name = names_find(names, text);
-    if (name)
-        return address_of(name);
-    void *address = find_library(names, text);
+    void *address = name ? address_of(name) : NULL;
+    if (address)
+        return address;
+    address = find_library(names, text);
     if (address)
         remember_library(names, address, text);
     return address;
@@ -238,7 +239,9 @@ static int no_room(struct error *err, const char *name)
 static int prepare_declared(struct load *load, struct change *change, struct error *err)
 {
     const char *text = change->binding->name;
-    if (!change->is_new || find_library(load->names, text)) {
+    bool is_something = !change->is_new &&
+                        (change->name->kind != NAME_DECLARED || change->name->trampoline);
+    if (is_something || find_library(load->names, text)) {
         if (change->is_new)
             name_free(change->name);
         change->name = NULL; /* it has a body already */
@@ -504,12 +507,41 @@ int names_load(struct names *names, const void *object, size_t size,
     return r;
 }
 
+/* Storage that lies in its unit's image goes with the image. */
+static bool owns_storage(const struct names *names, const struct name *name)
+{
+    for (size_t i = 0; i < names->n_units; i++)
+        if (image_section_at(names->by_data[i]->image, name->storage))
+            return false;
+    return true;
+}
+
+void names_forget(struct names *names, const char *text)
+{
+    struct name *name = (struct name *)names_find(names, text);
+    if (!name || name->kind == NAME_DECLARED)
+        return;
+    if (name->kind == NAME_VARIABLE && name->storage) {
+        remove_variable(names, name);
+        if (owns_storage(names, name))
+            arena_give(names->arena, ARENA_DATA, name->storage, name->size + 1);
+    }
+    name->kind = NAME_DECLARED;
+    name->storage = NULL;
+    name->size = 0;
+    char *thunk = name->trampoline ? make_thunk(names, name->text) : NULL;
+    if (thunk)
+        set_body(names, name, thunk);
+    else
+        leave_trampoline(names, name);
+}
+
 void names_rebind(struct names *names)
 {
     for (size_t i = 0; i < names->n; i++) {
         struct name *name = names->all[i];
         char *address = NULL;
-        if (name->kind == NAME_DECLARED)
+        if (name->kind == NAME_DECLARED && name->trampoline)
             address = find_library(names, name->text);
         if (!address)
             continue;

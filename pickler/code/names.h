@@ -87,6 +87,11 @@ int names_load(struct names *names, const void *object, size_t size,
                const struct name_binding *bindings, size_t n, struct unit **ret,
                struct error *err) MUST_USE;
 
+/* The name is no longer anything: a variable's storage is given back, a function's
+ * callers call `undefined`. A later function of the same type is again where callers
+ * look. */
+void names_forget(struct names *names, const char *text);
+
 void unit_add_site(struct unit *unit, uint32_t cell, uint32_t line, uint32_t type);
 /* The element type of what the call before `return_address` allocates, 0: not known. */
 uint32_t names_site_type(const struct names *names, const void *return_address);

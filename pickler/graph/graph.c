@@ -158,9 +158,12 @@ const struct definition *graph_current(const struct graph *graph, const char *na
 
 bool graph_forget(struct graph *graph, const char *name)
 {
+    bool is_macro = *name == '#';
+    name += is_macro;
     size_t size = strlen(name);
-    struct name_ids *names =
-        name_ids_get(&graph->macros, name, size) ? &graph->macros : &graph->names;
+    struct name_ids *names = is_macro || name_ids_get(&graph->macros, name, size)
+                                 ? &graph->macros
+                                 : &graph->names;
     uint32_t id = name_ids_get(names, name, size);
     if (!id)
         return false;
@@ -169,6 +172,35 @@ bool graph_forget(struct graph *graph, const char *name)
         drop_further_names(graph, names, id);
     name_ids_set(names, name, 0);
     return true;
+}
+
+static size_t pack_if_forgotten(const struct graph *graph,
+                                const struct definition *definition, const char *name,
+                                struct buffer *out)
+{
+    bool is_macro = definition->kind == DEFINITION_MACRO;
+    const struct name_ids *names = is_macro ? &graph->macros : &graph->names;
+    if (name_ids_get(names, name, strlen(name)))
+        return 0;
+    CLEANUP(freep) char *text = must_format("%s%s", is_macro ? "#" : "", name);
+    pack_string(out, text);
+    return 1;
+}
+
+void graph_pack_forgotten(const struct graph *graph, struct buffer *out)
+{
+    CLEANUP(buffer_clear) struct buffer list = {0};
+    size_t n = 0;
+    for (size_t i = 0; i < graph->n; i++) {
+        const struct definition *at = graph->at[i];
+        if (!is_named(at))
+            continue;
+        n += pack_if_forgotten(graph, at, at->name, &list);
+        for (size_t k = 0; k < at->n_names; k++)
+            n += pack_if_forgotten(graph, at, at->names[k], &list);
+    }
+    pack_u64(out, n);
+    buffer_add(out, list.data, list.size);
 }
 
 size_t graph_count(const struct graph *graph)
@@ -189,6 +221,22 @@ bool graph_is_current(const struct graph *graph, const struct definition *defini
         definition->kind == DEFINITION_MACRO ? &graph->macros : &graph->names;
     return name_ids_get(names, definition->name, strlen(definition->name)) ==
            definition->id;
+}
+
+bool graph_uses(const struct graph *graph, const struct definition *user,
+                const struct definition *used)
+{
+    bool is_late_bound =
+        used->kind == DEFINITION_FUNCTION || used->kind == DEFINITION_VARIABLE;
+    for (size_t i = 0; i < user->n_refs; i++) {
+        if (user->refs[i] == used->id)
+            return true;
+        const struct definition *to =
+            is_late_bound ? graph_get(graph, user->refs[i]) : NULL;
+        if (to && to->kind == used->kind && strcmp(to->name, used->name) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* Calls of functions and uses of variables reach what the name means now. */

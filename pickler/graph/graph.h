@@ -29,14 +29,23 @@ void graph_add(struct graph *graph, struct definition *definition);
 const struct definition *graph_current(const struct graph *graph, const char *name);
 const struct definition *graph_get(const struct graph *graph, uint32_t id);
 
-/* Removes a name (%undef, %reset); versions that others refer to stay reachable by id. */
+/* Removes a name (%undef, %reset); versions that others refer to stay reachable by id.
+ * "#NAME" is the macro only, otherwise a macro goes before what it hides. */
 bool graph_forget(struct graph *graph, const char *name);
+/* {n s}: the names, as graph_forget() takes them, that definitions of the graph have made
+ * and that mean nothing now. With the definitions they make the same graph again. */
+void graph_pack_forgotten(const struct graph *graph, struct buffer *out);
 
 /* All definitions in order of id, old versions too. */
 size_t graph_count(const struct graph *graph);
 const struct definition *graph_at(const struct graph *graph, size_t index);
 /* True when this version is what its name means now. */
 bool graph_is_current(const struct graph *graph, const struct definition *definition);
+
+/* True when the text of `user` mentions what `used` is the current version of; of types,
+ * macros and headers only this very version. */
+bool graph_uses(const struct graph *graph, const struct definition *user,
+                const struct definition *used);
 
 /* The closure over references from `roots`, roots included, in order of id, each once.
  * References to functions and variables are late bound: they follow the name to its

@@ -159,6 +159,36 @@ static void test_pack(void)
     buffer_clear(&again);
 }
 
+/* Definitions and forgotten names make the same names again. */
+static void test_forgotten(void)
+{
+    CLEANUP(graph_freep) struct graph *graph = graph_new();
+    CLEANUP(graph_freep) struct graph *again = graph_new();
+    struct graph *both[] = {graph, again};
+    for (size_t i = 0; i < 2; i++) {
+        add(both[i], DEFINITION_FUNCTION, "f", "int f(void){return 1;}", 0);
+        add(both[i], DEFINITION_MACRO, "f", "#define f(x) x", 0);
+        add(both[i], DEFINITION_MACRO, "K", "#define K 1", 0);
+        add(both[i], DEFINITION_VARIABLE, "v", "int v;", 0);
+    }
+    CHECK(graph_forget(graph, "f")); /* the macro hides the function */
+    CHECK_INT(graph_current(graph, "f")->kind, DEFINITION_FUNCTION);
+    CHECK(graph_forget(graph, "#K") && !graph_forget(graph, "#v"));
+    CHECK(graph_forget(graph, "v"));
+    CLEANUP(buffer_clear) struct buffer list = {0};
+    graph_pack_forgotten(graph, &list);
+    struct unpack in = unpack_init(list.data, list.size);
+    size_t n = unpack_count(&in);
+    CHECK_INT(n, 3);
+    for (size_t i = 0; i < n; i++) {
+        CLEANUP(freep) char *name = unpack_string(&in);
+        CHECK(graph_forget(again, name));
+    }
+    CHECK(unpack_done(&in));
+    CHECK_INT(graph_current(again, "f")->kind, DEFINITION_FUNCTION);
+    CHECK(!graph_current(again, "K") && !graph_current(again, "v"));
+}
+
 static void test_many(void)
 {
     CLEANUP(graph_freep) struct graph *graph = graph_new();
@@ -188,6 +218,7 @@ int main(void)
     test_hashes();
     test_closure();
     test_pack();
+    test_forgotten();
     test_many();
     return check_status();
 }
