@@ -35,16 +35,13 @@ enum {
     ANALYSER_FLAGS, /* {n s}: -I, -D, -isystem of %pkg, added to every later parse; no
                        answer */
 
+    ANALYSER_OPTIONS = 32, /* {s}: a compiler and flags (cc.h) for what later cells
+                              define, empty: none; no answer */
     ANALYSER_EXPAND = 40, /* {u cell, u line, s source} -> {s text or NULL, s why not}:
                              C text after macro expansion */
 
     /* front -> session worker. SIGINT interrupts, and so do the signals below; sent with
      * sigqueue() the value is the id of the request that it is for */
-    ANALYSER_OPTIONS = 32, /* {s}: a compiler and flags (cc.h) for what later cells
-                              define, empty: none; no answer */
-
-    /* front -> session worker. SIGINT interrupts; sent with sigqueue() its value is the
-     * id of the request that it is for */
     WORKER_RUN =
         48,      /* {b plan, b object (empty: compile plan's text by libtcc), u run_flags}
                     -> {outcome}. OUTCOME_COMPILE and _LINK leave nothing behind */

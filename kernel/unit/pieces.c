@@ -331,6 +331,40 @@ static void report_problem(struct draft *draft, const struct cell *cell)
                        cell->problem ? cell->problem : "incomplete");
 }
 
+/* Pragmas that are about the statement behind them. */
+static bool is_statement_pragma(const char *text, size_t size)
+{
+    static const char *const of_omp[] = {"threadprivate", "declare", "requires", "begin",
+                                         "end", NULL};
+    struct lexer lexer = lexer_init(text, size);
+    struct token token = lexer_next(&lexer);
+    if (token.kind != TOKEN_DIRECTIVE)
+        return false;
+    token = lexer_next(&lexer);
+    if (!token_is(&token, "pragma"))
+        return false;
+    struct token owner = lexer_next(&lexer), what = lexer_next(&lexer);
+    for (size_t i = 0; of_omp[i]; i++)
+        if (token_is(&what, of_omp[i]))
+            return false;
+    return token_is(&owner, "omp") || token_is(&owner, "unroll") ||
+           (token_is(&owner, "GCC") &&
+            (token_is(&what, "unroll") || token_is(&what, "ivdep"))) ||
+           (token_is(&owner, "clang") && token_is(&what, "loop"));
+}
+
+/* The last of the pragmas from `i` on and the statement that they are about; `i` itself
+ * when there is none. */
+static size_t end_of_pragmas(const struct draft *draft, const struct cell *cell, size_t i)
+{
+    const char *text = buffer_string(&draft->text);
+    size_t at = i;
+    while (at < cell->n_items && cell->items[at].kind == ITEM_DIRECTIVE &&
+           is_statement_pragma(text + cell->items[at].start, cell->items[at].size))
+        at++;
+    return at > i && at < cell->n_items && cell->items[at].kind == ITEM_STATEMENT ? at : i;
+}
+
 bool pieces_cut(struct draft *draft)
 {
     struct cell_names names = draft_names(draft->analysis);
@@ -342,8 +376,11 @@ bool pieces_cut(struct draft *draft)
     uint32_t n_anonymous = 0;
     for (size_t i = 0; is_whole && i < cell.n_items; i++) {
         const struct item *item = &cell.items[i];
+        i = end_of_pragmas(draft, &cell, i);
+        const struct item *last = &cell.items[i];
         struct piece *piece =
-            piece_add(draft, item->kind, draft->text.data + item->start, item->size);
+            piece_add(draft, last->kind, draft->text.data + item->start,
+                      last->start + last->size - item->start);
         set_place(draft, piece, item);
         if (piece->kind == ITEM_DECLARATION || piece->kind == ITEM_FUNCTION)
             read_declaration(draft, piece, &n_anonymous);

@@ -53,6 +53,13 @@ static bool is_missing_builtin(const struct token *token)
     return false;
 }
 
+/* Behind the # of a directive. */
+static bool is_openmp(struct lexer lexer)
+{
+    struct token word = lexer_next(&lexer), owner = lexer_next(&lexer);
+    return token_is(&word, "pragma") && token_is(&owner, "omp");
+}
+
 /* Owned reason, or NULL. */
 static char *scan_text(const char *text, size_t size, bool is_own)
 {
@@ -62,6 +69,8 @@ static char *scan_text(const char *text, size_t size, bool is_own)
         struct token token = lexer_next(&lexer);
         if (token.kind == TOKEN_END)
             return NULL;
+        if (token.kind == TOKEN_DIRECTIVE && is_openmp(lexer))
+            return must_strdup("#pragma omp");
         bool is_word = token.kind == TOKEN_IDENTIFIER &&
                        (is_in(&token, words) || (is_own && is_in(&token, own_words)) ||
                         (is_own && is_missing_builtin(&token)));

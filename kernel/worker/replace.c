@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "kernel/worker/replace.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -128,6 +129,27 @@ void replace_undefined(const char *name)
                 name);
 }
 
+/* The run-time libraries of compilers, opened when code first needs them. */
+static void *find_runtime(const char *name)
+{
+    static const struct {
+        const char *prefix, *file;
+    } libraries[] = {{"GOMP_", "libgomp.so.1"},
+                     {"omp_", "libgomp.so.1"},
+                     {"__kmpc_", "libomp.so.5"},
+                     {"__atomic_", "libatomic.so.1"},
+                     {"__sync_", "libatomic.so.1"}};
+    for (size_t i = 0; i < sizeof(libraries) / sizeof(*libraries); i++) {
+        if (strncmp(name, libraries[i].prefix, strlen(libraries[i].prefix)) != 0)
+            continue;
+        void *address = dlsym(RTLD_DEFAULT, name);
+        if (address || !dlopen(libraries[i].file, RTLD_NOW | RTLD_GLOBAL))
+            return address;
+        return dlsym(RTLD_DEFAULT, name);
+    }
+    return NULL;
+}
+
 void *replace_find(const char *name)
 {
     static const struct {
@@ -150,5 +172,5 @@ void *replace_find(const char *name)
     for (size_t i = 0; i < sizeof(list) / sizeof(*list); i++)
         if (!strcmp(list[i].name, name))
             return list[i].address;
-    return NULL;
+    return find_runtime(name);
 }
