@@ -369,6 +369,13 @@ void dependents_add(struct draft *draft)
 /* ---- after a parse
  * ---------------------------------------------------------------------------- */
 
+/* Code that refers to the one can do so to the other. */
+static bool is_compatible(const struct definition *old, const struct definition *now)
+{
+    return old->kind == now->kind && old->type == now->type &&
+           definition_is_thread_local(old) == definition_is_thread_local(now);
+}
+
 bool dependents_grow(struct draft *draft)
 {
     const struct graph *graph = draft->analysis->graph;
@@ -379,7 +386,7 @@ bool dependents_grow(struct draft *draft)
         const struct definition *now = entity->definition;
         const struct definition *old = graph_current(graph, now->name);
         if (entity->role < ENTITY_PROTOTYPE || entity->role == ENTITY_STALE || !old ||
-            old->is_stale || (old->kind == now->kind && old->type == now->type))
+            old->is_stale || is_compatible(old, now))
             continue;
         if (old->kind == DEFINITION_FUNCTION || old->kind == DEFINITION_VARIABLE)
             is_changed |= add_change(draft, old->id, entity->piece);

@@ -171,6 +171,26 @@ static bool is_record_argument(CXCursor cursor)
     return has_list;
 }
 
+static enum CXChildVisitResult take_type(CXCursor cursor, CXCursor parent,
+                                         CXClientData data)
+{
+    *(CXType *)data = clang_getCanonicalType(clang_getCursorType(cursor));
+    return clang_isExpression(clang_getCursorKind(cursor)) ? CXChildVisit_Break
+                                                           : CXChildVisit_Continue;
+}
+
+/* libtcc extends the sign of a signed char into the whole register that it calls an
+ * unsigned short. */
+static bool is_lost_cast(CXCursor cursor, enum CXCursorKind kind, CXType type)
+{
+    CXType from = {.kind = CXType_Invalid};
+    if (type.kind != CXType_UShort ||
+        (kind != CXCursor_CStyleCastExpr && kind != CXCursor_UnexposedExpr))
+        return false;
+    clang_visitChildren(cursor, take_type, &from);
+    return from.kind == CXType_Char_S || from.kind == CXType_SChar;
+}
+
 static enum CXChildVisitResult look(CXCursor cursor, CXCursor parent, CXClientData data)
 {
     const char **reason = data;
@@ -184,6 +204,8 @@ static enum CXChildVisitResult look(CXCursor cursor, CXCursor parent, CXClientDa
              clang_getCanonicalType(clang_getPointeeType(type)).kind ==
                  CXType_VariableArray)
         *reason = "a pointer to a variable length array";
+    else if (is_lost_cast(cursor, kind, type))
+        *reason = "a signed char as an unsigned short";
     else if (kind == CXCursor_UnexposedExpr && is_record_argument(cursor))
         *reason = "va_arg of a struct";
     return *reason ? CXChildVisit_Break : CXChildVisit_Recurse;

@@ -128,12 +128,19 @@ static bool lacks_length(const struct entity *entity)
            memmem(entity->text + text->start, text->size, "[", 1);
 }
 
+static const char *storage_text(const struct entity *entity)
+{
+    bool is_thread_local = clang_getCursorTLSKind(entity->cursor) != CXTLS_None;
+    return is_thread_local ? "_Thread_local " : "";
+}
+
 static char *variable_defined_as(const struct entity *entity, const char *name)
 {
     const struct declarator *declarator = entity->declarator;
     struct buffer out = {0};
     if (!declarator || (entity->is_dynamic && lacks_length(entity))) {
-        buffer_format(&out, "__typeof__(%s) %s", entity->type_text, name);
+        buffer_format(&out, "%s__typeof__(%s) %s", storage_text(entity),
+                      entity->type_text, name);
     } else {
         struct edit rename = {declarator->name.start, declarator->name.size,
                               (char *)name};
@@ -278,7 +285,8 @@ static void source_of_variable(struct draft *draft, struct entity *entity)
                          entity->declarator->initialiser.size);
     entity->is_dynamic = entity->initialiser && is_initialiser_dynamic(draft, entity);
     definition->declaration =
-        must_format("extern __typeof__(%s) %s;", entity->type_text, definition->name);
+        must_format("extern %s__typeof__(%s) %s;", storage_text(entity),
+                    entity->type_text, definition->name);
     if (entity->role == ENTITY_EXTERN)
         definition->source = must_strdup(definition->declaration);
     else

@@ -175,6 +175,19 @@ static bool find_root(struct engine *engine, const char *name, struct value_root
     return true;
 }
 
+static void refuse_root(const struct engine *engine, const char *text,
+                        struct outcome *outcome)
+{
+    const struct name *name = names_find(&engine->names, text);
+    if (name && name->kind == NAME_THREAD)
+        outcome_set(outcome, OUTCOME_REFUSED, "CannotPickle",
+                    "variable '%s' cannot be sent: every thread has its own copy of it",
+                    text);
+    else
+        outcome_set(outcome, OUTCOME_REFUSED, "UnknownVariable",
+                    "there is no variable '%s'", text);
+}
+
 static int handle_dump(struct engine *engine, struct unpack *in, struct outcome *outcome,
                        struct buffer *rest, struct error *err)
 {
@@ -187,8 +200,7 @@ static int handle_dump(struct engine *engine, struct unpack *in, struct outcome 
         names[i] = unpack_string(in);
         if (!in->failed && outcome->kind == OUTCOME_OK &&
             !find_root(engine, names[i], &roots[i]))
-            outcome_set(outcome, OUTCOME_REFUSED, "UnknownVariable",
-                        "there is no variable '%s'", names[i] ? names[i] : "");
+            refuse_root(engine, names[i] ? names[i] : "", outcome);
     }
     int r = unpack_done(in) ? 0 : bad_request(err);
     if (r == 0 && outcome->kind == OUTCOME_OK)

@@ -27,32 +27,17 @@ static bool lay(size_t *end, uint64_t size, uint64_t alignment, size_t *ret_offs
     return *end <= ARENA_SIZE_MAX;
 }
 
-static int check_tls(const struct elf *elf, struct error *err)
-{
-    for (size_t i = 1; i < elf->n_symbols; i++) {
-        if (ELF64_ST_TYPE(elf->symbols[i].st_info) != STT_TLS)
-            continue;
-        const char *name = elf_symbol_name(elf, i), *suffix = strstr(name, "__achar");
-        int length = suffix ? (int)(suffix - name) : (int)strlen(name);
-        return error_set(err, -ENOTSUP,
-                         "thread-local variable '%.*s': not supported in cells so far",
-                         length < 200 ? length : 200, name);
-    }
-    for (size_t i = 1; i < elf->n_sections; i++)
-        if (elf->sections[i].sh_flags & SHF_TLS && elf->sections[i].sh_size)
-            return error_set(err, -ENOTSUP,
-                             "thread-local variables are not supported in cells so far");
-    return 0;
-}
-
 static enum arena_part part_of(const Elf64_Shdr *section)
 {
     return section->sh_flags & SHF_EXECINSTR ? ARENA_CODE : ARENA_DATA;
 }
 
-/* Constant data first, then variables with contents, then those without. */
+/* Constant data first, then variables with contents, then those without; the initial
+ * values of thread-local ones, with and without contents, stand together at the end. */
 static int rank(const Elf64_Shdr *section)
 {
+    if (section->sh_flags & SHF_TLS)
+        return section->sh_type == SHT_NOBITS ? 4 : 3;
     if (section->sh_type == SHT_NOBITS)
         return 2;
     return section->sh_flags & SHF_WRITE ? 1 : 0;
@@ -61,7 +46,7 @@ static int rank(const Elf64_Shdr *section)
 static bool lay_sections(struct image_link *link, size_t ends[ARENA_PART_COUNT])
 {
     const struct elf *elf = &link->elf;
-    for (int r = 0; r < 3; r++) {
+    for (int r = 0; r < 5; r++) {
         for (size_t i = 1; i < elf->n_sections; i++) {
             const Elf64_Shdr *at = &elf->sections[i];
             if (!(at->sh_flags & SHF_ALLOC) || rank(at) != r)
@@ -94,7 +79,9 @@ static int place(struct image *image, struct error *err)
     if (!lay_sections(link, ends) || !lay_commons(link, &ends[ARENA_DATA]) ||
         !lay(&ends[ARENA_CODE], link->n_stubs * STUB_SIZE, STUB_SIZE, &link->stubs) ||
         !lay(&ends[ARENA_DATA], link->n_slots * sizeof(void *), sizeof(void *),
-             &link->slots))
+             &link->slots) ||
+        !lay(&ends[ARENA_DATA], (link->n_pairs + 1) * sizeof(struct thread_index),
+             sizeof(void *), &link->pairs))
         return too_big(err);
     for (int i = 0; i < ARENA_PART_COUNT; i++) {
         if (!ends[i])
@@ -134,6 +121,34 @@ static void copy_contents(struct image *image)
     }
 }
 
+/* The initial values as one piece, and a block for them. */
+static int find_threads(struct image *image, struct error *err)
+{
+    const struct elf *elf = &image->link->elf;
+    size_t alignment = 1;
+    char *end = NULL;
+    for (size_t i = 1; i < elf->n_sections; i++) {
+        const Elf64_Shdr *at = &elf->sections[i];
+        char *start = at->sh_flags & SHF_TLS ? image_section_address(image, i) : NULL;
+        if (!start || !at->sh_size)
+            continue;
+        if (!image->thread_start || start < image->thread_start)
+            image->thread_start = start;
+        if (!end || start + at->sh_size > end)
+            end = start + at->sh_size;
+        if (at->sh_addralign > alignment)
+            alignment = at->sh_addralign;
+    }
+    if (!end)
+        return 0;
+    image->thread_size = (size_t)(end - image->thread_start);
+    image->has_threads =
+        thread_block_new(image->thread_size, alignment, &image->thread_block);
+    return image->has_threads
+               ? 0
+               : error_set(err, -ENOMEM, "there are too many thread-local variables");
+}
+
 static int compare_symbols(const void *a, const void *b)
 {
     const struct image_symbol *x = a, *y = b;
@@ -162,6 +177,7 @@ static void collect_symbols(struct image *image)
             .address = link_symbol(image, i),
             .size = symbol->st_size,
             .is_function = type == STT_FUNC,
+            .is_thread_local = type == STT_TLS,
             .is_local = ELF64_ST_BIND(symbol->st_info) == STB_LOCAL,
         };
         buffer_add(&names, name, strlen(name) + 1);
@@ -184,9 +200,6 @@ int image_open(struct arena *arena, const void *object, size_t size, struct imag
     int r = elf_init(&link->elf, object, size, err);
     if (r < 0)
         return r;
-    r = check_tls(&link->elf, err);
-    if (r < 0)
-        return r;
     link->offsets = must_alloc(link->elf.n_sections * sizeof(*link->offsets));
     link->commons = must_alloc((link->elf.n_symbols + 1) * sizeof(*link->commons));
     link->needs = must_alloc(link->elf.n_symbols + 1);
@@ -199,6 +212,9 @@ int image_open(struct arena *arena, const void *object, size_t size, struct imag
         return r;
     copy_contents(image);
     collect_symbols(image);
+    r = find_threads(image, err);
+    if (r < 0)
+        return r;
     *ret = TAKE(image);
     return 0;
 }
@@ -221,6 +237,8 @@ void image_free(struct image *image)
     if (!image)
         return;
     image_seal(image);
+    if (image->has_threads)
+        thread_block_free(image->thread_block);
     for (int i = 0; i < ARENA_PART_COUNT; i++)
         arena_give(image->arena, i, image->parts[i], image->part_sizes[i]);
     free(image->symbols);

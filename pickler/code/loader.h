@@ -10,12 +10,14 @@
 
 #include "pickler/code/arena.h"
 #include "pickler/code/object.h"
+#include "pickler/code/thread_block.h"
 
 struct image_symbol {
     const char *name; /* borrowed from the image */
     char *address;
     uint64_t size;
     bool is_function, is_local;
+    bool is_thread_local; /* then `address` is where its initial value lies */
 };
 
 /* A run of constant or variable data without symbols of its own, for string literals. */
@@ -38,14 +40,21 @@ struct image {
     size_t n_sections;
     void (**initialisers)(void); /* borrowed from the arena; valid after relocation */
     size_t n_initialisers;
+    /* Thread-local variables: their initial values, as they lie in each thread's copy,
+     * and the block that the unit's own code finds them in. */
+    char *thread_start;
+    size_t thread_size, thread_block;
+    bool has_threads;
     struct image_link *link; /* what only relocation needs; NULL after image_seal() */
 };
 
-/* The address of an undefined symbol; NULL: unknown. */
-typedef void *(*image_resolver)(void *context, const char *name);
+/* The address of an undefined symbol, of a thread-local one that of its struct
+ * thread_index; NULL: unknown. */
+typedef void *(*image_resolver)(void *context, const char *name, bool is_thread_local);
 
 /* The object must stay valid until the image is relocated or freed. -EBADMSG: not an
- * object; -ENOTSUP: thread-local variables; -ENOMEM: the arena is full. */
+ * object; -ENOTSUP: a model of thread-local variables that no flag of ours asks for;
+ * -ENOMEM: the arena is full. */
 int image_open(struct arena *arena, const void *object, size_t size, struct image **ret,
                struct error *err) MUST_USE;
 /* Gives the memory back: only when nothing can refer to it. */

@@ -16,8 +16,10 @@ struct change {
     const struct name_binding *binding;
     char *address; /* the symbol's */
     uint64_t size;
-    char *trampoline; /* a new one when the name had none */
-    char *storage;    /* of a variable: the old one, or a new one */
+    char *trampoline;           /* a new one when the name had none */
+    char *storage;              /* of a variable: the old one, or a new one */
+    struct thread_index thread; /* of a thread-local one: likewise */
+    bool is_thread_local;
     bool is_new;
     bool is_kept;  /* the old storage stays */
     bool is_taken; /* the new storage is ours to give back when the load fails */
@@ -166,6 +168,8 @@ static void set_body(const struct names *names, struct name *name, char *body)
 
 static void *find_library(const struct names *names, const char *text)
 {
+    if (!strcmp(text, "__tls_get_addr"))
+        return thread_block_get;
     void *address = names->hooks.replacement ? names->hooks.replacement(text) : NULL;
     if (!address)
         address = tcc_helper(text);
@@ -200,6 +204,8 @@ static void *address_of(const struct name *name)
         return name->trampoline;
     case NAME_VARIABLE:
         return name->storage;
+    case NAME_THREAD:
+        return NULL;
     }
     return NULL;
 }
@@ -217,16 +223,24 @@ void *names_resolve(struct names *names, const char *text)
 }
 
 /* Names as they will be when the unit has loaded, then as they are. */
-static void *resolve(void *context, const char *text)
+static void *resolve(void *context, const char *text, bool is_thread_local)
 {
     struct load *load = context;
     for (size_t i = 0; i < load->n; i++) {
         const struct change *change = &load->changes[i];
         if (!change->name || strcmp(change->name->text, text))
             continue;
+        if (is_thread_local != change->is_thread_local)
+            return NULL;
+        if (is_thread_local)
+            return (void *)&change->thread;
         if (change->binding->kind == NAME_VARIABLE)
             return change->storage;
         return change->trampoline ? change->trampoline : change->address;
+    }
+    if (is_thread_local) {
+        const struct name *name = names_find(load->names, text);
+        return name && name->kind == NAME_THREAD ? (void *)&name->thread : NULL;
     }
     return names_resolve(load->names, text);
 }
@@ -283,6 +297,30 @@ static int prepare_storage(struct load *load, struct change *change, struct erro
                : error_set(err, -ENOMEM, "no room for the variable '%s'", binding->name);
 }
 
+/* A thread-local variable has a block of its own: every unit finds it through that. */
+static int prepare_thread(struct load *load, struct change *change, struct error *err)
+{
+    const struct name *name = change->name;
+    const struct name_binding *binding = change->binding;
+    change->is_thread_local = true;
+    if (!strcmp(binding->symbol, binding->name)) { /* in its unit's own */
+        size_t offset = (size_t)(change->address - load->image->thread_start);
+        change->thread = (struct thread_index){load->image->thread_block, offset};
+        return 0;
+    }
+    change->is_kept = name->kind == NAME_THREAD && name->type == binding->type &&
+                      name->size == change->size;
+    if (change->is_kept) {
+        change->thread = name->thread;
+        return 0;
+    }
+    change->is_taken = thread_block_new(change->size, alignment_of(change->address),
+                                        &change->thread.block);
+    return change->is_taken
+               ? 0
+               : error_set(err, -ENOMEM, "no room for the variable '%s'", binding->name);
+}
+
 static int prepare_symbol(struct load *load, struct change *change, struct error *err)
 {
     const struct name_binding *binding = change->binding;
@@ -292,6 +330,8 @@ static int prepare_symbol(struct load *load, struct change *change, struct error
     change->address = symbol->address;
     change->size = symbol->size;
     const struct name *name = change->name;
+    if (symbol->is_thread_local)
+        return prepare_thread(load, change, err);
     if (binding->kind == NAME_VARIABLE)
         return prepare_storage(load, change, err);
     if (!strcmp(binding->symbol, binding->name))
@@ -380,6 +420,21 @@ static void leave_trampoline(struct names *names, struct name *name)
     name->trampoline = NULL;
 }
 
+static void commit_thread(struct load *load, struct change *change)
+{
+    struct name *name = change->name;
+    if (name->kind == NAME_VARIABLE && name->storage)
+        remove_variable(load->names, name);
+    leave_trampoline(load->names, name);
+    if (change->thread.block != load->image->thread_block || !load->image->has_threads)
+        thread_block_set(change->thread.block, change->address);
+    name->kind = NAME_THREAD;
+    name->storage = NULL;
+    name->thread = change->thread;
+    name->size = change->size;
+    name->type = change->binding->type;
+}
+
 static void commit_variable(const struct load *load, struct change *change)
 {
     struct names *names = load->names;
@@ -435,7 +490,9 @@ static void commit(struct load *load)
             continue;
         if (change->is_new)
             add_name(names, change->name);
-        if (change->binding->kind == NAME_VARIABLE)
+        if (change->is_thread_local)
+            commit_thread(load, change);
+        else if (change->binding->kind == NAME_VARIABLE)
             commit_variable(load, change);
         else
             commit_function(names, change);
@@ -478,7 +535,9 @@ static void load_clear(struct load *load, bool is_committed)
 {
     for (size_t i = 0; i < load->n && !is_committed; i++) {
         const struct change *change = &load->changes[i];
-        if (change->is_taken)
+        if (change->is_taken && change->is_thread_local)
+            thread_block_free(change->thread.block);
+        else if (change->is_taken)
             arena_give(load->names->arena, ARENA_DATA, change->storage, change->size + 1);
         if (change->is_new)
             name_free(change->name);

@@ -15,6 +15,7 @@ enum name_kind {
     NAME_FUNCTION,
     NAME_VARIABLE,
     NAME_DECLARED, /* a function without a body: calling it calls `undefined` */
+    NAME_THREAD, /* a thread-local variable; no binding says so: the unit's symbol does */
 };
 
 /* How a unit's symbol becomes a name. When `symbol` is the name itself (code of a
@@ -28,9 +29,10 @@ struct name_binding {
 struct name {
     char *text;
     enum name_kind kind;
-    char *trampoline; /* NULL while it never was a function */
-    char *body;       /* what it jumps to */
-    char *storage;    /* of a variable */
+    char *trampoline;           /* NULL while it never was a function */
+    char *body;                 /* what it jumps to */
+    char *storage;              /* of a variable */
+    struct thread_index thread; /* of a thread-local variable */
     uint64_t size;
     uint32_t type;
 };

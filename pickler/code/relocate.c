@@ -14,7 +14,8 @@ struct binder {
     char **addresses; /* of every symbol */
     char **slots;     /* given so far, NULL: none yet; both lists by symbol */
     char **stubs;
-    size_t n_slots, n_stubs;
+    struct thread_index **pairs;
+    size_t n_slots, n_stubs, n_pairs;
     struct error *err;
 };
 
@@ -31,7 +32,12 @@ static int need_of(uint32_t type)
     case R_X86_64_PLT32:
     case R_X86_64_PC32:
         return LINK_STUB;
+    case R_X86_64_TLSGD:
+        return LINK_PAIR;
     case R_X86_64_NONE:
+    case R_X86_64_TLSLD:
+    case R_X86_64_DTPOFF32:
+    case R_X86_64_DTPOFF64:
     case R_X86_64_64:
     case R_X86_64_PC64:
     case R_X86_64_32:
@@ -59,6 +65,13 @@ int link_scan(struct image_link *link, struct error *err)
             uint32_t type = ELF64_R_TYPE(at[i].r_info);
             size_t symbol = ELF64_R_SYM(at[i].r_info);
             int need = need_of(type);
+            if (type == R_X86_64_GOTTPOFF || type == R_X86_64_TPOFF32 ||
+                type == R_X86_64_GOTPC32_TLSDESC)
+                return error_set(err, -ENOTSUP,
+                                 "thread-local variable '%s' is accessed in a way that a "
+                                 "cell's cannot be: leave out tls_model, -ftls-model and "
+                                 "-mtls-dialect",
+                                 elf_symbol_name(elf, symbol));
             if (need < 0)
                 return error_set(err, -ENOTSUP, "relocation type %u of symbol '%s'", type,
                                  elf_symbol_name(elf, symbol));
@@ -67,6 +80,7 @@ int link_scan(struct image_link *link, struct error *err)
             if (need & ~link->needs[symbol]) {
                 link->n_slots += need == LINK_SLOT;
                 link->n_stubs += need == LINK_STUB;
+                link->n_pairs += need == LINK_PAIR;
                 link->needs[symbol] |= (uint8_t)need;
             }
         }
@@ -117,7 +131,8 @@ static int resolve_symbols(struct binder *binder, image_resolver resolve, void *
             continue;
         }
         const char *name = elf_symbol_name(elf, i);
-        binder->addresses[i] = *name ? resolve(context, name) : NULL;
+        bool is_thread_local = ELF64_ST_TYPE(symbol->st_info) == STT_TLS;
+        binder->addresses[i] = *name ? resolve(context, name, is_thread_local) : NULL;
         is_missing[i] = !binder->addresses[i] && *name &&
                         ELF64_ST_BIND(symbol->st_info) != STB_WEAK &&
                         strcmp(name, "_GLOBAL_OFFSET_TABLE_");
@@ -135,6 +150,24 @@ static char *slot_of(struct binder *binder, size_t symbol)
         binder->slots[symbol] = at;
     }
     return binder->slots[symbol];
+}
+
+/* What __tls_get_addr() is given for a symbol; for none: for the unit's own block. */
+static struct thread_index *pair_of(struct binder *binder, size_t symbol)
+{
+    struct image *image = binder->image;
+    struct thread_index *first = (void *)(image->parts[ARENA_DATA] + binder->link->pairs);
+    *first = (struct thread_index){image->thread_block, 0};
+    if (!symbol || binder->pairs[symbol])
+        return symbol ? binder->pairs[symbol] : first;
+    struct thread_index *pair = first + ++binder->n_pairs;
+    bool is_own = binder->link->elf.symbols[symbol].st_shndx != SHN_UNDEF;
+    size_t offset = (size_t)(binder->addresses[symbol] - image->thread_start);
+    if (is_own)
+        *pair = (struct thread_index){image->thread_block, offset};
+    else if (binder->addresses[symbol])
+        memcpy(pair, binder->addresses[symbol], sizeof(*pair));
+    return binder->pairs[symbol] = pair;
 }
 
 void loader_write_stub(char *code, const void *target)
@@ -245,6 +278,18 @@ static int apply(struct binder *binder, char *place, const Elf64_Rela *r)
     case R_X86_64_REX_GOTPCRELX:
         return write_signed(binder, place,
                             between(place, slot_of(binder, symbol), r->r_addend), symbol);
+    case R_X86_64_TLSGD:
+    case R_X86_64_TLSLD:
+        symbol = ELF64_R_TYPE(r->r_info) == R_X86_64_TLSGD ? symbol : 0;
+        return write_signed(binder, place,
+                            between(place, (char *)pair_of(binder, symbol), r->r_addend),
+                            symbol);
+    case R_X86_64_DTPOFF32:
+        return write_signed(
+            binder, place,
+            (int64_t)value - (int64_t)(uintptr_t)binder->image->thread_start, symbol);
+    case R_X86_64_DTPOFF64:
+        return write_64(place, value - (uint64_t)(uintptr_t)binder->image->thread_start);
     case R_X86_64_GOTPCREL64:
         return write_64(place, (uint64_t)(uintptr_t)slot_of(binder, symbol) +
                                    (uint64_t)r->r_addend - here);
@@ -276,6 +321,7 @@ static size_t width_of(uint32_t type)
         return 0;
     case R_X86_64_64:
     case R_X86_64_PC64:
+    case R_X86_64_DTPOFF64:
     case R_X86_64_GOTPCREL64:
     case R_X86_64_GOTPC64:
     case R_X86_64_GOTOFF64:
@@ -314,11 +360,13 @@ int image_relocate(struct image *image, image_resolver resolve, void *context,
     CLEANUP(freep) char **addresses = must_alloc(n * sizeof(*addresses));
     CLEANUP(freep) char **slots = must_alloc(n * sizeof(*slots));
     CLEANUP(freep) char **stubs = must_alloc(n * sizeof(*stubs));
+    CLEANUP(freep) struct thread_index **pairs = must_alloc(n * sizeof(*pairs));
     struct binder binder = {.image = image,
                             .link = image->link,
                             .addresses = addresses,
                             .slots = slots,
                             .stubs = stubs,
+                            .pairs = pairs,
                             .err = err};
     int r = resolve_symbols(&binder, resolve, context);
     if (r < 0)
@@ -330,5 +378,7 @@ int image_relocate(struct image *image, image_resolver resolve, void *context,
         if (r < 0)
             return r;
     }
+    if (image->has_threads)
+        thread_block_set(image->thread_block, image->thread_start);
     return 0;
 }

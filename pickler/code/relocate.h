@@ -8,15 +8,16 @@
 
 #include "pickler/code/loader.h"
 
-enum { LINK_SLOT = 1, LINK_STUB = 2 }; /* what a symbol needs */
+enum { LINK_SLOT = 1, LINK_STUB = 2, LINK_PAIR = 4 }; /* what a symbol needs */
 
 struct image_link {
     struct elf elf;
     size_t *offsets; /* of sections in their part */
     size_t *commons; /* of SHN_COMMON symbols in the data part */
-    uint8_t *needs;  /* LINK_SLOT and LINK_STUB of each symbol */
-    size_t n_stubs, n_slots;
+    uint8_t *needs;  /* LINK_SLOT, LINK_STUB and LINK_PAIR of each symbol */
+    size_t n_stubs, n_slots, n_pairs;
     size_t stubs, slots; /* offsets in the code and data part */
+    size_t pairs; /* of struct thread_index; the first one is the unit's own block's */
     size_t alignment;
 };
 

@@ -87,8 +87,10 @@ int tcc_compile(const char *text, const char *const *flags, size_t n_flags,
     X(__fixdfdi)                                                                         \
     X(__fixsfdi)                                                                         \
     X(__fixunsdfdi)                                                                      \
-    X(__fixunssfdi) X(__fixunsxfdi) X(__fixxfdi) X(__floatundidf) X(__floatundisf)       \
-        X(__floatundixf) X(__va_arg) X(alloca)
+    X(__fixunssfdi)                                                                      \
+    X(__fixunsxfdi)                                                                      \
+    X(__fixxfdi) X(__floatundidf) X(__floatundisf) X(__floatundixf) X(__va_arg)          \
+        X(alloca)
 
 #define DECLARE(name) extern char helper_##name[] __asm__(#name);
 HELPERS(DECLARE)

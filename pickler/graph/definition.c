@@ -37,6 +37,13 @@ static void *grow(void *array, size_t n, size_t size)
     return must_realloc(array, n + 1, size);
 }
 
+bool definition_is_thread_local(const struct definition *definition)
+{
+    static const char start[] = "extern _Thread_local ";
+    return definition->kind == DEFINITION_VARIABLE && definition->declaration &&
+           !strncmp(definition->declaration, start, sizeof(start) - 1);
+}
+
 void definition_add_name(struct definition *definition, const char *name)
 {
     for (size_t i = 0; i < definition->n_names; i++)

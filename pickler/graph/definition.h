@@ -61,6 +61,9 @@ struct definition {
 void definition_free(struct definition *definition);
 DEFINE_FREEP(struct definition, definition_free)
 
+/* A variable of which every thread has its own copy. */
+bool definition_is_thread_local(const struct definition *definition);
+
 void definition_add_name(struct definition *definition, const char *name);
 void definition_add_ref(struct definition *definition,
                         uint32_t id); /* keeps them sorted */

@@ -157,6 +157,15 @@ static int check_definition(const struct capture *capture, size_t i, struct erro
                          "could not follow (%s): define it again",
                          kind, d->name, d->cell, way);
     }
+    if (definition_is_thread_local(d) || d->is_opaque) {
+        way = way_to(capture, i);
+        return error_set(err, -EINVAL, "%s '%s' of In[%u] cannot be sent (%s): %s", kind,
+                         d->name, d->cell, way,
+                         d->is_opaque
+                             ? "it is C that only gcc accepts, and what it refers "
+                               "to is not known"
+                             : "every thread has its own copy of it");
+    }
     if (d->kind == DEFINITION_LINK || (d->source && *d->source))
         return 0;
     way = way_to(capture, i);

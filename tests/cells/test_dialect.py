@@ -58,3 +58,42 @@ def test_include_of_a_c_file(session, tmp_path):
     assert session.value("twice(4)") == "40"
     missing = session.run("%include nothere.c")
     assert not missing.is_ok and "nothere.c" in missing.message
+
+
+THREADS = """#include <pthread.h>
+_Thread_local int own = 7;
+static int in_thread;
+static void *work(void *unused) { in_thread = ++own; return unused; }
+int elsewhere(void)
+{
+    pthread_t thread;
+    pthread_create(&thread, NULL, work, NULL);
+    pthread_join(thread, NULL);
+    return in_thread;
+}"""
+
+
+def test_thread_local_variables(session):
+    session.run(THREADS)
+    session.value("own = 100;")
+    assert session.value("elsewhere()") == "8"
+    assert session.value("own") == "100"
+    assert session.value("int count(void) { static __thread int n = 1; return ++n; }\n"
+                         "count() * 10 + count()") == "23"
+    session.run("_Thread_local int own = 50;")
+    assert session.value("own") == "50" and session.value("elsewhere()") == "51"
+    session.run("int own = 3;")  # one for all: those that use it follow
+    assert session.value("elsewhere()") == "4" and session.value("own") == "4"
+    session.run("_Thread_local int own = 5;")
+    refused = session.run("%pickle elsewhere > it.achar")
+    assert "'own'" in refused.message and "every thread has its own copy" in refused.message
+
+
+@needs_gcc
+def test_openmp(session):
+    assert session.value("#include <omp.h>\nint total = 0;\n"
+                         "#pragma omp parallel for reduction(+:total)\n"
+                         "for (int i = 0; i < 100; i++)\n    total += i;\ntotal") == "4950"
+    assert session.value("int threads(void)\n{\n    int n = 0;\n#pragma omp parallel num_threads(3)\n"
+                         "    {\n#pragma omp atomic\n        n++;\n    }\n    return n;\n}\n"
+                         "threads()") == "3"
