@@ -4,15 +4,26 @@
  * hide everything else until they are undefined. */
 #include "pickler/graph/graph.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "pickler/graph/hash.h"
 #include "pickler/graph/name_ids.h"
 
+struct name_change {
+    struct name_ids *names; /* the graph's names or macros */
+    char *name;             /* owned */
+    uint32_t id;            /* what it meant before */
+};
+
 struct graph {
     struct definition **at; /* owned, in order of id */
     size_t n, capacity;
     struct name_ids names, macros;
+    bool is_noting;
+    struct name_change *changes; /* oldest first */
+    size_t n_changes, changes_capacity;
+    uint64_t n_forgotten; /* changes before the first that is kept */
 };
 
 struct graph *graph_new(void)
@@ -27,6 +38,9 @@ void graph_free(struct graph *graph)
     for (size_t i = 0; i < graph->n; i++)
         definition_free(graph->at[i]);
     free(graph->at);
+    for (size_t i = 0; i < graph->n_changes; i++)
+        free(graph->changes[i].name);
+    free(graph->changes);
     name_ids_clear(&graph->names);
     name_ids_clear(&graph->macros);
     free(graph);
@@ -86,6 +100,18 @@ static bool is_undef(const struct definition *definition)
     return strncmp(text, "undef", 5) == 0;
 }
 
+/* All changes of meaning go through here. */
+static void set_name(struct graph *graph, struct name_ids *names, const char *name,
+                     uint32_t id)
+{
+    if (graph->is_noting) {
+        GROW(graph->changes, graph->n_changes, graph->changes_capacity);
+        graph->changes[graph->n_changes++] = (struct name_change){
+            names, must_strdup(name), name_ids_get(names, name, strlen(name))};
+    }
+    name_ids_set(names, name, id);
+}
+
 /* A new version of a type takes every name of the old one away: its enumerators and tags
  * would bring the old version back beside the new one. */
 static void drop_further_names(struct graph *graph, struct name_ids *names, uint32_t id)
@@ -93,7 +119,7 @@ static void drop_further_names(struct graph *graph, struct name_ids *names, uint
     const struct definition *old = graph_get(graph, id);
     for (size_t i = 0; old && i < old->n_names; i++)
         if (name_ids_get(names, old->names[i], strlen(old->names[i])) == id)
-            name_ids_set(names, old->names[i], 0);
+            set_name(graph, names, old->names[i], 0);
 }
 
 /* All tags share one space of names: an enum takes the name of a struct away. */
@@ -121,9 +147,9 @@ static void publish(struct graph *graph, const struct definition *definition)
     if (old && strcmp(old->name, definition->name) == 0)
         drop_further_names(graph, names, old_id);
     bool is_gone = is_undef(definition);
-    name_ids_set(names, definition->name, is_gone ? 0 : definition->id);
+    set_name(graph, names, definition->name, is_gone ? 0 : definition->id);
     for (size_t i = 0; !is_gone && i < definition->n_names; i++)
-        name_ids_set(names, definition->names[i], definition->id);
+        set_name(graph, names, definition->names[i], definition->id);
     if (definition->kind != DEFINITION_TYPE)
         return;
     drop_twin_tags(graph, definition->name);
@@ -170,7 +196,7 @@ bool graph_forget(struct graph *graph, const char *name)
     const struct definition *definition = graph_get(graph, id);
     if (definition && strcmp(definition->name, name) == 0)
         drop_further_names(graph, names, id);
-    name_ids_set(names, name, 0);
+    set_name(graph, names, name, 0);
     return true;
 }
 
@@ -201,6 +227,46 @@ void graph_pack_forgotten(const struct graph *graph, struct buffer *out)
     }
     pack_u64(out, n);
     buffer_add(out, list.data, list.size);
+}
+
+struct graph_mark graph_mark(struct graph *graph)
+{
+    graph->is_noting = true;
+    return (struct graph_mark){graph_next_id(graph),
+                               graph->n_forgotten + graph->n_changes};
+}
+
+void graph_rewind(struct graph *graph, struct graph_mark mark)
+{
+    assert(mark.n_changes >= graph->n_forgotten);
+    while (graph->n_forgotten + graph->n_changes > mark.n_changes) {
+        struct name_change *change = &graph->changes[--graph->n_changes];
+        name_ids_set(change->names, change->name, change->id);
+        free(change->name);
+    }
+    while (graph->n && graph->at[graph->n - 1]->id >= mark.next_id)
+        definition_free(graph->at[--graph->n]);
+}
+
+void graph_forget_marks(struct graph *graph, struct graph_mark oldest)
+{
+    size_t n = oldest.n_changes > graph->n_forgotten
+                   ? (size_t)(oldest.n_changes - graph->n_forgotten)
+                   : 0;
+    for (size_t i = 0; i < n; i++)
+        free(graph->changes[i].name);
+    graph->n_changes -= n;
+    graph->n_forgotten += n;
+    memmove(graph->changes, graph->changes + n,
+            graph->n_changes * sizeof(*graph->changes));
+}
+
+bool graph_may_return(const struct graph *graph, const struct definition *definition)
+{
+    for (size_t i = 0; i < graph->n_changes; i++)
+        if (graph->changes[i].id == definition->id)
+            return true;
+    return graph_is_current(graph, definition);
 }
 
 size_t graph_count(const struct graph *graph)

@@ -36,6 +36,20 @@ bool graph_forget(struct graph *graph, const char *name);
  * and that mean nothing now. With the definitions they make the same graph again. */
 void graph_pack_forgotten(const struct graph *graph, struct buffer *out);
 
+/* The graph as it is now, to come back to. From the first mark on the graph notes what
+ * names meant before; graph_forget_marks() says which notes are still needed: those since
+ * the oldest mark that may be asked for. Who removes old versions from the graph keeps
+ * those of which graph_may_return() is true. */
+struct graph_mark {
+    uint32_t next_id;
+    uint64_t n_changes;
+};
+struct graph_mark graph_mark(struct graph *graph);
+/* Removes what was added since, and names mean again what they meant. */
+void graph_rewind(struct graph *graph, struct graph_mark mark);
+void graph_forget_marks(struct graph *graph, struct graph_mark oldest);
+bool graph_may_return(const struct graph *graph, const struct definition *definition);
+
 /* All definitions in order of id, old versions too. */
 size_t graph_count(const struct graph *graph);
 const struct definition *graph_at(const struct graph *graph, size_t index);

@@ -211,9 +211,54 @@ static void test_many(void)
     CHECK((clock() - start) / CLOCKS_PER_SEC < 5);
 }
 
+/* What the graph shows of itself: names, what they mean, and how many nodes there are. */
+static void check_state(const struct graph *graph, size_t n, uint32_t f, uint32_t point,
+                        uint32_t red)
+{
+    const char *const names[] = {"f", "struct point", "RED"};
+    const uint32_t expected[] = {f, point, red};
+    CHECK_INT(graph_count(graph), n);
+    for (int i = 0; i < 3; i++) {
+        const struct definition *now = graph_current(graph, names[i]);
+        CHECK_INT(now ? now->id : 0, expected[i]);
+    }
+}
+
+static void test_rewind(void)
+{
+    CLEANUP(graph_freep) struct graph *graph = graph_new();
+    uint32_t f = add(graph, DEFINITION_FUNCTION, "f", "int f(void){return 1;}", 0);
+    uint32_t point = add(graph, DEFINITION_TYPE, "struct point", "struct point{};", 0);
+    struct graph_mark first = graph_mark(graph);
+    uint32_t g = add(graph, DEFINITION_FUNCTION, "f", "int f(void){return 2;}", 0);
+    uint32_t red = add(graph, DEFINITION_MACRO, "RED", "#define RED 1", 0);
+    struct graph_mark second = graph_mark(graph);
+    CHECK(graph_forget(graph, "struct point"));
+    add(graph, DEFINITION_MACRO, "RED", "#undef RED", 0);
+    check_state(graph, 5, g, 0, 0);
+    CHECK(graph_may_return(graph, graph_get(graph, f)));
+    CHECK(graph_may_return(graph, graph_get(graph, point)));
+    graph_rewind(graph, second);
+    check_state(graph, 4, g, point, red);
+    graph_rewind(graph, second);
+    check_state(graph, 4, g, point, red);
+    graph_rewind(graph, first);
+    check_state(graph, 2, f, point, 0);
+    CHECK_INT(graph_next_id(graph), 3);
+
+    g = add(graph, DEFINITION_FUNCTION, "f", "int f(void){return 3;}", 0);
+    graph_forget_marks(graph, graph_mark(graph));
+    CHECK(!graph_may_return(graph, graph_get(graph, f)));
+    second = graph_mark(graph);
+    graph_forget(graph, "f");
+    graph_rewind(graph, second);
+    check_state(graph, 3, g, point, 0);
+}
+
 int main(void)
 {
     test_names();
+    test_rewind();
     test_enumerators();
     test_hashes();
     test_closure();
