@@ -121,6 +121,8 @@ static char *default_message(const struct outcome *outcome)
 static const char *state_note(const struct outcome *outcome, bool is_task)
 {
     bool is_kept = outcome->is_state_kept;
+    if (outcome->note)
+        return outcome->note;
     switch (outcome->kind) {
     case OUTCOME_FAULT:
     case OUTCOME_DIED:

@@ -9,6 +9,7 @@ void outcome_clear(struct outcome *outcome)
 {
     free(outcome->name);
     free(outcome->message);
+    free(outcome->note);
     free(outcome->value_text);
     bundle_clear(&outcome->value_more);
     for (size_t i = 0; i < outcome->n_frames; i++)

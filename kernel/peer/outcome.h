@@ -33,6 +33,7 @@ struct outcome {
     char *message;      /* "read of address 0x10 (null pointer)"; one line or several */
     int32_t status;     /* exit status, or the signal's number */
     bool is_state_kept; /* a fault or an interrupt that left the worker usable */
+    char *note;         /* the front's, not sent: what became of the session; or NULL */
     struct outcome_frame *frames;
     size_t n_frames;
     char *value_text;         /* the rendered value, NULL when there is none */

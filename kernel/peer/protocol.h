@@ -61,6 +61,13 @@ enum {
     WORKER_TYPES, /* {u from, b types_pack() from there on} -> {outcome}: to a new worker,
                      since the plans that it is given again need not hold every type */
 
+    WORKER_CHECKPOINT = 60, /* {u budget in bytes} -> {u pid (0: none was made), u bytes
+                     of the worker's own memory, s what is in the way of one} with
+                     descriptors, if one was made: its channel, its pidfd */
+    WORKER_TAKE_OVER,    /* front -> checkpoint, on its own channel, when the worker has
+                            ended: {} -> {u pid, n s files that were changed since}; then
+                            it is the session worker. Till then it knows nothing else, and
+                            ends with the channel */
     WORKER_DISPLAY = 72, /* worker -> front while a cell runs, of any thread and child:
                             {u bytes} with descriptors: a memory file that holds so many
                             bytes of a bundle (bundle_pack()), and perhaps a pipe that is

@@ -75,6 +75,14 @@ int analyser_client_start(struct analyser_client *client, struct error *err)
     return process_start(argv, false, client->next_generation++, &client->process, err);
 }
 
+void analyser_client_restart(struct analyser_client *client)
+{
+    struct error ignored; /* the next question tries again */
+    process_end(&client->process);
+    if (analyser_client_start(client, &ignored) < 0)
+        client->process.pid = 0;
+}
+
 /* Reads its hello and tells it what it must remember. */
 static int greet(struct analyser_client *client, struct error *err)
 {

@@ -32,6 +32,8 @@ void analyser_client_stop(struct analyser_client *client);
 void analyser_client_clear(struct analyser_client *client);
 
 /* Starts the process without waiting for it. */
+/* A new one, which is told of the graph and the types as they are now. */
+void analyser_client_restart(struct analyser_client *client);
 int analyser_client_start(struct analyser_client *client, struct error *err) MUST_USE;
 
 /* 1: answered, *ret is borrowed until the next call. 0: no answer, and *ret_why (owned)

@@ -106,8 +106,9 @@ static int replay_library(struct session *session, size_t i,
 int session_ready(struct session *session, const struct session_events *events,
                   struct error *err)
 {
-    if (worker_client_is_alive(&session->worker))
+    if (worker_client_is_alive(&session->worker) || past_revive(session))
         return 0;
+    worker_client_stop(&session->worker);
     int r = worker_client_start(&session->worker, err);
     for (size_t i = 0; r == 0 && i < session->n_libraries; i++)
         r = replay_library(session, i, events, err);
@@ -115,8 +116,25 @@ int session_ready(struct session *session, const struct session_events *events,
         r = replay_types(session, events, err);
     for (size_t i = 0; r == 0 && i < session->kept.n; i++)
         r = replay_unit(session, &session->kept.at[i], events, err);
+    session->past.moment++; /* no checkpoint is of this state */
     if (r < 0)
         worker_client_stop(&session->worker);
+    else
+        past_keep(session);
+    return r;
+}
+
+int session_ask(struct session *session, uint16_t kind, const struct buffer *question,
+                const struct session_events *events, struct outcome *ret,
+                struct unpack *ret_rest, struct error *err)
+{
+    int r = session_ready(session, events, err);
+    if (r < 0)
+        return r;
+    past_open(session, events);
+    r = worker_client_ask(&session->worker, kind, question, events, ret, ret_rest, err);
+    if (r == 0 && ret->kind == OUTCOME_DIED)
+        past_roll_back(session, ret);
     return r;
 }
 
@@ -133,12 +151,14 @@ static int commit(struct session *session, struct plan *plan, struct buffer *obj
     if (r < 0)
         return r;
     CLEANUP(buffer_clear) struct buffer message = {0};
+    past_change(session);
     plan_pack_definitions(plan, &message);
     analyser_client_tell(&session->analyser, ANALYSER_DEFINE, &message);
     for (size_t i = 0; i < plan->n_definitions; i++)
         graph_add(session->graph, plan->definitions[i]);
     plan->n_definitions = 0;
-    kept_add(&session->kept, TAKE(owned), object, session->graph, &session->types);
+    kept_add(&session->kept, TAKE(owned), object, session->past.moment, session->graph,
+             &session->types);
     return 0;
 }
 
@@ -148,18 +168,14 @@ static int ask_once(struct session *session, uint16_t kind, uint64_t flags,
                     struct unpack *ret_rest, struct error *err)
 {
     CLEANUP(buffer_clear) struct buffer question = {0};
-    int r = session_ready(session, events, err);
-    if (r < 0)
-        return r;
     pack_plan(plan, object, &question);
     if (kind != WORKER_ADDRESS)
         pack_u64(&question, flags);
-    return worker_client_ask(&session->worker, kind, &question, events, ret, ret_rest,
-                             err);
+    return session_ask(session, kind, &question, events, ret, ret_rest, err);
 }
 
-/* A cell that ended its process has defined what it defines all the same, unless a new
- * process does not survive loading it. */
+/* A cell that ended its process, without a checkpoint to go back to, has defined what it
+ * defines all the same, unless a new process does not survive loading it. */
 static int keep_definitions(struct session *session, struct plan *plan,
                             struct buffer *object, struct error *err)
 {
@@ -196,6 +212,8 @@ int session_send_plan(struct session *session, uint16_t kind, uint64_t flags,
             return r;
     }
     if (ret->kind == OUTCOME_COMPILE || ret->kind == OUTCOME_LINK)
+        return 0;
+    if (ret->kind == OUTCOME_DIED && ret->note)
         return 0;
     if (ret->kind == OUTCOME_DIED)
         return kind == WORKER_RUN ? keep_definitions(session, TAKE(owned), &object, err)

@@ -73,8 +73,7 @@ static int tell_worker(struct session *session, const struct forgetting *forgett
         return 0;
     pack_u64(&question, forgetting->n_bound);
     buffer_add(&question, forgetting->bound.data, forgetting->bound.size);
-    return worker_client_ask(&session->worker, WORKER_FORGET, &question, events, &outcome,
-                             &rest, err);
+    return session_ask(session, WORKER_FORGET, &question, events, &outcome, &rest, err);
 }
 
 static void forget_names(struct session *session, const struct forgetting *forgetting)
@@ -99,6 +98,8 @@ int session_forget(struct session *session, const uint32_t *ids, size_t n,
                    const struct session_events *events, struct error *err)
 {
     struct forgetting forgetting = {0};
+    past_open(session, events);
+    past_change(session);
     collect(session->graph, ids, n, &forgetting);
     forget_names(session, &forgetting);
     int r = tell_worker(session, &forgetting, events, err);
@@ -225,9 +226,12 @@ static void clear_words(char ***words, size_t *n, size_t *capacity)
 
 void session_reset(struct session *session, bool only_variables)
 {
+    past_open(session, NULL);
+    past_change(session);
     worker_client_stop(&session->worker);
     if (only_variables)
         return;
+    past_forget(session);
     analyser_client_stop(&session->analyser);
     buffer_clear(&session->analyser.flags);
     kept_clear(&session->kept);

@@ -17,23 +17,23 @@ void kept_clear(struct kept_units *kept)
     *kept = (struct kept_units){0};
 }
 
-static bool is_current(const struct graph *graph, uint32_t id)
+static bool is_needed(const struct graph *graph, uint32_t id)
 {
     const struct definition *definition = graph_get(graph, id);
-    return definition && graph_is_current(graph, definition);
+    return definition && graph_may_return(graph, definition);
 }
 
-/* Something of the unit can still be reached by name. */
+/* Something of the unit can still be reached by name, or could be after an undo. */
 static bool is_live(const struct kept_unit *unit, const struct graph *graph,
                     const struct types *types)
 {
     const struct plan *plan = unit->plan;
     for (size_t i = 0; i < plan->n_bindings; i++)
-        if (is_current(graph, plan->bindings[i].definition))
+        if (is_needed(graph, plan->bindings[i].definition))
             return true;
     for (size_t i = 0; i < plan->n_layouts; i++) {
         uint32_t definition = types_get(types, plan->layouts[i])->definition;
-        if (!definition || is_current(graph, definition))
+        if (!definition || is_needed(graph, definition))
             return true;
     }
     return false;
@@ -54,9 +54,9 @@ static void prune(struct kept_units *kept, const struct graph *graph,
 }
 
 void kept_add(struct kept_units *kept, struct plan *plan, struct buffer *object,
-              const struct graph *graph, const struct types *types)
+              uint64_t moment, const struct graph *graph, const struct types *types)
 {
-    struct kept_unit unit = {.plan = plan, .object = *object};
+    struct kept_unit unit = {.plan = plan, .object = *object, .moment = moment};
     *object = (struct buffer){0};
     if (!plan->n_bindings && !plan->n_layouts) {
         clear_unit(&unit);
@@ -66,4 +66,10 @@ void kept_add(struct kept_units *kept, struct plan *plan, struct buffer *object,
     kept->at[kept->n++] = unit;
     if (kept->n >= (kept->prune_at ? kept->prune_at : KEPT_PRUNE_FIRST))
         prune(kept, graph, types);
+}
+
+void kept_drop_after(struct kept_units *kept, uint64_t moment)
+{
+    while (kept->n && kept->at[kept->n - 1].moment > moment)
+        clear_unit(&kept->at[--kept->n]);
 }

@@ -10,6 +10,7 @@
 struct kept_unit {
     struct plan *plan;
     struct buffer object; /* empty: libtcc compiles the plan's text */
+    uint64_t moment;      /* of the session when it had come */
 };
 
 struct kept_units {
@@ -21,6 +22,7 @@ struct kept_units {
 void kept_clear(struct kept_units *kept);
 /* Takes both; a unit that defines nothing is dropped at once. */
 void kept_add(struct kept_units *kept, struct plan *plan, struct buffer *object,
-              const struct graph *graph, const struct types *types);
+              uint64_t moment, const struct graph *graph, const struct types *types);
+void kept_drop_after(struct kept_units *kept, uint64_t moment); /* what came after it */
 
 #endif

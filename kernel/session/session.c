@@ -18,6 +18,7 @@ int session_new(struct session **ret, struct error *err)
     CLEANUP(session_freep) struct session *session = must_alloc(sizeof(*session));
     session->graph = graph_new();
     types_init(&session->types);
+    past_init(&session->past);
     analyser_client_init(&session->analyser, session->graph, &session->types,
                          &session->interrupt);
     worker_client_init(&session->worker, &session->interrupt);
@@ -29,6 +30,7 @@ int session_new(struct session **ret, struct error *err)
         r = worker_client_start(&session->worker, err);
     if (r < 0)
         return r;
+    past_keep(session);
     *ret = TAKE(session);
     return 0;
 }
@@ -43,6 +45,7 @@ void session_free(struct session *session)
     kept_clear(&session->kept);
     sources_clear(&session->sources);
     cells_clear(&session->cells);
+    past_clear(&session->past);
     for (size_t i = 0; i < session->n_libraries; i++)
         free(session->libraries[i]);
     for (size_t i = 0; i < session->n_flags; i++)
@@ -86,6 +89,7 @@ static void take_report(struct report *report, struct result *result)
 
 void session_add_source(struct session *session, uint32_t cell, const char *source)
 {
+    session->past.cell = cell;
     sources_add(&session->sources, cell, source);
 }
 
@@ -272,17 +276,14 @@ int session_link(struct session *session, const char *file,
     for (size_t i = 0; i < session->n_libraries; i++)
         if (!strcmp(session->libraries[i], file))
             return 0;
-    int r = session_ready(session, events, err);
-    if (r < 0)
-        return r;
     pack_string(&question, file);
-    r = worker_client_ask(&session->worker, WORKER_LINK, &question, events, &outcome,
-                          &rest, err);
+    int r = session_ask(session, WORKER_LINK, &question, events, &outcome, &rest, err);
     if (r < 0)
         return r;
     session_report(session, &outcome, result);
     if (result->kind != RESULT_OK)
         return 0;
+    past_change(session);
     GROW(session->libraries, session->n_libraries, session->libraries_capacity);
     session->libraries[session->n_libraries++] = must_strdup(file);
     return 0;
@@ -296,27 +297,36 @@ static bool has_flag(const struct session *session, const char *flag)
     return false;
 }
 
+void session_pack_flags(struct session *session)
+{
+    struct buffer *packed = &session->analyser.flags;
+    buffer_clear(packed);
+    pack_u64(packed, session->n_flags);
+    for (size_t i = 0; i < session->n_flags; i++)
+        pack_string(packed, session->flags[i]);
+}
+
 int session_add_flags(struct session *session, const char *const *flags, size_t n,
                       struct error *err)
 {
     size_t n_new = 0;
     for (size_t i = 0; i < n; i++)
         n_new += !has_flag(session, flags[i]);
+    if (!n_new)
+        return 0;
     if (session->n_flags + n_new > SESSION_FLAGS_MAX)
         return error_set(err, -E2BIG, "a session has at most %d compiler flags",
                          SESSION_FLAGS_MAX);
+    past_open(session, NULL);
+    past_change(session);
     for (size_t i = 0; i < n; i++) {
         if (has_flag(session, flags[i]))
             continue;
         GROW(session->flags, session->n_flags, session->flags_capacity);
         session->flags[session->n_flags++] = must_strdup(flags[i]);
     }
-    struct buffer *packed = &session->analyser.flags;
-    buffer_clear(packed);
-    pack_u64(packed, session->n_flags);
-    for (size_t i = 0; i < session->n_flags; i++)
-        pack_string(packed, session->flags[i]);
-    analyser_client_tell(&session->analyser, ANALYSER_FLAGS, packed);
+    session_pack_flags(session);
+    analyser_client_tell(&session->analyser, ANALYSER_FLAGS, &session->analyser.flags);
     return 0;
 }
 
@@ -380,5 +390,16 @@ void session_begin(struct session *session, bool keeps_interrupt)
 
 void session_finish(struct session *session)
 {
+    past_close(session);
     interrupt_take(&session->interrupt);
+}
+
+void session_rest(struct session *session)
+{
+    past_keep(session);
+}
+
+uint32_t session_generation(const struct session *session)
+{
+    return session->worker.process.generation;
 }

@@ -210,5 +210,13 @@ char *session_folder(const struct session *session);
  * are forgotten unless they are kept: the caller knows whether one was meant for it. */
 void session_begin(struct session *session, bool keeps_interrupt);
 void session_finish(struct session *session);
+/* When the answer to the request is on its way: what is done at leisure. */
+void session_rest(struct session *session);
+
+/* Of the process that holds the session's memory. It changes whenever that memory went
+ * back to what it was before (a fault, %undo) or was lost: whoever has put something into
+ * the process beside the session's definitions (optimised code, addresses) asks whether
+ * the number is still the one it was, and puts it there again. */
+uint32_t session_generation(const struct session *session);
 
 #endif

@@ -7,6 +7,7 @@
 #include "kernel/session/analyser_client.h"
 #include "kernel/session/cells.h"
 #include "kernel/session/kept.h"
+#include "kernel/session/past.h"
 #include "kernel/session/session.h"
 #include "kernel/session/sources.h"
 #include "kernel/session/worker_client.h"
@@ -22,6 +23,7 @@ struct session {
     struct kept_units kept;
     struct sources sources;
     struct cells cells;
+    struct past past;
     char **libraries; /* opened by %link, in order */
     size_t n_libraries, libraries_capacity;
     char **flags; /* -I, -D, ... */
@@ -43,6 +45,16 @@ int session_send_plan(struct session *session, uint16_t kind, uint64_t flags,
                       struct plan *plan, const struct session_events *events,
                       struct outcome *ret, struct unpack *ret_rest, struct result *result,
                       struct error *err) MUST_USE;
+
+/* One request that may change the state, in a worker that is ready for it; one that dies
+ * of it is replaced by its checkpoint, if there is one. What follows an outcome is not
+ * read after OUTCOME_DIED. */
+int session_ask(struct session *session, uint16_t kind, const struct buffer *question,
+                const struct session_events *events, struct outcome *ret,
+                struct unpack *ret_rest, struct error *err) MUST_USE;
+
+/* Has all flags as the next analyser is told of them. */
+void session_pack_flags(struct session *session);
 
 /* Moves an outcome that is not a success into the result. */
 void session_report(struct session *session, const struct outcome *outcome,

@@ -21,10 +21,9 @@ static int ask(struct session *session, uint16_t kind, const struct buffer *ques
                struct unpack *ret_rest, struct result *result, struct error *err)
 {
     CLEANUP(outcome_clear) struct outcome outcome = {0};
-    int r = session_ready(session, NULL, err);
-    if (r == 0)
-        r = worker_client_ask(&session->worker, kind, question, NULL, &outcome, ret_rest,
-                              err);
+    int r = session_ask(session, kind, question, NULL, &outcome, ret_rest, err);
+    if (r == 0 && (kind == WORKER_LOAD || kind == WORKER_LOAD_AT))
+        past_change(session);
     if (r == 0)
         session_report(session, &outcome, result);
     return r;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "kernel/peer/display.h"
 #include "kernel/peer/protocol.h"
@@ -22,21 +23,16 @@ void worker_client_init(struct worker_client *client, struct interrupt *interrup
                                      .interrupt = interrupt};
 }
 
-void worker_client_stop(struct worker_client *client)
-{
-    process_end(&client->process);
-    outcome_clear(&client->dying);
-    client->streams[0].n_tail = client->streams[1].n_tail = 0;
-}
-
 void worker_client_clear(struct worker_client *client)
 {
     worker_client_stop(client);
+    checkpoints_clear(&client->checkpoints);
 }
 
 bool worker_client_is_alive(const struct worker_client *client)
 {
-    return client->process.pid > 0;
+    struct pollfd ended = {.fd = client->process.pidfd, .events = POLLIN};
+    return client->process.pid > 0 && poll(&ended, 1, 0) == 0;
 }
 
 int worker_client_start(struct worker_client *client, struct error *err)
@@ -44,18 +40,6 @@ int worker_client_start(struct worker_client *client, struct error *err)
     static const char *const argv[] = {"achar-worker", NULL};
     client->is_greeted = false;
     return process_start(argv, true, client->next_generation++, &client->process, err);
-}
-
-static int greet(struct worker_client *client, struct error *err)
-{
-    struct frame hello;
-    int r =
-        channel_receive(client->process.channel, WORKER_START_TIMEOUT_MS, &hello, err);
-    client->is_greeted = r > 0 && hello.kind == FRAME_HELLO;
-    if (client->is_greeted)
-        return 0;
-    worker_client_stop(client);
-    return r < 0 ? r : error_set(err, -EPROTO, "the session worker did not start");
 }
 
 /* How many bytes at the end of the text are the beginning of a UTF-8 character. */
@@ -200,6 +184,73 @@ static void show(struct frame *frame, const struct session_events *events)
     display_done(frame);
 }
 
+/* What the worker says beside its answers. */
+static void heed(struct worker_client *client, const struct session_events *events,
+                 struct frame *frame)
+{
+    if (frame->kind == WORKER_DYING) {
+        struct unpack in = unpack_init(frame->data, frame->size);
+        outcome_clear(&client->dying);
+        if (outcome_unpack(&in, &client->dying, NULL) < 0)
+            client->dying = (struct outcome){0};
+    } else if (frame->kind == WORKER_DISPLAY) {
+        drain(client, events);
+        show(frame, events);
+    } else if (frame->kind == WORKER_CHECKPOINT && client->checkpoints.asked_id &&
+               frame->id == client->checkpoints.asked_id) {
+        checkpoints_answer(&client->checkpoints, &client->process, frame);
+    } else {
+        for (size_t i = 0; i < frame->n_fds; i++)
+            close(frame->fds[i]);
+    }
+}
+
+/* Waits for the checkpoint that it was asked for. */
+static void take_checkpoint(struct worker_client *client,
+                            const struct session_events *events)
+{
+    struct frame frame;
+    while (client->checkpoints.asked_id) {
+        if (channel_receive(client->process.channel, CHECKPOINT_TIMEOUT_MS, &frame,
+                            NULL) > 0)
+            heed(client, events, &frame);
+        else
+            checkpoints_answer(&client->checkpoints, &client->process, NULL);
+    }
+}
+
+void worker_client_stop(struct worker_client *client)
+{
+    if (client->process.pid > 0 && client->is_greeted)
+        take_checkpoint(client, NULL);
+    process_end(&client->process);
+    client->checkpoints.asked_id = 0;
+    outcome_clear(&client->dying);
+    client->streams[0].n_tail = client->streams[1].n_tail = 0;
+}
+
+static int greet(struct worker_client *client, struct error *err)
+{
+    struct frame hello;
+    int r =
+        channel_receive(client->process.channel, WORKER_START_TIMEOUT_MS, &hello, err);
+    client->is_greeted = r > 0 && hello.kind == FRAME_HELLO;
+    if (client->is_greeted)
+        return 0;
+    worker_client_stop(client);
+    return r < 0 ? r : error_set(err, -EPROTO, "the session worker did not start");
+}
+
+/* Until it has said hello and answered what it was asked for at leisure. */
+static int settle(struct worker_client *client, const struct session_events *events,
+                  struct error *err)
+{
+    int r = client->is_greeted ? 0 : greet(client, err);
+    if (r == 0)
+        take_checkpoint(client, events);
+    return r;
+}
+
 /* What the worker said: 1 an answer to `id`, 0 nothing yet, -EPIPE it is gone. */
 static int look(struct worker_client *client, uint32_t id,
                 const struct session_events *events, struct frame *ret)
@@ -208,17 +259,9 @@ static int look(struct worker_client *client, uint32_t id,
         int r = channel_receive(client->process.channel, 0, ret, NULL);
         if (r <= 0)
             return r < 0 ? -EPIPE : 0;
-        if (ret->kind == WORKER_DYING) {
-            struct unpack in = unpack_init(ret->data, ret->size);
-            outcome_clear(&client->dying);
-            if (outcome_unpack(&in, &client->dying, NULL) < 0)
-                client->dying = (struct outcome){0};
-        } else if (ret->kind == WORKER_DISPLAY) {
-            drain(client, events);
-            show(ret, events);
-        } else if (ret->id == id) {
+        if (ret->id == id && ret->kind != WORKER_DYING && ret->kind != WORKER_DISPLAY)
             return 1;
-        }
+        heed(client, events, ret);
     }
 }
 
@@ -295,6 +338,37 @@ static int wait_answer(struct worker_client *client, uint32_t id,
     }
 }
 
+void worker_client_ask_checkpoint(struct worker_client *client, uint64_t moment,
+                                  uint64_t budget)
+{
+    if (!client->checkpoints.asked_id && worker_client_is_alive(client))
+        checkpoints_ask(&client->checkpoints, &client->process, client->next_id++, moment,
+                        budget);
+}
+
+bool worker_client_has_checkpoint(struct worker_client *client, uint64_t moment,
+                                  const struct session_events *events)
+{
+    struct error ignored;
+    return client->process.pid > 0 && settle(client, events, &ignored) == 0 &&
+           checkpoints_has(&client->checkpoints, moment);
+}
+
+int worker_client_take_over(struct worker_client *client, uint64_t moment,
+                            char **ret_changed, struct error *err)
+{
+    struct checkpoints *checkpoints = &client->checkpoints;
+    if (client->process.pid > 0 && settle(client, NULL, err) < 0)
+        return -ESRCH;
+    int r = checkpoints_take_over(checkpoints, &client->process, moment,
+                                  client->next_generation, ret_changed, err);
+    if (r == -ESRCH)
+        return r;
+    client->next_generation++;
+    outcome_clear(&client->dying);
+    return r;
+}
+
 int worker_client_ask(struct worker_client *client, uint16_t kind,
                       const struct buffer *question, const struct session_events *events,
                       struct outcome *ret, struct unpack *ret_rest, struct error *err)
@@ -306,7 +380,7 @@ int worker_client_ask(struct worker_client *client, uint16_t kind,
     struct frame answer;
     bool has_limit = client->limit_ms && (kind == WORKER_RUN || kind == WORKER_ADDRESS);
     struct patience patience = {.limit = has_limit ? now_ms() + client->limit_ms : 0};
-    int r = client->is_greeted ? 0 : greet(client, err);
+    int r = settle(client, events, err);
     if (r < 0)
         return r;
     r = channel_send(process->channel, kind, process->generation, id, question->data,
@@ -316,7 +390,6 @@ int worker_client_ask(struct worker_client *client, uint16_t kind,
     drain(client, events);
     if (r < 0) {
         describe_death(client, &patience, ret);
-        worker_client_stop(client);
         *ret_rest = unpack_init("", 0);
         return 0;
     }

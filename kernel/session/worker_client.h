@@ -7,6 +7,7 @@
 #define ACHAR_SESSION_WORKER_CLIENT_H
 
 #include "kernel/peer/process.h"
+#include "kernel/session/checkpoints.h"
 #include "kernel/session/interrupt.h"
 #include "kernel/session/session.h"
 
@@ -24,16 +25,17 @@ struct worker_stream {
 struct worker_client {
     struct process process;
     uint32_t next_generation, next_id;
-    int64_t limit_ms; /* of one run of code, 0: none */
+    int64_t limit_ms;            /* of one run of code, 0: none */
     bool is_greeted;             /* its hello has been read */
     struct interrupt *interrupt; /* borrowed */
     struct worker_stream streams[2];
     struct outcome dying; /* what a dying worker said of itself, kind OK: nothing */
+    struct checkpoints checkpoints;
 };
 
 void worker_client_init(struct worker_client *client, struct interrupt *interrupt);
 void worker_client_clear(struct worker_client *client);
-bool worker_client_is_alive(const struct worker_client *client);
+bool worker_client_is_alive(const struct worker_client *client); /* false: it has ended */
 
 /* Starts the process without waiting for it. */
 int worker_client_start(struct worker_client *client, struct error *err) MUST_USE;
@@ -41,10 +43,20 @@ void worker_client_stop(struct worker_client *client);
 
 /* Asks and waits. The answer always begins with an outcome, which goes into *ret; what
  * follows it is left in *ret_rest, borrowed until the next call. A worker that dies gives
- * OUTCOME_DIED and is stopped; ret->is_state_kept is false then. */
+ * OUTCOME_DIED, with is_state_kept false; worker_client_take_over() or
+ * worker_client_stop() follows. */
 int worker_client_ask(struct worker_client *client, uint16_t kind,
                       const struct buffer *question, const struct session_events *events,
                       struct outcome *ret, struct unpack *ret_rest,
                       struct error *err) MUST_USE;
+
+/* Checkpoints (checkpoints.h). To ask does not wait; to know does. */
+void worker_client_ask_checkpoint(struct worker_client *client, uint64_t moment,
+                                  uint64_t budget);
+bool worker_client_has_checkpoint(struct worker_client *client, uint64_t moment,
+                                  const struct session_events *events);
+/* The worker, alive or dead, is replaced by a checkpoint, as checkpoints_take_over(). */
+int worker_client_take_over(struct worker_client *client, uint64_t moment,
+                            char **ret_changed, struct error *err) MUST_USE;
 
 #endif

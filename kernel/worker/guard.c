@@ -47,6 +47,7 @@ static struct {
     void **diverted;      /* the place of a return address that leads to us, NULL: none */
     void *return_address; /* what was there */
     volatile uint32_t request, interrupted_request; /* 0: none */
+    bool has_checkpoint;
     volatile sig_atomic_t is_running, is_walking, is_faulting, is_interrupted;
     struct ending asked;        /* what the cell ends with as soon as it can be left */
     struct guard_report report; /* of what ended the cell */
@@ -73,6 +74,8 @@ static _Noreturn void die(void)
     guard.dying(&guard.report);
     if (guard.report.kind == OUTCOME_EXIT)
         _exit(guard.report.status);
+    if (guard.has_checkpoint) /* without a core dump's helper, and at once */
+        _exit(128 + guard.report.status);
     int signal_number = guard.report.status;
     signal(signal_number, SIG_DFL);
     sigset_t set;
@@ -255,7 +258,7 @@ static void on_fault(int signal_number, siginfo_t *info, void *context)
     bool is_cell = guard.is_running && is_cell_thread();
     int saved_errno = errno;
     describe_fault(signal_number, info, context, &why);
-    if (is_cell && is_from_outside(signal_number, info)) {
+    if (is_cell && !guard.has_checkpoint && is_from_outside(signal_number, info)) {
         end_soon(&why, context);
         errno = saved_errno;
         return;
@@ -267,7 +270,7 @@ static void on_fault(int signal_number, siginfo_t *info, void *context)
         at->uc_mcontext.gregs[REG_RIP]--; /* int3 has been executed */
     set_report(&why);
     take_trace(at, &saved);
-    if (is_cell && guard.report.trace.is_safe_to_leave)
+    if (is_cell && guard.report.trace.is_safe_to_leave && !guard.has_checkpoint)
         leave();
     die();
 }
@@ -352,6 +355,11 @@ static void set_handlers(void)
     sigaction(WORKER_INTERRUPT_SIGNAL, &on, NULL);
     sigaction(WORKER_LIMIT_SIGNAL, &on, NULL);
     signal(SIGPIPE, ignore);
+}
+
+void guard_set_checkpoint(bool has_checkpoint)
+{
+    guard.has_checkpoint = has_checkpoint;
 }
 
 void guard_adopt(void)
@@ -486,13 +494,18 @@ void guard_outcome(const struct guard_report *report, struct outcome *ret)
     }
 }
 
-static _Noreturn void end_here(void)
+static _Noreturn void end_here(bool may_leave)
 {
     bool is_cell = guard.is_running && is_cell_thread();
     restore_return();
     trace_take_here(guard.names, trace_base(), &guard.report.trace);
-    if (is_cell && guard.report.trace.is_safe_to_leave)
+    if (may_leave && is_cell && guard.report.trace.is_safe_to_leave)
         leave();
+    if (guard.report.kind == OUTCOME_EXIT) {
+        snprintf(guard.report.name, sizeof(guard.report.name), "ExitStatus");
+        snprintf(guard.report.message, sizeof(guard.report.message),
+                 "the program ended itself with exit status %d", guard.report.status);
+    }
     die();
 }
 
@@ -512,14 +525,24 @@ _Noreturn void guard_fault(int signal_number, const char *name, const char *form
     va_start(arguments, format);
     vsnprintf(guard.report.message, sizeof(guard.report.message), format, arguments);
     va_end(arguments);
-    end_here();
+    end_here(!guard.has_checkpoint);
 }
 
-_Noreturn void guard_exit(int status)
+static _Noreturn void end_with(int status, bool may_leave)
 {
     if (guard_is_forked())
         _exit(status);
     guard.report.kind = OUTCOME_EXIT;
     guard.report.status = status & 0xff;
-    end_here();
+    end_here(may_leave);
+}
+
+_Noreturn void guard_exit(int status)
+{
+    end_with(status, true);
+}
+
+_Noreturn void guard_exit_at_once(int status)
+{
+    end_with(status, !guard.has_checkpoint);
 }

@@ -36,6 +36,9 @@ void guard_init(const struct names *names,
                 void (*dying)(const struct guard_report *report));
 /* Called right before and after each call; a call that is left otherwise has no after. */
 void guard_watch(void (*before)(void), void (*after)(void));
+/* Whether a checkpoint would take over from this process: then a fault ends it, and so
+ * does what stands in for _exit(). */
+void guard_set_checkpoint(bool has_checkpoint);
 /* After fork(): this process and thread are the ones that run cells now. */
 void guard_adopt(void);
 
@@ -56,6 +59,7 @@ void guard_outcome(const struct guard_report *report, struct outcome *ret);
 _Noreturn void guard_fault(int signal, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 _Noreturn void guard_exit(int status);
-bool guard_is_forked(void); /* a child that user code has forked */
+_Noreturn void guard_exit_at_once(int status); /* _exit() */
+bool guard_is_forked(void);                    /* a child that user code has forked */
 
 #endif

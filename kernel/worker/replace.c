@@ -41,7 +41,7 @@ static _Noreturn void replace_exit(int status)
 
 static _Noreturn void replace_exit_at_once(int status)
 {
-    guard_exit(status);
+    guard_exit_at_once(status);
 }
 
 static _Noreturn void replace_abort(void)

@@ -13,6 +13,7 @@
 
 #include "kernel/peer/process.h"
 #include "kernel/peer/protocol.h"
+#include "kernel/worker/checkpoint.h"
 #include "kernel/worker/dying.h"
 #include "kernel/worker/output.h"
 #include "kernel/worker/serve.h"
@@ -55,14 +56,17 @@ static int greet(struct channel *channel, struct error *err)
     return channel_send(channel, FRAME_HELLO, 0, 0, hello.data, hello.size, err);
 }
 
-static int serve(struct engine *engine, struct channel *channel, struct error *err)
+/* A checkpoint that takes over goes on here, with another channel. */
+static int serve(struct engine *engine, struct channel **channel, struct error *err)
 {
-    int r = greet(channel, err);
+    int r = greet(*channel, err);
     while (r >= 0) {
         struct frame request;
-        r = channel_receive(channel, -1, &request, err);
-        if (r > 0)
-            r = answer(engine, channel, &request, err);
+        r = channel_receive(*channel, -1, &request, err);
+        if (r > 0 && request.kind == WORKER_CHECKPOINT)
+            r = checkpoint_make(channel, &request, err);
+        else if (r > 0)
+            r = answer(engine, *channel, &request, err);
     }
     return r;
 }
@@ -88,8 +92,9 @@ static int work(struct error *err)
     output_init();
     if (r == 0)
         r = engine_init(&engine, dying_report, err);
+    checkpoint_init();
     if (r == 0)
-        r = serve(&engine, channel, err);
+        r = serve(&engine, &channel, err);
     return r == -EPIPE ? 0 : r; /* the front has closed its end: the session is over */
 }
 

@@ -87,6 +87,11 @@ void session_begin(struct session *session, bool keeps_interrupt)
         eventfd_read(session->interrupt_fd, &count);
 }
 
+void session_rest(struct session *session)
+{
+    (void)session;
+}
+
 void session_finish(struct session *session)
 {
     eventfd_t count;
