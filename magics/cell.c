@@ -27,6 +27,7 @@ void magics_free(struct magics *magics)
     if (!magics)
         return;
     executors_clear(magics);
+    record_clear(&magics->record);
     free(magics->standard);
     free(magics->compiler);
     free(magics);
@@ -214,5 +215,7 @@ int magics_run_cell(struct magics *magics, uint32_t cell, const char *source,
         result_drop_value(result);
         r = run_segment(&context, &segments[i], text, i + 1 == n, result, err);
     }
+    if (r == 0 && result->kind == RESULT_OK)
+        record_add(&magics->record, cell, source);
     return r;
 }

@@ -12,6 +12,10 @@ int magics_new(struct session *session, struct magics **ret, struct error *err) 
 void magics_free(struct magics *magics);
 DEFINE_FREEP(struct magics, magics_free)
 
+/* Cells that are not counted get numbers from here on: every cell's number names its text
+ * and its definitions. */
+#define CELL_UNCOUNTED 1000000
+
 /* Runs everything in the cell up to the first error. */
 int magics_run_cell(struct magics *magics, uint32_t cell, const char *source,
                     const struct session_events *events, struct result *result,

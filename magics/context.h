@@ -6,6 +6,7 @@
 
 #include "magics/executors/pool_client.h"
 #include "magics/magic.h"
+#include "magics/record.h"
 
 struct named_executor {
     char *name;
@@ -17,6 +18,7 @@ struct named_executor {
 
 struct magics {
     struct session *session;          /* borrowed */
+    struct record record;
     struct named_executor *executors; /* "local" first */
     size_t n_executors, executors_capacity;
     char *standard; /* chosen by %std; NULL: gnu17 */

@@ -11,6 +11,7 @@
     X(cc) \
     X(executor) \
     X(expand) \
+    X(export) \
     X(include) \
     X(link) \
     X(lsmagic) \

@@ -12,10 +12,6 @@
 
 #define ABORT_WAIT_MS                                                                    \
     5 /* after an error, for requests that were sent with the failed one */
-/* Cells that are not counted get numbers far above those that are: every cell's number
- * names its text and its definitions. */
-#define UNCOUNTED_CELLS 1000000
-
 struct execution {
     struct kernel *kernel;
     const struct request *request;
@@ -124,7 +120,7 @@ static json_t *evaluate(struct execution *execution, const char *expression)
                             .request = execution->request,
                             .is_silent = execution->is_silent};
     struct session_events events = output_events(&output);
-    uint32_t cell = UNCOUNTED_CELLS + ++kernel->n_uncounted;
+    uint32_t cell = CELL_UNCOUNTED + ++kernel->n_uncounted;
     if (session_run(kernel->session, cell, 1, expression, &events, &result, &err) < 0) {
         result_clear(&result);
         result_error(&result, "KernelError", "%s", err.text);
@@ -234,7 +230,7 @@ static void start_cell(struct execution *execution)
     if (execution->is_stored)
         execution->cell = ++kernel->execution_count;
     else
-        execution->cell = UNCOUNTED_CELLS + ++kernel->n_uncounted;
+        execution->cell = CELL_UNCOUNTED + ++kernel->n_uncounted;
     if (!execution->is_silent)
         publish(kernel, execution->request, "execute_input",
                 json_pack("{s:s, s:i}", "code", execution->code, "execution_count",

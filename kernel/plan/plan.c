@@ -43,6 +43,7 @@ void plan_free(struct plan *plan)
     free(plan->sites);
     free(plan->refs);
     free(plan->entry_text);
+    free(plan->body_text);
     free(plan);
 }
 
@@ -111,6 +112,7 @@ void plan_pack(const struct plan *plan, struct buffer *out)
     }
     pack_numbers(plan->refs, plan->n_refs, out);
     pack_string(out, plan->entry_text);
+    pack_string(out, plan->body_text);
 }
 
 void plan_pack_definitions(const struct plan *plan, struct buffer *out)
@@ -228,6 +230,7 @@ int plan_unpack(struct unpack *in, struct plan **ret, struct error *err)
     unpack_sites(in, plan);
     plan->refs = unpack_numbers(in, &plan->n_refs);
     plan->entry_text = unpack_string(in);
+    plan->body_text = unpack_string(in);
     if (in->failed)
         return error_set(err, -EBADMSG, "the analysis of a cell cannot be read");
     *ret = TAKE(plan);

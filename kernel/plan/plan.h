@@ -41,6 +41,7 @@ struct binding {
 
 struct plan {
     uint32_t cell;
+    uint32_t line; /* of the cell where its text starts; set by the session */
     struct diagnostic *diagnostics;
     size_t n_diagnostics;
     bool has_errors; /* then nothing below is filled */
@@ -74,6 +75,9 @@ struct plan {
     /* The statements under public names, for a payload: void achar_entry(void) { ... }
      * and the object achar_value; needs the closure of `refs` and `definitions`. */
     char *entry_text;
+    /* The same for people, as lines of a function's body: no #line, the value is not
+     * kept, macros are redefined where the cell does. NULL for PLAN_EXPRESSION. */
+    char *body_text;
 };
 
 void diagnostic_clear(struct diagnostic *diagnostic);

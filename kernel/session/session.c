@@ -46,6 +46,7 @@ void session_free(struct session *session)
     sources_clear(&session->sources);
     cells_clear(&session->cells);
     past_clear(&session->past);
+    transcript_clear(&session->transcript);
     for (size_t i = 0; i < session->n_libraries; i++)
         free(session->libraries[i]);
     for (size_t i = 0; i < session->n_flags; i++)
@@ -204,6 +205,7 @@ static int plan_cell(struct session *session, uint32_t cell, uint32_t line, int 
     r = plan_unpack(&in, &plan, err);
     if (r < 0)
         return r;
+    plan->line = line;
     show_typed_lines(session, plan);
     report_plan(plan, events, result);
     if (result->kind == RESULT_OK)
@@ -240,6 +242,7 @@ int session_run(struct session *session, uint32_t cell, uint32_t line, const cha
     int r = plan_cell(session, cell, line, PLAN_CELL, source, events, &plan, result, err);
     if (r < 0 || !plan)
         return r;
+    transcript_add(&session->transcript, plan);
     add_arguments(session, plan);
     r = session_send_plan(session, WORKER_RUN, 0, plan, events, &outcome, &rest, result,
                           err);
@@ -259,11 +262,22 @@ int session_define(struct session *session, struct plan *plan,
 {
     CLEANUP(outcome_clear) struct outcome outcome = {0};
     struct unpack rest;
+    transcript_add(&session->transcript, plan);
     int r = session_send_plan(session, WORKER_RUN, RUN_LOAD_ONLY, plan, events, &outcome,
                               &rest, result, err);
     if (r == 0 && result->kind == RESULT_OK)
         session_report(session, &outcome, result);
     return r;
+}
+
+bool session_statements(const struct session *session, uint32_t cell, uint32_t line,
+                        struct session_statements *ret)
+{
+    const struct transcript_part *part =
+        transcript_find(&session->transcript, cell, line);
+    if (part)
+        *ret = (struct session_statements){part->text, part->refs, part->n_refs};
+    return part != NULL;
 }
 
 int session_link(struct session *session, const char *file,

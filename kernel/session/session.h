@@ -106,6 +106,16 @@ int session_define(struct session *session, struct plan *plan,
                    const struct session_events *events, struct result *result,
                    struct error *err) MUST_USE;
 
+/* What was run from the text at a line of a cell, for a program (plan->body_text), and
+ * the ids of what it defines and refers to; borrowed. False: nothing is known of it. */
+struct session_statements {
+    const char *text;
+    const uint32_t *refs;
+    size_t n_refs;
+};
+bool session_statements(const struct session *session, uint32_t cell, uint32_t line,
+                        struct session_statements *ret);
+
 /* An outcome of a job worker that is not a success, as the user's error. */
 void session_report_task(struct session *session, const struct outcome *outcome,
                          struct result *result);

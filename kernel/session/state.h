@@ -10,6 +10,7 @@
 #include "kernel/session/past.h"
 #include "kernel/session/session.h"
 #include "kernel/session/sources.h"
+#include "kernel/session/transcript.h"
 #include "kernel/session/worker_client.h"
 
 #define SESSION_FLAGS_MAX 900 /* the analyser takes 1000 words at once */
@@ -24,6 +25,7 @@ struct session {
     struct sources sources;
     struct cells cells;
     struct past past;
+    struct transcript transcript;
     char **libraries; /* opened by %link, in order */
     size_t n_libraries, libraries_capacity;
     char **flags; /* -I, -D, ... */

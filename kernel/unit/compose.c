@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "kernel/peer/protocol.h"
+#include "kernel/unit/export.h"
 #include "kernel/unit/sheet.h"
 #include "kernel/unit/value.h"
 #include "pickler/graph/own_header.h"
@@ -17,6 +18,7 @@ struct composer {
     struct plan *plan;
     struct buffer out;
     struct buffer entry; /* the body of achar_entry() */
+    struct buffer body;  /* the same for people */
     bool is_run_open;
     size_t runs_capacity, bindings_capacity;
 };
@@ -70,6 +72,7 @@ static void run_piece(struct composer *composer, const struct piece *piece)
     buffer_add(&text, piece->text, piece->size);
     buffer_add_char(&text, '\n');
     run_text(composer, text.data, text.size);
+    export_statement(&composer->body, piece);
     buffer_clear(&text);
 }
 
@@ -86,6 +89,7 @@ static void run_initialiser(struct composer *composer, const struct entity *enti
     buffer_add_string(&text, "}\n");
     open_run(composer);
     run_text(composer, text.data, text.size);
+    export_initialiser(&composer->body, entity);
     buffer_clear(&text);
     close_run(composer);
 }
@@ -98,6 +102,7 @@ static void run_value(struct composer *composer, const struct piece *piece)
         return;
     struct plan *plan = composer->plan;
     struct buffer text = {0};
+    export_value(&composer->body, &value, piece);
     if (value.kind == VALUE_NONE) {
         line_of(&text, piece, 0);
         buffer_format(&text, "(%s\n);\n", piece->text);
@@ -294,6 +299,8 @@ static void add_directive(struct composer *composer, const struct piece *piece)
         buffer_format(&composer->out, "#undef %.*s\n", (int)name.size,
                       piece->text + name.start);
     }
+    if (is_define || piece_is_directive(piece, "undef"))
+        export_macro(&composer->body, piece);
     if (is_define || piece_is_directive(piece, "undef") ||
         piece_is_directive(piece, "pragma"))
         add_line(composer, piece->text);
@@ -391,6 +398,9 @@ void compose(struct draft *draft)
         draft->plan->text = buffer_take(&composer.out);
     buffer_clear(&composer.out);
     buffer_clear(&composer.entry);
+    if (draft->mode == PLAN_CELL && composer.body.size)
+        draft->plan->body_text = buffer_take(&composer.body);
+    buffer_clear(&composer.body);
     hand_over_types(&composer);
     if (!draft->has_errors)
         hand_over_definitions(&composer);

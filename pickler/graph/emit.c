@@ -17,6 +17,7 @@ struct emitter {
     struct buffer *out;
     struct name_ids active; /* macros that the text so far leaves defined: id */
     size_t n_active;
+    bool hides_places;
 };
 
 /* What one text asks for. */
@@ -36,6 +37,11 @@ struct emitter *emitter_new(const struct definition *(*find)(void *context, uint
     struct emitter *emitter = must_alloc(sizeof(*emitter));
     *emitter = (struct emitter){.find = find, .context = context, .out = out};
     return emitter;
+}
+
+void emitter_hide_places(struct emitter *emitter)
+{
+    emitter->hides_places = true;
 }
 
 void emitter_free(struct emitter *emitter)
@@ -117,7 +123,7 @@ static void scan(struct emitter *emitter, struct scope *scope, const char *text)
 
 static void line_directive(struct emitter *emitter, uint32_t cell, uint32_t line)
 {
-    if (cell && line)
+    if (cell && line && !emitter->hides_places)
         buffer_format(emitter->out, "#line %u \"In[%u]\"\n", line, cell);
 }
 
@@ -137,7 +143,7 @@ static void bring(struct emitter *emitter, const struct definition *macro)
     bool is_undef = strstr(macro->source, "undef") &&
                     strspn(macro->source, "# \t") ==
                         (size_t)(strstr(macro->source, "undef") - macro->source);
-    if (!is_undef)
+    if (!is_undef && (now || !emitter->hides_places)) /* it may be a header's */
         buffer_format(emitter->out, "#undef %s\n", macro->name);
     line_directive(emitter, macro->cell, macro->line);
     add_text(emitter, macro->source);
@@ -204,7 +210,7 @@ static void emit(struct emitter *emitter, const struct definition *definition,
     uint32_t line, indent;
     position(definition, text, &line, &indent);
     line_directive(emitter, definition->cell, line);
-    if (definition->cell && indent && indent <= INDENT_MAX)
+    if (definition->cell && indent && indent <= INDENT_MAX && !emitter->hides_places)
         buffer_format(emitter->out, "%*s", (int)indent, "");
     add_text(emitter, text);
 }

@@ -15,6 +15,8 @@ struct emitter;
  */
 struct emitter *emitter_new(const struct definition *(*find)(void *context, uint32_t id),
                             void *context, struct buffer *out) MUST_USE;
+/* No #line from now on: the text is for people. */
+void emitter_hide_places(struct emitter *emitter);
 void emitter_free(struct emitter *emitter);
 DEFINE_FREEP(struct emitter, emitter_free)
 

@@ -13,6 +13,7 @@
 struct capture {
     const struct graph *graph;
     const struct types *types; /* the session's */
+    bool is_linked;            /* libraries may define what is only declared */
     const struct definition **closure;
     size_t n_closure;
     struct map by_id;        /* session id -> index in `kept`, plus 1 */
@@ -157,7 +158,7 @@ static int check_definition(const struct capture *capture, size_t i, struct erro
                          "could not follow (%s): define it again",
                          kind, d->name, d->cell, way);
     }
-    if (definition_is_thread_local(d) || d->is_opaque) {
+    if (!capture->is_linked && (definition_is_thread_local(d) || d->is_opaque)) {
         way = way_to(capture, i);
         return error_set(err, -EINVAL, "%s '%s' of In[%u] cannot be sent (%s): %s", kind,
                          d->name, d->cell, way,
@@ -166,7 +167,7 @@ static int check_definition(const struct capture *capture, size_t i, struct erro
                                "to is not known"
                              : "every thread has its own copy of it");
     }
-    if (d->kind == DEFINITION_LINK || (d->source && *d->source))
+    if (d->kind == DEFINITION_LINK || (d->source && *d->source) || capture->is_linked)
         return 0;
     way = way_to(capture, i);
     return error_set(err, -EINVAL,
@@ -289,11 +290,12 @@ static struct payload *build(const struct capture *capture, const uint32_t *root
     return payload;
 }
 
-int payload_new(const struct graph *graph, const struct types *types,
-                const uint32_t *roots, size_t n_roots, struct payload **ret,
-                struct error *err)
+static int make(const struct graph *graph, const struct types *types,
+                const uint32_t *roots, size_t n_roots, bool is_linked,
+                struct payload **ret, struct error *err)
 {
-    CLEANUP(capture_clear) struct capture capture = {.graph = graph, .types = types};
+    CLEANUP(capture_clear)
+    struct capture capture = {.graph = graph, .types = types, .is_linked = is_linked};
     CLEANUP(freep) uint32_t *now = must_alloc(n_roots * sizeof(*now));
     for (size_t i = 0; i < n_roots; i++) {
         now[i] = current_root(graph, roots[i]);
@@ -308,6 +310,20 @@ int payload_new(const struct graph *graph, const struct types *types,
         return r;
     *ret = build(&capture, now, n_roots);
     return 0;
+}
+
+int payload_new(const struct graph *graph, const struct types *types,
+                const uint32_t *roots, size_t n_roots, struct payload **ret,
+                struct error *err)
+{
+    return make(graph, types, roots, n_roots, false, ret, err);
+}
+
+int payload_new_program(const struct graph *graph, const struct types *types,
+                        const uint32_t *roots, size_t n_roots, struct payload **ret,
+                        struct error *err)
+{
+    return make(graph, types, roots, n_roots, true, ret, err);
 }
 
 static uint32_t find_copy(const struct payload *payload, const struct definition *from)

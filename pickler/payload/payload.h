@@ -57,6 +57,12 @@ int payload_new(const struct graph *graph, const struct types *types,
                 const uint32_t *roots, size_t n_roots, struct payload **ret,
                 struct error *err) MUST_USE;
 
+/* As payload_new(), for a program that is linked with libraries: functions that are only
+ * declared may be theirs. */
+int payload_new_program(const struct graph *graph, const struct types *types,
+                        const uint32_t *roots, size_t n_roots, struct payload **ret,
+                        struct error *err) MUST_USE;
+
 /* The id, among the payload's types, of a session's type: that of a value or an element.
  * Tags name the payload's definitions from then on. */
 uint32_t payload_import_type(struct payload *payload, const struct graph *graph,
@@ -85,5 +91,17 @@ void payload_hash(const void *data, size_t size, uint8_t ret[PAYLOAD_HASH_SIZE])
  */
 int payload_unit(const struct payload *payload, const struct types *layouts,
                  struct buffer *out, struct error *err) MUST_USE;
+
+/* Ids of the newest version of every macro, in order: what an entry was written under.
+ * Owned. */
+void payload_newest_macros(const struct payload *payload, uint32_t **ret, size_t *ret_n);
+
+/* The definitions as an ordinary C program, then `rest` under the newest macros. With
+ * places, everything stands behind its #line "In[cell]". */
+void payload_program(const struct payload *payload, bool has_places, const char *rest,
+                     struct buffer *out);
+/* Prototypes and variables as a person would write them; constants without an
+ * initialiser, which code has to set, are no longer const. */
+void payload_make_program(struct payload *payload);
 
 #endif

@@ -21,8 +21,7 @@ static bool is_object(const struct definition *definition)
            definition->kind == DEFINITION_FUNCTION;
 }
 
-/* The newest version of every macro, in order: what the entry was written under. */
-static void newest_macros(const struct payload *payload, uint32_t **ret, size_t *ret_n)
+void payload_newest_macros(const struct payload *payload, uint32_t **ret, size_t *ret_n)
 {
     uint32_t *ids = must_alloc(payload->n_definitions * sizeof(*ids));
     struct name_ids seen = {0};
@@ -45,7 +44,7 @@ static void add_entry(const struct payload *payload, struct emitter *emitter,
 {
     CLEANUP(freep) uint32_t *macros = NULL;
     size_t n = 0;
-    newest_macros(payload, &macros, &n);
+    payload_newest_macros(payload, &macros, &n);
     emitter_macros(emitter, macros, n);
     if (payload->cell)
         buffer_format(out, "#line 1 \"In[%u]\"\n", payload->cell);
@@ -60,7 +59,7 @@ static void drop_macros(const struct payload *payload, struct buffer *out)
 {
     CLEANUP(freep) uint32_t *macros = NULL;
     size_t n = 0;
-    newest_macros(payload, &macros, &n);
+    payload_newest_macros(payload, &macros, &n);
     buffer_add_string(out, "#line 1 \"layouts\"\n");
     for (size_t i = 0; i < n; i++)
         buffer_format(out, "#undef %s\n", payload->definitions[macros[i] - 1]->name);

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Magics that look at what cells do: times, checkers, code, programs."""
 import re
+import shutil
+import subprocess
 import time
 
 import pytest
@@ -90,3 +92,100 @@ def test_expand_follows_a_redefined_macro(session):
 def test_expand_of_what_cannot_be(session, code, message):
     cell = session.run(code)
     assert cell.status == "error" and message in cell.message
+
+
+# ---- %export
+
+COMPILERS = [name for name in ("gcc", "clang-19", "clang") if shutil.which(name)]
+
+CELLS = [
+    """#include <stdio.h>
+#include <stdlib.h>
+#include <math.h>
+#define N 4
+typedef struct point { double x, y; } point;
+enum colour { RED, GREEN = 5 };
+point corners[] = {{0, 0}, {3, 4}};
+static const char *const names[] = {"zero", "one"};""",
+    """static inline double length(const point *p) { return hypot(p->x, p->y); }
+// a comment
+for (int i = 0; i < 2; i++)
+    printf("%s %g\\n", names[i], length(&corners[i]));""",
+    """int *squares = malloc(N * sizeof(int));
+for (int i = 0; i < N; i++)
+    squares[i] = i * i;
+int next(void) { static int n = 5; return n++; }
+const int first = next();
+const point here = {length(&corners[1]), next()};
+int many[] = {next(), next(), 3};
+enum colour colour = first > 4 ? GREEN : RED;
+printf("%d %d %g %d\\n", first, many[1], here.y, colour);""",
+    "%time squares[0] = first;\n#define N 7\nprintf(\"%d %d\\n\", N, squares[0]);\n#undef N",
+    "length(&corners[1])",
+    """int twice(int x);
+int use(int x) { return twice(x); }
+int twice(int x) { return 2 * x; }
+int (*function)(int) = use;
+#define SHOW(what) printf("%s = %d\\n", #what, what)
+SHOW(function(4)); puts("one \\
+two");""",
+    "!test 1 = 1",
+    "if (colour == GREEN)\n    puts(\"green\");\nelse {\n    puts(\"red\");\n}",
+]
+
+
+def run_program(compiler, path):
+    program = path.with_suffix("." + compiler)
+    subprocess.run([compiler, "-std=gnu17", "-Werror", path, "-o", program, "-lm"], check=True)
+    return subprocess.run([program], stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_exported_program_prints_what_the_cells_did(session, tmp_path, compiler):
+    printed = ""
+    for code in CELLS:
+        cell = session.run(code)
+        assert cell.is_ok, cell.traceback
+        printed += re.sub(r"time: .*\n", "", cell.stdout)
+    session.run("puts(\"failed\");\n*(int *)0 = 1;")
+    assert printed.count("\n") == 7
+    cell = session.run("%export program.c")
+    assert cell.is_ok, cell.traceback
+    assert "program.c: 8 cells" in cell.stdout
+    path = tmp_path / "program.c"
+    assert run_program(compiler, path) == printed
+    text = path.read_text()
+    assert "// !test 1 = 1" in text and "#line" not in text and "achar" not in text
+
+
+def test_export_of_some_cells_and_names(session, tmp_path):
+    for code in ("#include <stdio.h>", "int a(void) { return 1; }", "int b(void) { return 2; }",
+                 "printf(\"%d\\n\", a());", "int c(void) { return b(); }"):
+        assert session.run(code).is_ok
+    assert session.run("%export some.c --cells 4-5").is_ok
+    text = (tmp_path / "some.c").read_text()
+    assert "a(void)" in text and "c(void)" in text
+    assert run_program("cc", tmp_path / "some.c") == "1\n"
+    assert session.run("%export names.c c").is_ok
+    text = (tmp_path / "names.c").read_text()
+    assert "b(void)" in text and "a(void)" not in text
+
+
+def test_export_with_a_main_of_its_own(session, tmp_path):
+    session.value("#include <stdio.h>\nint n = 1;\nn = 5;")
+    session.run("int main(void) { printf(\"main %d\\n\", n); return 0; }")
+    assert session.run("%export main.c").is_ok
+    assert run_program("cc", tmp_path / "main.c") == "main 5\n"
+
+
+@pytest.mark.parametrize("arguments, name, message", [
+    ("", "UsageError", "FILE.c"),
+    ("x.c --cells 99", "UsageError", "In[99] has not run to its end"),
+    ("x.c --cells 1,,2", "UsageError", "is no list of cells"),
+    ("x.c nothing", "NameError", "'nothing' is not defined"),
+    ("/not/there/x.c", "ExportError", "No such file"),
+])
+def test_export_refused(session, arguments, name, message):
+    session.value("int n;")
+    cell = session.run(f"%export {arguments}")
+    assert cell.name == name and message in cell.message

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "kernel/session/transcript.h"
+
+#include <string.h>
+
+#include "pickler/base/memory.h"
+
+static void clear_part(struct transcript_part *part)
+{
+    free(part->text);
+    free(part->refs);
+    *part = (struct transcript_part){0};
+}
+
+static size_t size_of(const struct transcript_part *part)
+{
+    return sizeof(*part) + strlen(part->text) + part->n_refs * sizeof(*part->refs);
+}
+
+static void forget(struct transcript *transcript, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        transcript->size -= size_of(&transcript->at[i]);
+        clear_part(&transcript->at[i]);
+    }
+    transcript->n -= n;
+    memmove(transcript->at, transcript->at + n, transcript->n * sizeof(*transcript->at));
+}
+
+void transcript_clear(struct transcript *transcript)
+{
+    forget(transcript, transcript->n);
+    free(transcript->at);
+    *transcript = (struct transcript){0};
+}
+
+static struct transcript_part part_of(const struct plan *plan)
+{
+    struct transcript_part part = {
+        .cell = plan->cell,
+        .line = plan->line,
+        .text = must_strdup(plan->body_text ? plan->body_text : ""),
+        .refs =
+            must_alloc((plan->n_refs + plan->n_definitions + 1) * sizeof(*part.refs))};
+    for (size_t i = 0; i < plan->n_refs; i++)
+        part.refs[part.n_refs++] = plan->refs[i];
+    for (size_t i = 0; i < plan->n_definitions; i++)
+        part.refs[part.n_refs++] = plan->definitions[i]->id;
+    return part;
+}
+
+void transcript_add(struct transcript *transcript, const struct plan *plan)
+{
+    struct transcript_part part = part_of(plan);
+    size_t n = 0, left = transcript->size + size_of(&part);
+    for (; left > TRANSCRIPT_MAX && n < transcript->n; n++)
+        left -= size_of(&transcript->at[n]);
+    forget(transcript, n);
+    GROW(transcript->at, transcript->n, transcript->capacity);
+    transcript->at[transcript->n++] = part;
+    transcript->size += size_of(&part);
+}
+
+const struct transcript_part *transcript_find(const struct transcript *transcript,
+                                              uint32_t cell, uint32_t line)
+{
+    for (size_t i = transcript->n; i-- > 0;)
+        if (transcript->at[i].cell == cell && transcript->at[i].line == line)
+            return &transcript->at[i];
+    return NULL;
+}
