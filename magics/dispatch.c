@@ -47,6 +47,14 @@ bool dispatch_payload(struct magic_context *context, struct pool_client *pool,
     return result->kind == RESULT_OK;
 }
 
+static void display(struct magic_context *context, const struct pool_event *event)
+{
+    CLEANUP(bundle_clear) struct bundle bundle = {0};
+    struct unpack in = unpack_init(event->data, event->size);
+    if (bundle_unpack(&in, &bundle, NULL) == 0)
+        context->events->display(context->events->context, &bundle);
+}
+
 int dispatch_wait(struct magic_context *context, struct pool_client *pool, int timeout_ms,
                   struct pool_event *ret, struct result *result)
 {
@@ -62,6 +70,9 @@ int dispatch_wait(struct magic_context *context, struct pool_client *pool, int t
         case POOL_EVENT_OUTPUT:
             context->events->stream(context->events->context, ret->stream == 2, ret->data,
                                     ret->size);
+            continue;
+        case POOL_EVENT_DISPLAY:
+            display(context, ret);
             continue;
         case POOL_EVENT_RESULT:
         case POOL_EVENT_NONE:

@@ -76,12 +76,11 @@ void clear_output(int waits);
 #define update_display(shown, call) (achar_update_next(shown), (call))
 void achar_update_next(achar_display *shown);
 
-/* Any value, by its type. */
+/* Any value, by its type, which must have a name outside of functions. (An array whose
+ * length is known at run time only is shown as a pointer to its first element.) */
 #define display(...)                                                                     \
-    (__extension__({                                                                     \
-        __typeof__(1 ? (__VA_ARGS__) : (__VA_ARGS__)) achar_shown = (__VA_ARGS__);       \
-        achar_show(&achar_shown, __LINE__, #__VA_ARGS__);                                \
-    }))
+    achar_show((__typeof__(1 ? (__VA_ARGS__) : (__VA_ARGS__))[1]){(__VA_ARGS__)},        \
+               __LINE__, #__VA_ARGS__)
 achar_display *achar_show(const void *value, unsigned line, const char *text);
 
 #ifdef __cplusplus

@@ -112,6 +112,21 @@ static int finish(const char *path, struct payload *payload,
     return fflush(stdout) == 0 ? 0 : 1;
 }
 
+/* What a terminal can show of it. */
+static void print_display(const struct pool_event *event)
+{
+    CLEANUP(bundle_clear) struct bundle bundle = {0};
+    struct unpack in = unpack_init(event->data, event->size);
+    if (bundle_unpack(&in, &bundle, NULL) < 0 || !bundle.n_parts)
+        return;
+    const struct bundle_part *text = bundle_find(&bundle, "text/plain");
+    if (text)
+        puts(buffer_string(&text->data));
+    else
+        printf("[%s, %zu bytes]\n", bundle.parts[0].mime, bundle.parts[0].data.size);
+    fflush(stdout);
+}
+
 /* Forwards output until the task ends. */
 static int wait_for_result(struct pool_client *client, uint32_t id, struct outcome *ret,
                            struct error *err)
@@ -126,6 +141,8 @@ static int wait_for_result(struct pool_client *client, uint32_t id, struct outco
                           event.size);
             if (r < 0)
                 return error_errno(err, r, "cannot write its output");
+        } else if (event.kind == POOL_EVENT_DISPLAY) {
+            print_display(&event);
         } else if (event.kind == POOL_EVENT_RESULT && event.id == id) {
             *ret = event.outcome;
             return 0;

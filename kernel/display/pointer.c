@@ -57,10 +57,8 @@ static bool is_same_type(const struct printer *p, uint32_t a, uint32_t b)
                       types_equal(p->types, a, p->types, b, NULL));
 }
 
-/* Elements of `type` from `address` to the end of its heap block, 1 outside of blocks and
- * inside objects of other types. */
-static uint64_t count_elements(const struct printer *p, uint32_t type,
-                               const char *address)
+uint64_t printer_count_elements(const struct printer *p, uint32_t type,
+                                const char *address)
 {
     struct value_block block;
     uint64_t size = types_size(p->types, type);
@@ -164,7 +162,7 @@ static void follow(struct printer *p, const struct type *pointer, const char *ad
 {
     uint32_t target = pointer->target;
     uint64_t size = types_size(p->types, target);
-    uint64_t count = count_elements(p, target, address);
+    uint64_t count = printer_count_elements(p, target, address);
     uint64_t shown = count < p->limits->pointed ? count : p->limits->pointed;
     if (!count || !printer_can_read(p, address, size * shown)) {
         add_address(p, pointer, address, spot, count ? "unreadable" : "one past the end");

@@ -35,12 +35,19 @@ size_t printer_column(const struct printer *p);
 /* False when there is no such block, or no way to ask. */
 bool printer_find_block(const struct printer *p, const void *address,
                         struct value_block *ret);
+/* Elements of `type` from `address` to the end of its heap block, 1 outside of blocks and
+ * inside objects of other types. */
+uint64_t printer_count_elements(const struct printer *p, uint32_t type,
+                                const char *address);
 /* True when `size` bytes there can be read without a fault, and are not freed. */
 bool printer_can_read(const struct printer *p, const char *address, uint64_t size);
 
 /* Any value. */
 void printer_show(struct printer *p, uint32_t type, const char *address,
                   struct spot spot);
+/* Member number `i` of the record at `address`. */
+void printer_show_member(struct printer *p, const struct type *record, size_t i,
+                         const char *address, struct spot spot);
 /* `count` elements as one braced list, at most `limit` of them shown. */
 void printer_show_elements(struct printer *p, uint32_t element, const char *address,
                            uint64_t count, uint64_t limit, struct spot spot);

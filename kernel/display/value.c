@@ -7,11 +7,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "kernel/display/literal.h"
+#include "kernel/display/plain_locale.h"
 #include "kernel/display/printer.h"
 
 #define INDENT 4
@@ -70,17 +70,22 @@ static void show_bits(struct printer *p, const struct type *record, unsigned fie
     printer_check_size(p);
 }
 
+void printer_show_member(struct printer *p, const struct type *record, size_t i,
+                         const char *address, struct spot spot)
+{
+    const struct type_field *field = &record->fields[i];
+    if (field->bits >= 0)
+        show_bits(p, record, (unsigned)i, address);
+    else
+        printer_show(p, field->type, address + record->layout.offsets[i], spot);
+}
+
 static void show_field(struct printer *p, const struct group *group, size_t i)
 {
-    const struct type_field *field = &group->record->fields[i];
     printer_add(p, ".");
-    printer_add(p, field->name);
+    printer_add(p, group->record->fields[i].name);
     printer_add(p, " = ");
-    if (field->bits >= 0)
-        show_bits(p, group->record, (unsigned)i, group->address);
-    else
-        printer_show(p, field->type, group->address + group->record->layout.offsets[i],
-                     group->spot);
+    printer_show_member(p, group->record, i, group->address, group->spot);
 }
 
 static void show_item(struct printer *p, const struct group *group, uint64_t i)
@@ -305,16 +310,12 @@ int display_value(const struct value_world *world, const struct types *types,
         buffer_add_string(out, "(unreadable)");
         return -EFAULT;
     }
-    locale_t plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
-    locale_t before = plain ? uselocale(plain) : (locale_t)0;
+    struct display_locale locale = display_locale_set();
     printer_show(&printer, type, address, (struct spot){0});
     if (printer.is_full) {
         printer_cut(&printer, printer.start + printer.limits->bytes);
         buffer_add_string(out, "...");
     }
-    if (plain) {
-        uselocale(before);
-        freelocale(plain);
-    }
+    display_locale_restore(&locale);
     return 0;
 }

@@ -90,6 +90,18 @@ const struct bundle_part *bundle_find(const struct bundle *bundle, const char *m
     return find_part(bundle, mime);
 }
 
+char *bundle_take_text(struct bundle *bundle)
+{
+    struct bundle_part *part = find_part(bundle, "text/plain");
+    if (!part)
+        return NULL;
+    char *text = buffer_take(&part->data);
+    clear_part(part);
+    memmove(part, part + 1,
+            (size_t)(bundle->parts + --bundle->n_parts - part) * sizeof(*part));
+    return text;
+}
+
 size_t bundle_size(const struct bundle *bundle)
 {
     size_t size = 0;

@@ -48,6 +48,8 @@ bool bundle_add_text(struct bundle *bundle, const char *mime, const char *text) 
 bool bundle_set_metadata(struct bundle *bundle, const char *mime,
                          const char *json) MUST_USE;
 const struct bundle_part *bundle_find(const struct bundle *bundle, const char *mime);
+/* Takes text/plain out; NULL: there is none. */
+char *bundle_take_text(struct bundle *bundle) MUST_USE;
 size_t bundle_size(const struct bundle *bundle); /* bytes of data */
 
 void bundle_pack(const struct bundle *bundle, struct buffer *out);

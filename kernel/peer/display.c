@@ -27,15 +27,20 @@ static int read_file(int fd, size_t size, struct buffer *ret, struct error *err)
     return 0;
 }
 
-int display_receive(const struct frame *frame, struct bundle *ret, struct error *err)
+int display_bytes(const struct frame *frame, struct buffer *ret, struct error *err)
 {
-    CLEANUP(buffer_clear) struct buffer bytes = {0};
     struct unpack in = unpack_init(frame->data, frame->size);
     size_t size = (size_t)unpack_max(&in, FILE_SIZE_MAX);
     if (!unpack_done(&in) || !frame->n_fds || !is_file(frame->fds[0]))
         return error_set(err, -EBADMSG, "what is to be shown cannot be read");
-    int r = read_file(frame->fds[0], size, &bytes, err);
-    in = unpack_init(bytes.data, bytes.size);
+    return read_file(frame->fds[0], size, ret, err);
+}
+
+int display_receive(const struct frame *frame, struct bundle *ret, struct error *err)
+{
+    CLEANUP(buffer_clear) struct buffer bytes = {0};
+    int r = display_bytes(frame, &bytes, err);
+    struct unpack in = unpack_init(bytes.data, bytes.size);
     return r < 0 ? r : bundle_unpack(&in, ret, err);
 }
 

@@ -7,6 +7,9 @@
 #include "kernel/peer/bundle.h"
 #include "kernel/peer/channel.h"
 
+/* Reads the packed bundle behind the frame, unchecked but for its size. */
+int display_bytes(const struct frame *frame, struct buffer *ret,
+                  struct error *err) MUST_USE;
 /* Reads the bundle behind the frame, whatever a process that runs user code has put
  * there. */
 int display_receive(const struct frame *frame, struct bundle *ret,

@@ -37,8 +37,8 @@ enum {
 
     ANALYSER_OPTIONS = 32, /* {s}: a compiler and flags (cc.h) for what later cells
                               define, empty: none; no answer */
-    ANALYSER_EXPAND = 40, /* {u cell, u line, s source} -> {s text or NULL, s why not}:
-                             C text after macro expansion */
+    ANALYSER_EXPAND = 40,  /* {u cell, u line, s source} -> {s text or NULL, s why not}:
+                              C text after macro expansion */
 
     /* front -> session worker. SIGINT interrupts, and so do the signals below; sent with
      * sigqueue() the value is the id of the request that it is for */
@@ -68,11 +68,11 @@ enum {
                             ended: {} -> {u pid, n s files that were changed since}; then
                             it is the session worker. Till then it knows nothing else, and
                             ends with the channel */
-    WORKER_DISPLAY = 72, /* worker -> front while a cell runs, of any thread and child:
-                            {u bytes} with descriptors: a memory file that holds so many
-                            bytes of a bundle (bundle_pack()), and perhaps a pipe that is
-                            closed when what was printed before and it have been shown;
-                            no answer */
+    WORKER_DISPLAY = 72, /* worker -> front (job worker -> pool) while a cell runs, of any
+                            thread: {u bytes} with descriptors: a memory file
+                            that holds so many bytes of a bundle (bundle_pack()), and
+                            perhaps a pipe that is closed when what was printed before and
+                            it have been shown; no answer */
     POOL_DISPLAY,        /* pool -> front: {bundle}; id is the task's */
     WORKER_TIME = 78,    /* {b plan, b object, u repeats + 65536 * loops}: runs the plan's
                             first run `repeats` times, it going round `loops` times each time

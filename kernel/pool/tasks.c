@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "kernel/peer/display.h"
 #include "kernel/peer/protocol.h"
 #include "kernel/pool/pool.h"
 
@@ -159,6 +160,28 @@ static bool is_answer(const struct frame *frame)
     return frame->kind == TASK_DONE || frame->kind == TASK_DONE_READY;
 }
 
+/* What a task displays comes after all that it has printed before. */
+static void forward_display(struct pool *pool, struct worker *worker, struct frame *frame)
+{
+    CLEANUP(buffer_clear) struct buffer body = {0};
+    if (frame->id == worker->task->id && display_bytes(frame, &body, NULL) == 0) {
+        output_read_rest(&worker->output[0]);
+        output_read_rest(&worker->output[1]);
+        tasks_send_output(pool, worker);
+        pool_say(pool, POOL_DISPLAY, frame->id, &body);
+    }
+    display_done(frame);
+}
+
+/* True for what is no answer: a display, or a late word on the task before. */
+static bool is_aside(struct pool *pool, struct worker *worker, struct frame *frame)
+{
+    if (frame->kind == WORKER_DISPLAY)
+        forward_display(pool, worker, frame);
+    return frame->kind == WORKER_DISPLAY ||
+           (is_answer(frame) && frame->id != worker->task->id);
+}
+
 void tasks_read(struct pool *pool, struct family *family, struct worker *worker)
 {
     struct frame frame;
@@ -166,9 +189,9 @@ void tasks_read(struct pool *pool, struct family *family, struct worker *worker)
     if (channel_flush(worker->channel, NULL) < 0)
         worker->is_closed = true;
     int r;
-    do /* a late word on the task before is nobody's */
+    do
         r = channel_receive(worker->channel, 0, &frame, &err);
-    while (r == 1 && is_answer(&frame) && frame.id != worker->task->id);
+    while (r == 1 && is_aside(pool, worker, &frame));
     if (r == 0)
         return;
     if (r == 1 && is_answer(&frame)) {

@@ -326,13 +326,42 @@ static void add_from(struct draft *draft, CXDiagnostic from, bool is_note)
     }
 }
 
+static bool is_same(const struct diagnostic *a, const struct diagnostic *b)
+{
+    return a->severity == b->severity && a->cell == b->cell && a->line == b->line &&
+           a->column == b->column && !a->file == !b->file &&
+           (!a->file || !strcmp(a->file, b->file)) && !strcmp(a->message, b->message);
+}
+
+/* A macro that mentions its argument twice makes a mistake there two, and notes about a
+ * header's macro have no place that would help. */
+static void drop_idle(struct draft *draft, size_t start)
+{
+    bool is_repeated = false;
+    size_t n = start;
+    for (size_t i = 0; i < start && !is_repeated && start < draft->n_diagnostics; i++)
+        is_repeated = is_same(&draft->diagnostics[i], &draft->diagnostics[start]);
+    for (size_t i = start; i < draft->n_diagnostics; i++) {
+        struct diagnostic *diagnostic = &draft->diagnostics[i];
+        bool is_placeless = diagnostic->severity == SEVERITY_NOTE && !diagnostic->line &&
+                            strstr(diagnostic->message, "expanded from macro");
+        if (is_repeated || is_placeless)
+            diagnostic_clear(diagnostic);
+        else
+            draft->diagnostics[n++] = *diagnostic;
+    }
+    draft->n_diagnostics = n;
+}
+
 void diagnose(struct draft *draft)
 {
     CXTranslationUnit unit = draft->analysis->unit;
     unsigned n = clang_getNumDiagnostics(unit);
     for (unsigned i = 0; i < n && draft->n_diagnostics < CELL_DIAGNOSTICS_MAX; i++) {
         CXDiagnostic diagnostic = clang_getDiagnostic(unit, i);
+        size_t start = draft->n_diagnostics;
         add_from(draft, diagnostic, false);
+        drop_idle(draft, start);
         clang_disposeDiagnostic(diagnostic);
     }
 }

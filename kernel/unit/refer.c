@@ -3,12 +3,14 @@
  * What definitions and statements refer to. Functions, variables and enumerators come
  * from the tree, so that a local of the same name is not taken for one; types and macros
  * come from the tokens, because uses inside macro bodies leave no place in the text.
- * Calls that allocate are typed by the pointer that the result is given to. */
+ * Calls that allocate are typed by the pointer that the result is given to, calls that
+ * display by what they are given. */
 #include <stdio.h>
 #include <string.h>
 
 #include "kernel/unit/prologue.h"
 #include "kernel/unit/sheet.h"
+#include "kernel/unit/shown.h"
 
 #define MACRO_DEPTH_MAX 50
 #define SITES_MAX 10000 /* of one definition */
@@ -172,10 +174,23 @@ static void drop_mixed_sites(struct definition *definition)
     definition->n_sites = n;
 }
 
+static void found_display(struct reference *reference, CXCursor call)
+{
+    uint32_t type, sites[2];
+    if (!shown_describe(reference->draft, call, &type, sites))
+        return;
+    refer_type(reference, type, 0);
+    add_site(reference, sites[0], type);
+    if (sites[1] != sites[0])
+        add_site(reference, sites[1], type);
+}
+
 static void found_call(struct reference *reference, CXCursor call)
 {
     CLEANUP(freep) char *name = cursor_name(call);
     CXType element;
+    if (!strcmp(name, SHOWN_FUNCTION))
+        found_display(reference, call);
     if (!is_allocator(name) || !allocated_type(reference, &element) ||
         typing_is_local(element))
         return;

@@ -52,44 +52,56 @@ static char *function_pointer(const char *function)
     return must_format("%.*s(*)%s", (int)(open - function), function, open);
 }
 
+uint32_t value_type(struct draft *draft, CXType type, char **ret_text)
+{
+    struct typing typing = draft_typing(draft);
+    CXType canonical = clang_getCanonicalType(type);
+    CLEANUP(freep) char *text = NULL;
+    uint32_t id;
+    if (canonical.kind == CXType_FunctionProto ||
+        canonical.kind == CXType_FunctionNoProto) {
+        CLEANUP(freep) char *function = typing_spelling(&typing, type);
+        text = function_pointer(function);
+        id = pointer_to(draft, type, text);
+    } else if (canonical.kind == CXType_IncompleteArray ||
+               canonical.kind == CXType_VariableArray) {
+        CXType element = clang_getArrayElementType(canonical);
+        CLEANUP(freep) char *inner = unqualified(&typing, element);
+        text = strpbrk(inner, "([") ? must_format("__typeof__(%s) *", inner)
+                                    : must_format("%s *", inner);
+        id = pointer_to(draft, element, text);
+    } else {
+        text = unqualified(&typing, type);
+        id = typing_id(&typing, clang_getUnqualifiedType(type));
+    }
+    if (ret_text)
+        *ret_text = TAKE(text);
+    return id;
+}
+
+static enum value_kind kind_of(CXType type)
+{
+    switch ((int)clang_getCanonicalType(type).kind) {
+    case CXType_Void:
+        return VALUE_NONE;
+    case CXType_ConstantArray:
+        return VALUE_ARRAY;
+    case CXType_Record:
+        return VALUE_RECORD;
+    default:
+        return VALUE_SCALAR;
+    }
+}
+
 bool value_describe(struct draft *draft, struct value *ret)
 {
     CXCursor expression = clang_getNullCursor();
     clang_visitChildren(draft->value, descend, &expression);
-    struct typing typing = draft_typing(draft);
     CXType type = clang_getCursorType(expression);
-    CXType canonical = clang_getCanonicalType(type);
-    *ret = (struct value){.kind = VALUE_SCALAR};
-    switch ((int)canonical.kind) {
-    case CXType_Void:
-        ret->kind = VALUE_NONE;
+    *ret = (struct value){.kind = kind_of(type)};
+    if (ret->kind == VALUE_NONE)
         return true;
-    case CXType_FunctionProto:
-    case CXType_FunctionNoProto: {
-        CLEANUP(freep) char *function = typing_spelling(&typing, type);
-        ret->type_text = function_pointer(function);
-        ret->type = pointer_to(draft, type, ret->type_text);
-        return true;
-    }
-    case CXType_ConstantArray:
-        ret->kind = VALUE_ARRAY;
-        break;
-    case CXType_IncompleteArray:
-    case CXType_VariableArray: {
-        CXType element = clang_getArrayElementType(canonical);
-        CLEANUP(freep) char *inner = unqualified(&typing, element);
-        ret->type_text = must_format("__typeof__(%s) *", inner);
-        ret->type = pointer_to(draft, element, ret->type_text);
-        return true;
-    }
-    case CXType_Record:
-        ret->kind = VALUE_RECORD;
-        break;
-    default:
-        break;
-    }
-    ret->type = typing_id(&typing, clang_getUnqualifiedType(type));
-    ret->type_text = unqualified(&typing, type);
+    ret->type = value_type(draft, type, &ret->type_text);
     bool is_incomplete = types_get(&draft->analysis->types, ret->type)->is_incomplete;
     if (is_incomplete && ret->kind == VALUE_RECORD) {
         diagnostic_in_piece(draft, SEVERITY_ERROR, &draft->pieces[draft->value_piece], 0,

@@ -21,6 +21,9 @@ struct value {
 
 /* False when it has no value that can be kept: a diagnostic says why. */
 bool value_describe(struct draft *draft, struct value *ret);
+/* The type that a value is shown as: a function and an array of unknown length are
+ * pointers. `ret_text` (owned, NULL: not asked for) is the T of struct value. */
+uint32_t value_type(struct draft *draft, CXType type, char **ret_text);
 void value_assign(struct buffer *out, const struct value *value,
                   const struct piece *piece, const char *to);
 /* Copies the bytes of the object `from` into the object `to`. */

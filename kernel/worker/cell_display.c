@@ -14,6 +14,7 @@
 
 #include "kernel/display/probe.h"
 #include "kernel/worker/png.h"
+#include "kernel/worker/represent.h"
 #include "kernel/worker/show.h"
 
 #define TEXT_STEP ((size_t)4096)
@@ -21,6 +22,9 @@
 /* There is no such object: its address is the number of what was shown. */
 struct achar_display;
 typedef struct achar_display *handle;
+
+/* Global, as what cells call has no context. */
+static const struct engine *shown_engine;
 
 static __thread handle next_update; /* what update_display() has named */
 
@@ -299,6 +303,35 @@ static void update_next(handle shown)
     next_update = shown;
 }
 
+/* An array came as a pointer to its first element. */
+static const void *object_of(const struct types *types, uint32_t type, const void *value)
+{
+    const void *object = value;
+    if (types_get(types, type)->kind == TYPE_ARRAY)
+        memcpy(&object, value, sizeof(object));
+    return object;
+}
+
+static handle cell_show(const void *value, unsigned line, const char *text)
+{
+    CLEANUP(bundle_clear) struct bundle bundle = {0};
+    const struct engine *engine = shown_engine;
+    uint32_t type = names_marked_type(&engine->names, __builtin_return_address(0),
+                                      display_site(line, text));
+    if (!type)
+        return fail("display",
+                    "the type of '%.100s' is not known here: it is declared "
+                    "inside a function, or the line displays it twice",
+                    text);
+    const void *object = object_of(&engine->types, type, value);
+    void *taken;
+    represent_function function = represent_find(engine, type, object, &taken);
+    if (function)
+        function(taken, &bundle);
+    represent_rest(engine, type, object, !function, &bundle);
+    return show("display", &bundle);
+}
+
 /* ---- bundles
  * ---------------------------------------------------------------------------- */
 
@@ -376,14 +409,9 @@ static handle cell_bundle(const struct bundle *bundle)
     return shown;
 }
 
-bool cell_display_is_handle(const struct types *types, uint32_t id)
+void cell_display_init(const struct engine *engine)
 {
-    const struct type *type = types_get(types, id);
-    const struct type *target = types_get(types, type->target);
-    return type->kind == TYPE_POINTER && target->kind == TYPE_STRUCT &&
-           target->is_incomplete && target->spelling &&
-           (!strcmp(target->spelling, "achar_display") ||
-            !strcmp(target->spelling, "struct achar_display"));
+    shown_engine = engine;
 }
 
 void *cell_display_find(const char *name)
@@ -405,6 +433,7 @@ void *cell_display_find(const char *name)
         {"display_file", cell_file},
         {"display_data", cell_data},
         {"display_bundle", cell_bundle},
+        {"achar_show", cell_show},
         {"clear_output", clear_output},
         {"achar_update_next", update_next},
         {"achar_bundle_new", bundle_new},

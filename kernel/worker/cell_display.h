@@ -4,12 +4,10 @@
 #ifndef ACHAR_WORKER_CELL_DISPLAY_H
 #define ACHAR_WORKER_CELL_DISPLAY_H
 
-#include <stdbool.h>
+#include "kernel/worker/engine.h"
 
-#include "pickler/type/type.h"
-
-/* True for achar_display *. */
-bool cell_display_is_handle(const struct types *types, uint32_t type);
+/* Whose types and values display() shows; borrowed. */
+void cell_display_init(const struct engine *engine);
 
 /* The function of this name, NULL: there is none. */
 void *cell_display_find(const char *name);

@@ -86,6 +86,7 @@ int engine_init(struct engine *engine, void (*dying)(const struct guard_report *
     world_init(engine);
     guard_init(&engine->names, dying);
     heap_arena = &engine->arena;
+    cell_display_init(engine);
     heap_watch(is_cell_code, bad_free);
     return 0;
 }

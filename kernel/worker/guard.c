@@ -413,6 +413,8 @@ static __attribute__((noinline)) int enter(const struct guard_call *call)
     int status = 0;
     if (call->main)
         status = call->main(call->argc, call->argv, environ);
+    else if (call->with)
+        call->with(call->arguments[0], call->arguments[1]);
     else
         call->function();
     __asm__ volatile("" ::: "memory"); /* not a tail call */

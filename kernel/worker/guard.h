@@ -28,6 +28,8 @@ struct guard_call {
     int (*main)(int argc, char **argv, char **environment); /* or this one */
     int argc;
     char **argv;
+    void (*with)(void *, void *); /* or this one */
+    void *arguments[2];
 };
 
 /* `dying` is called from a signal handler (it may not allocate) before the process ends.

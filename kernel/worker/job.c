@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <string.h>
 
-#include "kernel/display/value.h"
 #include "kernel/worker/heap.h"
 #include "kernel/worker/renewal.h"
 #include "kernel/worker/replace.h"
+#include "kernel/worker/represent.h"
 #include "pickler/payload/layouts.h"
 
 static void refuse(struct outcome *ret, const struct error *err)
@@ -309,11 +309,8 @@ static bool find_value(const struct job *job, struct value_root *ret_root,
                         : NULL;
     if (!address)
         return false;
-    struct buffer text = {0};
-    if (display_value(&job->engine->world, &job->engine->types, payload->value_type,
-                      address, NULL, &text) == 0)
-        ret->value_text = buffer_take(&text);
-    buffer_clear(&text);
+    represent_rest(job->engine, payload->value_type, address, true, &ret->value_more);
+    ret->value_text = bundle_take_text(&ret->value_more);
     *ret_root = (struct value_root){.name = "achar_value",
                                     .address = address,
                                     .type = payload->value_type,

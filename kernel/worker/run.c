@@ -4,9 +4,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "kernel/display/value.h"
 #include "kernel/peer/protocol.h"
-#include "kernel/worker/cell_display.h"
+#include "kernel/worker/represent.h"
 
 static enum name_kind kind_of(enum binding_kind kind)
 {
@@ -89,11 +88,20 @@ static void call_all(struct engine *engine, const struct plan *plan,
 static void render(struct engine *engine, const struct plan *plan, const char *value,
                    struct outcome *ret)
 {
-    CLEANUP(buffer_clear) struct buffer text = {0};
-    if (cell_display_is_handle(&engine->types, plan->value_type))
-        return; /* the value of a display is what it has shown */
-    display_value(&engine->world, &engine->types, plan->value_type, value, NULL, &text);
-    ret->value_text = buffer_take(&text);
+    CLEANUP(bundle_clear) struct bundle bundle = {0};
+    void *object;
+    if (represent_is_handle(&engine->types, plan->value_type))
+        return;
+    represent_function function =
+        represent_find(engine, plan->value_type, value, &object);
+    if (function) {
+        represent_run(function, object, &bundle, ret);
+        if (ret->kind != OUTCOME_OK)
+            return;
+    }
+    represent_rest(engine, plan->value_type, value, !function, &bundle);
+    ret->value_text = bundle_take_text(&bundle);
+    bundle_move(&ret->value_more, &bundle);
 }
 
 static bool leaves_nothing(const struct outcome *outcome)

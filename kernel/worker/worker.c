@@ -33,6 +33,7 @@ static int answer(struct engine *engine, struct channel *channel,
     for (size_t i = 0; i < request->n_fds; i++)
         close(request->fds[i]);
     dying_set(channel_fd(channel), WORKER_DYING, generation, id, "", 0);
+    show_connect(channel_fd(channel));
     show_begin(generation, id);
     guard_begin(id);
     if (serve_request(engine, request, &body, &refused) < 0) {
@@ -78,7 +79,6 @@ static int open_channel(struct channel **ret, struct error *err)
         return error_errno(err, -errno, "achar-worker is started by achar, not by hand");
     close(PROCESS_CHANNEL_FD);
     dying_set(fd, WORKER_DYING, 0, 0, "", 0);
-    show_connect(fd);
     *ret = channel_new(fd, fd);
     return 0;
 }

@@ -230,6 +230,12 @@ static bool read_event(struct pool_client *client, const struct frame *frame,
         ret->data = unpack_bytes(&in, &ret->size);
         return unpack_done(&in);
     }
+    if (frame->kind == POOL_DISPLAY) {
+        ret->kind = POOL_EVENT_DISPLAY;
+        ret->data = frame->data;
+        ret->size = frame->size;
+        return true;
+    }
     if ((frame->kind != POOL_RESULT && frame->kind != FRAME_BAD) ||
         !open_remove(&client->open, frame->id))
         return false;

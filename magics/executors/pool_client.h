@@ -36,10 +36,17 @@ int pool_client_cancel(struct pool_client *client, uint32_t id,
                        struct error *err) MUST_USE;
 
 struct pool_event {
-    enum { POOL_EVENT_NONE, POOL_EVENT_OUTPUT, POOL_EVENT_RESULT, POOL_EVENT_WAKE } kind;
+    enum {
+        POOL_EVENT_NONE,
+        POOL_EVENT_OUTPUT,
+        POOL_EVENT_DISPLAY,
+        POOL_EVENT_RESULT,
+        POOL_EVENT_WAKE
+    } kind;
     uint32_t id;
     int stream;       /* 1 or 2 */
-    const char *data; /* output, or the result's values; borrowed until the next call */
+    const char *data; /* output, a packed bundle, or the result's values; borrowed until
+                         the next call */
     size_t size;
     struct outcome outcome; /* of a result; cleared by the caller */
 };

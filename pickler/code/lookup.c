@@ -44,6 +44,21 @@ uint32_t names_site_type(const struct names *names, const void *return_address)
     return 0;
 }
 
+static uint32_t marked_type(const struct unit *unit, uint32_t mark)
+{
+    for (size_t i = 0; i < unit->n_sites; i++)
+        if (unit->sites[i].line == mark)
+            return unit->sites[i].type;
+    return 0;
+}
+
+uint32_t names_marked_type(const struct names *names, const void *return_address,
+                           uint32_t mark)
+{
+    const struct unit *unit = names_unit(names, (const char *)return_address - 1);
+    return unit ? marked_type(unit, mark) : 0;
+}
+
 static const struct library_symbol *find_library(const struct names *names,
                                                  const char *address)
 {

@@ -99,6 +99,10 @@ void unit_add_site(struct unit *unit, uint32_t cell, uint32_t line, uint32_t typ
 uint32_t names_site_type(const struct names *names, const void *return_address);
 
 const struct name *names_find(const struct names *names, const char *text);
+/* The type that was added for this site (a cell's line or another mark) of the unit that
+ * the call is in; 0: none. */
+uint32_t names_marked_type(const struct names *names, const void *return_address,
+                           uint32_t mark);
 /* The address that code refers to a name by: of the session, a replacement, a library. */
 void *names_resolve(struct names *names, const char *text);
 /* Declared functions that a library opened meanwhile defines are bound to it. */

@@ -15,6 +15,17 @@ enum {
     ALL_FLAGS = 31
 };
 
+#define DISPLAY_SITE (UINT32_C(1) << 31)
+
+uint32_t display_site(uint32_t line, const char *text)
+{
+    uint32_t hash = 2166136261u ^ line; /* FNV-1a */
+    for (; *text; text++)
+        if (!strchr(" \t\n", *text))
+            hash = (hash ^ (unsigned char)*text) * 16777619u;
+    return hash | DISPLAY_SITE;
+}
+
 void definition_free(struct definition *definition)
 {
     if (!definition)

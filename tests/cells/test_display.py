@@ -174,3 +174,187 @@ def test_header_with_another_compiler(shared_session):
 
 def test_names_are_free_without_the_header(session):
     assert session.value("int display(int x) { return x + 1; }\ndisplay(1)") == "2"
+
+
+POINTS = """
+struct point { int x; double y; };
+struct point points[3] = {{1, 2.5}, {2, 1e100}};
+int numbers[4] = {1, 2, 3};
+"""
+
+
+@pytest.mark.parametrize("expression, text", [
+    ("numbers", "{1, 2, 3, 0}"), ("numbers[1] + 1", "3"), ("points[0]", "{.x = 1, .y = 2.5}"),
+    ("(char)'x'", "'x' (120)"), ("(_Bool)1", "true"), ("1.5f", "1.5"), ('"text"', '"text"'),
+    ("&points[1]", "&points[1] -> {.x = 2, .y = 1e+100}"), ("points[1].x", "2"),
+    ("(struct point){5, 6}", "{.x = 5, .y = 6.0}"), ("( numbers [ 0 ] )", "1"),
+])
+def test_any_value(shared_session, expression, text):
+    shared_session.run(HEADER + POINTS)
+    cell = shared_session.run(f"display({expression});")
+    assert [data["text/plain"] for data in cell.displays] == [text], cell
+
+
+def test_any_value_inside_functions(shared_session):
+    cell = shared_session.run(HEADER + POINTS + """
+        void walk(const struct point *at, int n)
+        {
+            int local[2] = {n, n + 1};
+            for (int i = 0; i < n; i++) { display(at[i]); display(at[i].x); }
+            display(local);
+            display(walk);
+        }
+        walk(points, 2);""")
+    assert [data["text/plain"] for data in cell.displays] == [
+        "{.x = 1, .y = 2.5}", "1", "{.x = 2, .y = 1e+100}", "2", "{2, 3}", "&walk"]
+
+
+def test_any_value_with_another_compiler(shared_session):
+    cell = shared_session.run(HEADER + POINTS + """
+        #include <complex.h>
+        void turn(double complex z) { display(z * I); display(points[0]); }
+        turn(1 + 2 * I);""")
+    assert [data["text/plain"] for data in cell.displays] == [
+        "-2.0 + 1.0*I", "{.x = 1, .y = 2.5}"]
+
+
+def test_a_variable_may_hold_what_was_shown(shared_session):
+    first = shared_session.run(HEADER + POINTS + "achar_display *table = display(points);")
+    second = shared_session.run("points[0].x = 77; update_display(table, display(points));")
+    assert first.shown[0][1]["transient"] == second.shown[0][1]["transient"]
+    assert ".x = 77" in second.displays[0]["text/plain"]
+
+
+def test_types_inside_functions_are_refused(shared_session):
+    cell = shared_session.run(HEADER + """
+        void inside(void) { struct hidden { int a; } h = {1}; display(h); }
+        inside();""")
+    assert not cell.displays and "the type of 'h' is not known here" in cell.stderr
+
+
+def test_mistakes_in_an_argument_are_told_once(shared_session):
+    cell = shared_session.run(HEADER + "display(no_such_variable);")
+    assert cell.traceback.count("undeclared") == 1 and "macro" not in cell.traceback
+
+
+def test_tasks_display_too(shared_session):
+    shared_session.run(HEADER + POINTS + """
+        int task(int n)
+        {
+            printf("before\\n");
+            display(points[n]);
+            printf("after\\n");
+            display_html("<b>done</b>");
+            return n;
+        }""")
+    cell = shared_session.run("%call task(1)")
+    assert cell.is_ok and cell.value == "1", cell
+    assert [content.get("text") or content["data"] for _, content in cell.shown] == [
+        "before\n", {"text/plain": "{.x = 2, .y = 1e+100}"}, "after\n",
+        {"text/html": "<b>done</b>"}]
+
+
+TABLE = """<table>
+<thead><tr><th></th><th>x</th><th>name</th></tr></thead>
+<tbody>
+<tr><th>0</th><td>1</td><td style="text-align: left">"&lt;b&gt;"</td></tr>
+<tr><th>1</th><td>2</td><td style="text-align: left">NULL</td></tr>
+</tbody></table>
+"""
+
+
+def test_arrays_of_structs_are_tables(shared_session):
+    cell = shared_session.run("""
+        struct row { int x; const char *name; };
+        struct row rows[2] = {{1, "<b>"}, {2}};
+        rows""")
+    assert cell.data == {"text/plain": '{{.x = 1, .name = "<b>"}, {.x = 2, .name = NULL}}',
+                         "text/html": TABLE}
+    behind = shared_session.run("""
+        #include <stdlib.h>
+        #include <string.h>
+        struct row *block = malloc(sizeof rows);
+        memcpy(block, rows, sizeof rows);
+        block""")
+    assert behind.data["text/html"] == TABLE
+    assert "text/html" not in shared_session.run("&rows[0]").data
+    assert "text/html" not in shared_session.run("rows[0]").data
+
+
+def test_matrices_are_tables(shared_session):
+    html = shared_session.run("double matrix[2][2] = {{1, 0.1}, {-1e9}};\nmatrix").data["text/html"]
+    assert "<tr><th>0</th><td>1.0</td><td>0.1</td></tr>" in html
+    long = shared_session.run("short many[1000][100];\nmany").data["text/html"]
+    assert "<p>1000 rows, 100 columns</p>" in long and "<th>999</th>" in long
+    assert "<th>500</th>" not in long and len(long) < 50000
+    assert "text/html" not in shared_session.run("int row[3];\nrow").data
+
+
+MIME = HEADER + """
+typedef struct vector { double x, y; } vector;
+vector v = {1, 2};
+"""
+
+
+def test_mime_function(session):
+    assert session.run(MIME + "v").data == {"text/plain": "{.x = 1.0, .y = 2.0}"}
+    session.run("""void mime_vector(const vector *it, achar_bundle *out)
+        {
+            achar_bundle_format(out, "text/html", "<i>%g</i>", it->x);
+        }""")
+    for expression in ("v", "&v", "*&v", "(const struct vector){1, 3}"):
+        assert session.run(expression).data["text/html"] == "<i>1</i>", expression
+    assert session.run("v").data["text/plain"] == "{.x = 1.0, .y = 2.0}"
+    assert session.run("display(v);").displays[0]["text/html"] == "<i>1</i>"
+    assert "text/html" not in session.run("v.x").data
+    session.run("""void mime_vector(const vector *it, achar_bundle *out)
+        {
+            achar_bundle_text(out, "text/plain", "a vector");
+        }""")
+    assert session.run("v").data == {"text/plain": "a vector"}
+
+
+def test_mime_function_of_nameless_structs_and_enums(session):
+    session.run(HEADER + """
+        typedef struct { int a; } nameless;
+        enum colour { RED, GREEN };
+        void mime_nameless(nameless *it, achar_bundle *out) { achar_bundle_text(out, "text/plain", "n"); }
+        void mime_colour(const enum colour *it, achar_bundle *out)
+        {
+            achar_bundle_format(out, "text/plain", "colour %d", *it);
+        }""")
+    assert session.value("(nameless){1}") == "n"
+    assert session.value("(enum colour)1") == "colour 1"
+
+
+def test_mime_function_that_fails(session):
+    session.run(MIME)
+    session.run("""void mime_vector(const vector *it, achar_bundle *out)
+        {
+            *(volatile int *)0 = 1;
+        }""")
+    cell = session.run("v")
+    assert cell.name == "SIGSEGV" and "mime_vector" in cell.traceback and "In[2]:3" in cell.traceback
+    assert session.value("v.x") == "1.0"
+    session.run("void mime_vector(const vector *it, achar_bundle *out) { for (;;); }")
+    sent = session.send("v")
+    while session.client.get_iopub_msg(timeout=30)["msg_type"] != "execute_input":
+        pass
+    session.interrupt()
+    assert session.finish(sent).name == "Interrupted"
+    assert session.value("1 + 1") == "2"
+
+
+def test_mime_function_of_another_type_is_told(session):
+    session.run(MIME + "void mime_vector(int x) {}")
+    cell = session.run("v")
+    assert "mime_vector() is not used: it is 'void (int)'" in cell.stderr
+    assert cell.value == "{.x = 1.0, .y = 2.0}"
+
+
+def test_displays_go_on_after_a_fault(session):
+    session.run(HEADER + 'achar_display *bar = display_text("0 %");')
+    cell = session.run('display_text("seen"); *(volatile int *)0 = 1;')
+    assert cell.name == "SIGSEGV" and cell.displays == [{"text/plain": "seen"}]
+    cell = session.run('update_display(bar, display_text("1 %")); display_text("new");')
+    assert [kind for kind, _ in cell.shown] == ["update_display_data", "display_data"]

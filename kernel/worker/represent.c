@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "kernel/worker/represent.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/display/probe.h"
+#include "kernel/display/table.h"
+#include "kernel/display/value.h"
+
+#define FUNCTION_PREFIX "mime_"
+#define HTML_MAX (1u << 20) /* bytes of a table */
+
+/* ---- types by name
+ * ---------------------------------------------------------------------- */
+
+/* Without const and volatile: "struct vector". */
+static const char *unqualified(const char *spelling)
+{
+    static const char *const words[] = {"const ", "volatile "};
+    for (size_t i = 0; spelling && i < 2; i++)
+        if (!strncmp(spelling, words[i], strlen(words[i]))) {
+            spelling += strlen(words[i]);
+            i = (size_t)-1;
+        }
+    return spelling ? spelling : "";
+}
+
+/* Without the keyword too: "vector". */
+static const char *tag_of(const char *spelling)
+{
+    static const char *const words[] = {"struct ", "union ", "enum "};
+    spelling = unqualified(spelling);
+    for (size_t i = 0; i < 3; i++)
+        if (!strncmp(spelling, words[i], strlen(words[i])))
+            return spelling + strlen(words[i]);
+    return spelling;
+}
+
+static bool is_pointer_to_struct(const struct types *types, uint32_t id, const char *tag)
+{
+    const struct type *type = types_get(types, id);
+    const struct type *target = types_get(types, type->target);
+    return type->kind == TYPE_POINTER && target->kind == TYPE_STRUCT &&
+           !strcmp(tag_of(target->spelling), tag);
+}
+
+bool represent_is_handle(const struct types *types, uint32_t type)
+{
+    return is_pointer_to_struct(types, type, "achar_display");
+}
+
+static bool is_own_type(const struct type *type)
+{
+    return type_is_record(type) || type->kind == TYPE_ENUM;
+}
+
+static bool is_same(const struct type *a, const struct type *b)
+{
+    return a->kind == b->kind && a->definition == b->definition &&
+           !strcmp(unqualified(a->spelling), unqualified(b->spelling));
+}
+
+/* ---- the session's functions
+ * ------------------------------------------------------------ */
+
+static bool takes(const struct types *types, const struct name *name,
+                  const struct type *type)
+{
+    const struct type *function = types_get(types, name->type);
+    if (name->kind != NAME_FUNCTION || function->kind != TYPE_FUNCTION ||
+        function->n_fields != 2)
+        return false;
+    const struct type *value = types_get(types, function->fields[0].type);
+    return value->kind == TYPE_POINTER &&
+           is_same(types_get(types, value->target), type) &&
+           is_pointer_to_struct(types, function->fields[1].type, "achar_bundle");
+}
+
+static void complain(const struct types *types, const struct name *name,
+                     const struct type *type)
+{
+    const char *spelling = types_get(types, name->type)->spelling;
+    fprintf(stderr,
+            "%s() is not used: it is '%s', not 'void (const %s *, achar_bundle *)'\n",
+            name->text, spelling ? spelling : "?", unqualified(type->spelling));
+}
+
+/* The one with the type's name, else the newest that takes it. */
+static const struct name *find_function(const struct engine *engine,
+                                        const struct type *type)
+{
+    CLEANUP(freep) char *text = must_format(FUNCTION_PREFIX "%s", tag_of(type->spelling));
+    const struct names *names = &engine->names;
+    const struct name *own = names_find(names, text);
+    if (own && takes(&engine->types, own, type))
+        return own;
+    for (size_t i = names->n; i-- > 0;) {
+        const struct name *name = names->all[i];
+        if (!strncmp(name->text, FUNCTION_PREFIX, strlen(FUNCTION_PREFIX)) &&
+            takes(&engine->types, name, type))
+            return name;
+    }
+    if (own && own->kind == NAME_FUNCTION)
+        complain(&engine->types, own, type);
+    return NULL;
+}
+
+represent_function represent_find(const struct engine *engine, uint32_t id,
+                                  const void *value, void **ret_value)
+{
+    const struct types *types = &engine->types;
+    const struct type *type = types_get(types, id);
+    void *object = (void *)value;
+    if (type->kind == TYPE_POINTER) {
+        memcpy(&object, value, sizeof(object));
+        id = type->target;
+        type = types_get(types, id);
+    }
+    uint64_t size = types_size(types, id);
+    if (!is_own_type(type) || !size || !probe_is_readable(object, size))
+        return NULL;
+    const struct name *name = find_function(engine, type);
+    if (!name)
+        return NULL;
+    *ret_value = object;
+    return (represent_function)(void *)name->trampoline;
+}
+
+void represent_run(represent_function function, void *value, struct bundle *bundle,
+                   struct outcome *ret)
+{
+    struct guard_call call = {.with = function, .arguments = {value, bundle}};
+    struct guard_report report;
+    guard_run(&call, &report);
+    outcome_clear(ret);
+    guard_outcome(&report, ret);
+}
+
+/* ---- what every value has
+ * --------------------------------------------------------------- */
+
+static void add(struct bundle *bundle, const char *mime, const struct buffer *text)
+{
+    if (text->size && !bundle_find(bundle, mime) &&
+        !bundle_add(bundle, mime, text->data, text->size))
+        return; /* a bundle that is full already */
+}
+
+void represent_rest(const struct engine *engine, uint32_t type, const void *value,
+                    bool is_ours, struct bundle *bundle)
+{
+    CLEANUP(buffer_clear) struct buffer text = {0};
+    CLEANUP(buffer_clear) struct buffer html = {0};
+    display_value(&engine->world, &engine->types, type, value, NULL, &text);
+    add(bundle, "text/plain", &text);
+    if (is_ours && display_table(&engine->world, &engine->types, type, value, &html) &&
+        html.size <= HTML_MAX)
+        add(bundle, "text/html", &html);
+}
