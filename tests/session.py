@@ -5,6 +5,7 @@ import queue
 import re
 import time
 
+import zmq
 from jupyter_client.manager import KernelManager
 
 SECONDS = 30
@@ -24,6 +25,7 @@ class Cell:
     message: str = ""
     traceback: str = ""
     reply: dict = dataclasses.field(default_factory=dict)     # content of execute_reply
+    prompts: list = dataclasses.field(default_factory=list)   # of input_request; "*" if hidden
 
     @property
     def is_ok(self):
@@ -48,14 +50,33 @@ class Session:
         """Sends a cell and returns its id for finish()."""
         return self.client.execute(code, **options)
 
-    def finish(self, sent, seconds=SECONDS):
-        """Waits for the reply and idle of a cell that was sent."""
-        cell, end = Cell(), time.monotonic() + seconds
+    def receive(self, seconds):
+        """The next message of iopub or stdin; queue.Empty when there is none."""
+        channels = [self.client.iopub_channel, self.client.stdin_channel]
+        end = time.monotonic() + seconds
+        while True:
+            for channel in channels:
+                if channel.msg_ready():
+                    return channel.get_msg(timeout=0)
+            left = end - time.monotonic()
+            if left <= 0 or not zmq.select([c.socket for c in channels], [], [], left)[0]:
+                raise queue.Empty
+
+    def finish(self, sent, seconds=SECONDS, answers=()):
+        """Waits for the reply and idle of a cell that was sent; `answers` are what is
+        typed when it asks, and after the last of them nobody answers."""
+        cell, end, answers = Cell(), time.monotonic() + seconds, list(answers)
         while True:
             try:
-                message = self.client.get_iopub_msg(timeout=max(0, end - time.monotonic()))
+                message = self.receive(end - time.monotonic())
             except queue.Empty:
                 raise TimeoutError(f"no idle within {seconds} s; so far: {cell}") from None
+            if message["msg_type"] == "input_request":
+                cell.prompts.append(message["content"]["prompt"]
+                                    + "*" * message["content"]["password"])
+                if answers:
+                    self.answer(answers.pop(0))
+                continue
             if message["parent_header"].get("msg_id") != sent:
                 continue
             if message["content"].get("execution_state") == "idle":
@@ -83,8 +104,15 @@ class Session:
             cell.name, cell.message = content["ename"], content["evalue"]
             cell.traceback = plain("\n".join(content["traceback"]))
 
-    def run(self, code, seconds=SECONDS, **options):
-        return self.finish(self.send(code, **options), seconds)
+    def answer(self, text):
+        """Answers a question; a function is called instead."""
+        if callable(text):
+            text()
+        else:
+            self.client.input(text)
+
+    def run(self, code, seconds=SECONDS, answers=(), **options):
+        return self.finish(self.send(code, **options), seconds, answers)
 
     def value(self, code):
         """The value of a cell that must succeed."""

@@ -17,7 +17,7 @@ struct execution {
     const struct request *request;
     const char *code;
     json_t *user_expressions; /* borrowed; object or NULL */
-    bool is_silent, is_stored, stops_on_error;
+    bool is_silent, is_stored, stops_on_error, allows_input;
     uint32_t cell;
     struct cell_origin origin;
     char *started; /* date */
@@ -32,13 +32,12 @@ static bool read_request(struct execution *execution)
 {
     struct kernel *kernel = execution->kernel;
     const struct request *request = execution->request;
-    bool allows_input;
     if (!get_text(kernel, request, "code", NULL, &execution->code) ||
         !get_bool(kernel, request, "silent", false, &execution->is_silent) ||
         !get_bool(kernel, request, "store_history", !execution->is_silent,
                   &execution->is_stored) ||
         !get_bool(kernel, request, "stop_on_error", true, &execution->stops_on_error) ||
-        !get_bool(kernel, request, "allow_stdin", true, &allows_input))
+        !get_bool(kernel, request, "allow_stdin", true, &execution->allows_input))
         return false;
     if (execution->is_silent)
         execution->is_stored = false;
@@ -88,7 +87,8 @@ static void run_cell(struct execution *execution, struct result *result)
     struct error err = {0};
     struct output output = {.kernel = kernel,
                             .request = execution->request,
-                            .is_silent = execution->is_silent};
+                            .is_silent = execution->is_silent,
+                            .allows_input = execution->allows_input};
     struct session_events events = output_events(&output);
     session_begin_cell(kernel->session, execution->cell, &execution->origin);
     int r = magics_run_cell(kernel->magics, execution->cell, execution->code, &events,

@@ -44,6 +44,11 @@ static void receive(void *context, struct request *request)
     bool is_early = !__atomic_load_n(&kernel->is_started, __ATOMIC_ACQUIRE) &&
                     strcmp(request->type, handle_kernel_info.type) == 0 &&
                     queue_is_empty(kernel->queue);
+    if (request->channel == WIRE_STDIN) {
+        input_receive(kernel->input, request);
+        request_free(request);
+        return;
+    }
     if (request->channel == WIRE_SHELL && !is_early) {
         request->number = ++kernel->n_received;
         queue_push(kernel->queue, request);
@@ -155,7 +160,12 @@ int kernel_run(const struct connection *connection, struct error *err)
     int r = block_signals(&signal_fd, err);
     if (r < 0)
         return r;
-    struct kernel kernel = {.queue = queue, .interrupt_lock = PTHREAD_MUTEX_INITIALIZER};
+    CLEANUP(input_freep) struct input *input = NULL;
+    r = input_new(&input, err);
+    if (r < 0)
+        return r;
+    struct kernel kernel = {
+        .queue = queue, .input = input, .interrupt_lock = PTHREAD_MUTEX_INITIALIZER};
     struct server_events events = {.receive = receive,
                                    .has_room = has_room,
                                    .signal = take_signal,

@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "kernel/handlers/history.h"
+#include "kernel/handlers/input.h"
 #include "kernel/handlers/queue.h"
 #include "kernel/wire/server.h"
 #include "magics/cell.h"
@@ -15,6 +16,7 @@
 struct kernel {
     struct server *server;
     struct queue *queue;
+    struct input *input;
     /* Of the shell thread. NULL when it could not be started: start_error says why. */
     struct session *session;
     struct magics *magics;

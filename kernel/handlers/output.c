@@ -105,10 +105,41 @@ static void add_display(void *context, const struct bundle *bundle)
         say(output, "%s\n", problem.text);
 }
 
+static bool ask(void *context, const char *prompt, bool is_secret)
+{
+    struct output *output = context;
+    struct kernel *kernel = output->kernel;
+    if (!output->allows_input)
+        return false;
+    struct message *message = message_new(
+        server_sender(kernel->server), output->request, WIRE_STDIN, "input_request", NULL,
+        json_pack("{s:o, s:b}", "prompt", message_text(prompt), "password", is_secret));
+    input_expect(kernel->input, output->request, message->id);
+    server_post(kernel->server, message);
+    return true;
+}
+
+static bool take_answer(void *context, struct buffer *ret)
+{
+    struct output *output = context;
+    return input_take(output->kernel->input, ret);
+}
+
+static void withdraw(void *context)
+{
+    struct output *output = context;
+    input_forget(output->kernel->input);
+}
+
 struct session_events output_events(struct output *output)
 {
-    return (struct session_events){
-        .stream = add_stream, .display = add_display, .context = output};
+    return (struct session_events){.stream = add_stream,
+                                   .display = add_display,
+                                   .ask = ask,
+                                   .take_answer = take_answer,
+                                   .withdraw = withdraw,
+                                   .answer_fd = input_fd(output->kernel->input),
+                                   .context = output};
 }
 
 void output_end(struct output *output)

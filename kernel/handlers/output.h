@@ -15,6 +15,7 @@ struct output {
     struct kernel *kernel;
     const struct request *request;
     bool is_silent;                  /* nothing is sent */
+    bool allows_input;               /* the front end answers questions */
     struct text_cleaner cleaners[2]; /* stdout, stderr */
     uint64_t sent, dropped;          /* bytes printed */
     uint64_t displayed;              /* bytes */

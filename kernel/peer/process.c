@@ -49,7 +49,7 @@ char *process_helper_path(const char *name)
 }
 
 struct child_ends {
-    int channel, out, err; /* the child's; -1: inherited */
+    int channel, in, out, err; /* the child's; -1: inherited, `in` /dev/null */
 };
 
 static int spawn(const char *path, const char *const *argv, const struct child_ends *ends,
@@ -61,7 +61,10 @@ static int spawn(const char *path, const char *const *argv, const struct child_e
     posix_spawnattr_init(&attributes);
     /* dup2() onto itself would keep close-on-exec, so every end is moved far away first:
      * process_start() makes them all >= 10. */
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    if (ends->in >= 0)
+        posix_spawn_file_actions_adddup2(&actions, ends->in, 0);
+    else
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     if (ends->out >= 0)
         posix_spawn_file_actions_adddup2(&actions, ends->out, 1);
     if (ends->err >= 0)
@@ -74,10 +77,13 @@ static int spawn(const char *path, const char *const *argv, const struct child_e
     sigfillset(&all);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
-    /* A group of its own: a terminal's Ctrl-C is for the front, which decides. */
+    /* A group of its own: a terminal's Ctrl-C is for the front, which decides. With a
+     * terminal of its own for input, it shall not find another one as /dev/tty either. */
     posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                              POSIX_SPAWN_SETPGROUP);
+    posix_spawnattr_setflags(
+        &attributes,
+        (short)(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                (ends->in >= 0 ? POSIX_SPAWN_SETSID : POSIX_SPAWN_SETPGROUP)));
     int r = posix_spawn(ret, path, &actions, &attributes, (char *const *)argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
@@ -107,8 +113,8 @@ static int make_pair(bool is_socket, int ends[2])
     return -EMFILE;
 }
 
-int process_start(const char *const *argv, bool is_captured, uint32_t generation,
-                  struct process *ret, struct error *err)
+int process_start(const char *const *argv, bool is_captured, int input,
+                  uint32_t generation, struct process *ret, struct error *err)
 {
     CLEANUP(freep) char *path = process_helper_path(argv[0]);
     int channel[2] = {-1, -1}, out[2] = {-1, -1}, errors[2] = {-1, -1};
@@ -119,7 +125,7 @@ int process_start(const char *const *argv, bool is_captured, uint32_t generation
     if (r == 0 && is_captured)
         r = make_pair(false, errors);
     if (r == 0) {
-        struct child_ends ends = {channel[1], out[1], errors[1]};
+        struct child_ends ends = {channel[1], input, out[1], errors[1]};
         r = spawn(path, argv, &ends, &pid);
     }
     closep(&channel[1]);

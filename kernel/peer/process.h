@@ -3,7 +3,7 @@
  * Starting our own helper processes. They are separate executables beside `achar` (or in
  * ../libexec/achar of an installation), so that libclang, libtcc and the keys are never
  * in one address space. A helper speaks frames on descriptor PROCESS_CHANNEL_FD; its 0 is
- * /dev/null; it dies with its parent. */
+ * /dev/null or a terminal; it dies with its parent. */
 #ifndef ACHAR_PEER_PROCESS_H
 #define ACHAR_PEER_PROCESS_H
 
@@ -28,9 +28,10 @@ struct process {
 char *process_helper_path(const char *name) MUST_USE;
 
 /* argv[0] is the helper's name. Captures stdout and stderr when is_captured, else they
- * are inherited. The child has default signal handling and an empty signal mask. */
-int process_start(const char *const *argv, bool is_captured, uint32_t generation,
-                  struct process *ret, struct error *err) MUST_USE;
+ * are inherited. `input` becomes its descriptor 0 (-1: /dev/null); it leads a session of
+ * its own then. The child has default signal handling and an empty signal mask. */
+int process_start(const char *const *argv, bool is_captured, int input,
+                  uint32_t generation, struct process *ret, struct error *err) MUST_USE;
 
 /* Closes its channel, which asks a helper to end, and gives it this long before
  * process_end(). */

@@ -23,7 +23,7 @@ static const struct process no_process = {.pidfd = -1, .out = -1, .err = -1};
 static int start_blank(struct pool *pool, struct process *ret, struct error *err)
 {
     static const char *const argv[] = {"achar-worker", "--zygote", NULL};
-    return process_start(argv, false, ++pool->generation, ret, err);
+    return process_start(argv, false, -1, ++pool->generation, ret, err);
 }
 
 void zygotes_prestart(struct pool *pool)
@@ -85,7 +85,7 @@ static void start_compiler(struct pool *pool, struct family *family)
     struct error err = {0};
     struct buffer body = {0};
     pack_bytes(&body, family->payload.data, family->payload.size);
-    int r = process_start(argv, false, ++pool->generation, &family->compiler, &err);
+    int r = process_start(argv, false, -1, ++pool->generation, &family->compiler, &err);
     if (r == 0)
         r = channel_post(family->compiler.channel, COMPILER_RUN, 0, 1, body.data,
                          body.size, &err);

@@ -40,6 +40,13 @@ void result_error(struct result *result, const char *name, const char *format, .
 struct session_events {
     void (*stream)(void *context, bool is_stderr, const char *text, size_t size);
     void (*display)(void *context, const struct bundle *bundle);
+    /* Asks the person for a line of input; false: nobody can be asked, as when NULL. The
+     * answer makes answer_fd readable, and take_answer() gives it, or false when it was
+     * none. After withdraw() an answer is not waited for any more. */
+    bool (*ask)(void *context, const char *prompt, bool is_secret);
+    bool (*take_answer)(void *context, struct buffer *ret);
+    void (*withdraw)(void *context);
+    int answer_fd;
     void *context;
 };
 

@@ -21,12 +21,14 @@ void worker_client_init(struct worker_client *client, struct interrupt *interrup
                                      .next_generation = 1,
                                      .next_id = 1,
                                      .interrupt = interrupt};
+    console_init(&client->console);
 }
 
 void worker_client_clear(struct worker_client *client)
 {
     worker_client_stop(client);
     checkpoints_clear(&client->checkpoints);
+    console_clear(&client->console);
 }
 
 bool worker_client_is_alive(const struct worker_client *client)
@@ -39,7 +41,15 @@ int worker_client_start(struct worker_client *client, struct error *err)
 {
     static const char *const argv[] = {"achar-worker", NULL};
     client->is_greeted = false;
-    return process_start(argv, true, client->next_generation++, &client->process, err);
+    return process_start(argv, true, console_input(&client->console),
+                         client->next_generation++, &client->process, err);
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* How many bytes at the end of the text are the beginning of a UTF-8 character. */
@@ -55,11 +65,11 @@ static size_t unfinished(const char *text, size_t size)
     return 0;
 }
 
-static void emit(const struct session_events *events, bool is_stderr, const char *text,
-                 size_t size)
+static void emit(struct worker_client *client, int which, const char *text, size_t size,
+                 const struct session_events *events)
 {
-    if (size && events)
-        events->stream(events->context, is_stderr, text, size);
+    if (size)
+        console_output(&client->console, which, text, size, now_ms(), events);
 }
 
 /* Reads once; true when there may be more. */
@@ -76,7 +86,7 @@ static bool pump_once(struct worker_client *client, int which,
     if (n < 0)
         return errno == EINTR;
     if (n == 0) {
-        emit(events, which, stream->tail, stream->n_tail);
+        emit(client, which, stream->tail, stream->n_tail, events);
         stream->n_tail = 0;
         closep(fd);
         *fd = -1;
@@ -86,28 +96,28 @@ static bool pump_once(struct worker_client *client, int which,
     stream->n_tail = unfinished(text, size);
     size -= stream->n_tail;
     memcpy(stream->tail, text + size, stream->n_tail);
-    emit(events, which, text, size);
+    emit(client, which, text, size, events);
     return true;
 }
 
-/* Everything that was written before the answer is in the pipes by now. A child that goes
- * on writing must not hold the cell: at most what a pipe can hold is taken. */
-static void drain(struct worker_client *client, const struct session_events *events)
+/* What is in the pipes. A child that goes on writing must not hold the cell: at most what
+ * a pipe can hold is taken. */
+static void pump(struct worker_client *client, const struct session_events *events)
 {
-    for (int which = 0; which < 2; which++) {
+    for (int which = 0; which < 2; which++)
         for (int i = 0; i < 32 && pump_once(client, which, events); i++)
             ;
-        struct worker_stream *stream = &client->streams[which];
-        emit(events, which, stream->tail, stream->n_tail);
-        stream->n_tail = 0;
-    }
 }
 
-static int64_t now_ms(void)
+/* Everything that was written before the answer is in the pipes by now. */
+static void drain(struct worker_client *client, const struct session_events *events)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    pump(client, events);
+    for (int which = 0; which < 2; which++) {
+        struct worker_stream *stream = &client->streams[which];
+        emit(client, which, stream->tail, stream->n_tail, events);
+        stream->n_tail = 0;
+    }
 }
 
 struct patience {
@@ -116,14 +126,15 @@ struct patience {
     bool is_insisting, is_over, is_late;
 };
 
-/* For poll(). */
-static int time_left(const struct patience *patience)
+/* For poll(); `look` is when the console has something to do, -1: never. */
+static int time_left(const struct patience *patience, int64_t now, int look)
 {
     int64_t at = patience->deadline;
     if (!at || (patience->limit && patience->limit < at))
         at = patience->limit;
-    int64_t left = at - now_ms();
-    return !at ? -1 : left < 0 ? 0 : (int)(left < INT_MAX ? left : INT_MAX);
+    int64_t left = at - now;
+    int limit = !at ? -1 : left < 0 ? 0 : (int)(left < INT_MAX ? left : INT_MAX);
+    return limit < 0 || (look >= 0 && look < limit) ? look : limit;
 }
 
 static void describe_end(const struct patience *patience, struct outcome *ret)
@@ -195,6 +206,7 @@ static void heed(struct worker_client *client, const struct session_events *even
             client->dying = (struct outcome){0};
     } else if (frame->kind == WORKER_DISPLAY) {
         drain(client, events);
+        console_release(&client->console, events);
         show(frame, events);
     } else if (frame->kind == WORKER_CHECKPOINT && client->checkpoints.asked_id &&
                frame->id == client->checkpoints.asked_id) {
@@ -316,25 +328,42 @@ static int wait_answer(struct worker_client *client, uint32_t id,
         int r = look(client, id, events, ret);
         if (r != 0)
             return r;
-        if (patience->limit && now_ms() >= patience->limit)
+        int64_t now = now_ms();
+        if (patience->limit && now >= patience->limit)
             end_in_time(client, id, patience);
-        if (patience->deadline && now_ms() >= patience->deadline &&
+        if (patience->deadline && now >= patience->deadline &&
             !insist(client, id, patience)) {
             patience->is_over = true;
             kill(client->process.pid, SIGKILL);
             return -EPIPE;
         }
         struct process *process = &client->process;
-        struct pollfd fds[4] = {{.fd = channel_fd(process->channel), .events = POLLIN},
-                                {.fd = client->interrupt->fd, .events = POLLIN},
-                                {.fd = process->out, .events = POLLIN},
-                                {.fd = process->err, .events = POLLIN}};
-        poll(fds, 4, time_left(patience));
+        struct console *console = &client->console;
+        struct pollfd fds[6] = {
+            {.fd = channel_fd(process->channel), .events = POLLIN},
+            {.fd = client->interrupt->fd, .events = POLLIN},
+            {.fd = process->out, .events = POLLIN},
+            {.fd = process->err, .events = POLLIN},
+            {.fd = console->terminal.master, .events = POLLIN},
+            {.fd = console_answer_fd(console, events), .events = POLLIN}};
+        poll(fds, 6, time_left(patience, now, console_timeout(console, now)));
+        now = now_ms();
         if (fds[1].revents && interrupt_take(client->interrupt))
             pass_interrupt(client, id, patience);
         for (int which = 0; which < 2; which++)
             if (fds[2 + which].revents)
                 pump_once(client, which, events);
+        if (fds[4].revents)
+            console_take_written(console, now, events);
+        if (fds[5].revents)
+            console_take_answer(console, process->pid, now, events);
+        if (!console_timeout(console, now) &&
+            console_look(console, process->pid, now, events)) {
+            console_take_written(console, now, events);
+            pump(client, events);
+            if (console_serve(console, now, events))
+                pass_interrupt(client, id, patience);
+        }
     }
 }
 
@@ -369,6 +398,26 @@ int worker_client_take_over(struct worker_client *client, uint64_t moment,
     return r;
 }
 
+/* A cell that was interrupted because it reads, where nobody can be asked, says so. */
+static void end_console(struct worker_client *client, struct outcome *outcome,
+                        const struct session_events *events)
+{
+    bool is_stopped = outcome->kind == OUTCOME_INTERRUPTED ||
+                      (outcome->kind == OUTCOME_DIED && outcome->name &&
+                       !strcmp(outcome->name, "Interrupted"));
+    console_end(&client->console,
+                is_stopped || outcome->kind == OUTCOME_FAULT ||
+                    outcome->kind == OUTCOME_DIED,
+                events);
+    if (!client->console.is_refused || !is_stopped)
+        return;
+    free(outcome->name);
+    free(outcome->message);
+    outcome->name = must_strdup("StdinNotImplementedError");
+    outcome->message =
+        must_strdup("this front end does not allow input; it was asked for");
+}
+
 int worker_client_ask(struct worker_client *client, uint16_t kind,
                       const struct buffer *question, const struct session_events *events,
                       struct outcome *ret, struct unpack *ret_rest, struct error *err)
@@ -385,19 +434,24 @@ int worker_client_ask(struct worker_client *client, uint16_t kind,
         return r;
     r = channel_send(process->channel, kind, process->generation, id, question->data,
                      question->size, NULL);
+    console_begin(&client->console, now_ms());
     if (r == 0)
         r = wait_answer(client, id, events, &answer, &patience);
     drain(client, events);
     if (r < 0) {
         describe_death(client, &patience, ret);
+        end_console(client, ret, events);
         *ret_rest = unpack_init("", 0);
         return 0;
     }
     *ret_rest = unpack_init(answer.data, answer.size);
     if (answer.kind == FRAME_BAD) {
+        console_end(&client->console, false, events);
         CLEANUP(freep) char *text = unpack_string(ret_rest);
         return error_set(err, -EPROTO, "the worker refused a request: %s",
                          text ? text : "no reason given");
     }
-    return outcome_unpack(ret_rest, ret, err);
+    r = outcome_unpack(ret_rest, ret, err);
+    end_console(client, ret, events);
+    return r;
 }

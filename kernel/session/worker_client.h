@@ -8,6 +8,7 @@
 
 #include "kernel/peer/process.h"
 #include "kernel/session/checkpoints.h"
+#include "kernel/session/console.h"
 #include "kernel/session/interrupt.h"
 #include "kernel/session/session.h"
 
@@ -29,6 +30,7 @@ struct worker_client {
     bool is_greeted;             /* its hello has been read */
     struct interrupt *interrupt; /* borrowed */
     struct worker_stream streams[2];
+    struct console console;
     struct outcome dying; /* what a dying worker said of itself, kind OK: nothing */
     struct checkpoints checkpoints;
 };

@@ -91,6 +91,8 @@ static void parse_rest(struct request *request, const struct span *parts)
     for (int i = 0; i < 3; i++)
         if (!request->problem)
             parsed[i] = parse_object(parts[i], names[i], &request->problem);
+    const char *id = json_string_value(json_object_get(parsed[0], "msg_id"));
+    request->parent_id = id ? must_strdup(id) : NULL;
     json_decref(parsed[0]);
     request->metadata = parsed[1] ? parsed[1] : json_object();
     request->content = parsed[2] ? parsed[2] : json_object();
@@ -144,6 +146,7 @@ void request_free(struct request *request)
     json_decref(request->metadata);
     json_decref(request->content);
     free(request->header_text);
+    free(request->parent_id);
     free(request->problem);
     free(request);
 }
@@ -184,14 +187,15 @@ json_t *message_text(const char *text)
     return json_string_nocheck(valid);
 }
 
-static char *make_header(struct sender *sender, const char *type)
+static char *make_header(struct sender *sender, const char *type, char **ret_id)
 {
     unsigned long long number = __atomic_add_fetch(&sender->n_sent, 1, __ATOMIC_RELAXED);
-    CLEANUP(freep) char *id = must_format("%s_%llu", sender->session, number);
+    char *id = must_format("%s_%llu", sender->session, number);
     CLEANUP(freep) char *date = message_date();
     json_auto_t *header = json_pack(
         "{s:s, s:s, s:s, s:s, s:s, s:s}", "msg_id", id, "session", sender->session,
         "username", "kernel", "date", date, "msg_type", type, "version", WIRE_PROTOCOL);
+    *ret_id = id;
     return json_dumps(header, JSON_COMPACT);
 }
 
@@ -213,7 +217,7 @@ static struct message *assemble(struct sender *sender, enum wire_channel channel
 {
     struct message *message = must_alloc(sizeof(*message));
     message->channel = channel;
-    message->parts[0] = make_header(sender, type);
+    message->parts[0] = make_header(sender, type, &message->id);
     message->parts[1] = must_strdup(parent_text ? parent_text : "{}");
     message->parts[2] = dump(metadata);
     message->parts[3] = dump(content);
@@ -258,5 +262,6 @@ void message_free(struct message *message)
         buffer_clear(&message->identities[i]);
     for (int i = 0; i < MESSAGE_PARTS; i++)
         free(message->parts[i]);
+    free(message->id);
     free(message);
 }

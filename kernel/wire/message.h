@@ -25,6 +25,7 @@ struct request {
     size_t n_identities;
     json_t *header, *metadata, *content; /* objects */
     const char *type;                    /* header.msg_type, borrowed from header */
+    char *parent_id;                     /* msg_id of what it answers, or NULL */
     char *header_text;                   /* as it came: the answers' parent_header */
     char *problem;                       /* why it is malformed, or NULL */
     size_t size;                         /* bytes it came in */
@@ -47,6 +48,7 @@ struct message {
     enum wire_channel channel;
     struct buffer identities[MESSAGE_IDENTITIES_MAX]; /* on iopub: its topic */
     size_t n_identities;
+    char *id;                   /* in its header */
     char *parts[MESSAGE_PARTS]; /* owned text */
     size_t size;                /* bytes of all parts */
 };

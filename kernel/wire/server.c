@@ -309,8 +309,6 @@ static void take_request(struct server *server, enum wire_channel channel,
     frames_clear(frames);
     if (r < 0)
         complain(server, channel, why.text);
-    else if (channel == WIRE_STDIN)
-        request_free(request); /* nothing asks the front end for input */
     else
         server->events.receive(server->events.context, request);
 }

@@ -12,7 +12,7 @@
 /* All are called on the thread of server_run(). */
 struct server_events {
     void (*receive)(void *context,
-                    struct request *request); /* takes it; shell, control */
+                    struct request *request); /* takes it; shell, control, stdin */
     bool (*has_room)(
         void *context); /* for another shell request; else they wait outside */
     void (*signal)(void *context, int number);

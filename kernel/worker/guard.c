@@ -428,6 +428,7 @@ static void run(const struct guard_call *call)
             _exit(128 + SIGINT);
         guard.is_running = 0;
         set_timer(0);
+        release_stream(stdin);
         release_stream(stdout);
         release_stream(stderr);
         return;

@@ -44,7 +44,7 @@ static int start(const struct executor_option *options, size_t n_options,
         return r;
     const char *argv[] = {"achar-pool", workers ? "--workers" : NULL, workers, NULL};
     CLEANUP(freep) struct process *pool = must_alloc(sizeof(*pool));
-    r = process_start(argv, false, 1, pool, err);
+    r = process_start(argv, false, -1, 1, pool, err);
     if (r < 0)
         return r;
     ret->channel = TAKE(pool->channel);

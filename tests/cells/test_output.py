@@ -51,12 +51,6 @@ def test_output_is_coalesced(session):
     assert 1 <= messages < 1000
 
 
-def test_stdin_is_empty(session):
-    """Nobody can be asked: reading ends at once."""
-    cell = session.run("#include <stdio.h>\ngetchar()", allow_stdin=False, seconds=10)
-    assert cell.value == "-1"
-
-
 def test_bytes_that_are_not_text(session):
     cell = session.run('#include <unistd.h>\nwrite(1, "a\\xff\\xfe" "b\\n", 5);')
     assert cell.stdout.startswith("a") and cell.stdout.endswith("b\n")

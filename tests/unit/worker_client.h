@@ -53,7 +53,7 @@ static inline bool worker_start(struct worker *worker)
     struct frame hello = {0};
     *worker = (struct worker){0};
     types_init(&worker->types);
-    if (process_start(argv, true, 7, &worker->process, &err) < 0 ||
+    if (process_start(argv, true, -1, 7, &worker->process, &err) < 0 ||
         channel_receive(worker->process.channel, ANSWER_TIMEOUT_MS, &hello, &err) != 1) {
         fprintf(stderr, "cannot start the worker: %s\n", err.text);
         check_failures++;
