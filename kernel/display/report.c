@@ -236,7 +236,7 @@ static char *place_message(const struct outcome *outcome)
     char *message = outcome->message && *outcome->message ? must_strdup(outcome->message)
                                                           : default_message(outcome);
     const struct outcome_frame *frame = first_cell_frame(outcome);
-    if (!frame || strstr(message, "In["))
+    if (!frame || strstr(message, " in In["))
         return TAKE(message);
     if (frame->line)
         return must_format("%s in In[%u]:%u", message, frame->cell, frame->line);

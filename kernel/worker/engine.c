@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 
 #include "kernel/worker/cell_display.h"
+#include "kernel/worker/damage.h"
 #include "kernel/worker/heap.h"
 #include "kernel/worker/replace.h"
 #include "kernel/worker/world.h"
@@ -35,29 +36,6 @@ void outcome_set(struct outcome *ret, enum outcome_kind kind, const char *name,
                             .name = must_strdup(name),
                             .message = message,
                             .is_state_kept = true};
-}
-
-/* What the heap asks and reports; it has no context to hand back. */
-static const struct arena *heap_arena;
-
-static bool is_cell_code(const void *return_address)
-{
-    return heap_arena && arena_has_code(heap_arena, return_address);
-}
-
-static void bad_free(const void *address, const struct heap_block *block)
-{
-    if (!block)
-        guard_fault(SIGABRT, "BadFree",
-                    "free of address %p, which is not an allocated block", address);
-    if (block->is_freed && block->start == address)
-        guard_fault(SIGABRT, "DoubleFree",
-                    "the block of %zu bytes at %p was freed before", block->size,
-                    address);
-    guard_fault(SIGABRT, "BadFree",
-                "free of address %p, %zu bytes into a %sblock of %zu bytes", address,
-                (size_t)((const char *)address - block->start),
-                block->is_freed ? "freed " : "", block->size);
 }
 
 static void *find_replacement(const char *name)
@@ -85,9 +63,8 @@ int engine_init(struct engine *engine, void (*dying)(const struct guard_report *
         return r;
     world_init(engine);
     guard_init(&engine->names, dying);
-    heap_arena = &engine->arena;
     cell_display_init(engine);
-    heap_watch(is_cell_code, bad_free);
+    damage_watch(&engine->names);
     return 0;
 }
 

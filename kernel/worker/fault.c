@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "kernel/worker/fault.h"
 
+#include <dlfcn.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -23,9 +24,17 @@ void fault_name(int signal, char *name, size_t size)
 
 static bool is_overflow(uintptr_t address, uintptr_t sp, const struct fault_stack *stack)
 {
-    uintptr_t low = (uintptr_t)stack->low;
+    uintptr_t low = stack ? (uintptr_t)stack->low : 0;
     return low && address < low + STACK_SLACK && address > low - STACK_JUMP &&
            sp < low + STACK_SLACK;
+}
+
+bool fault_is_behind_stack(const ucontext_t *context, const struct fault_stack *stack)
+{
+    const greg_t *registers = context->uc_mcontext.gregs;
+    uintptr_t address = (uintptr_t)registers[REG_CR2];
+    return stack && registers[REG_ERR] & ERROR_WRITE &&
+           address - (uintptr_t)stack->high < STACK_SLACK;
 }
 
 static void describe_access(const siginfo_t *info, const ucontext_t *context,
@@ -95,6 +104,43 @@ static void describe_arithmetic(const siginfo_t *info, const ucontext_t *context
         snprintf(text, size, "floating-point exception");
     else
         snprintf(text, size, "SIGFPE was raised");
+}
+
+/* What the C library said before it aborted, without its newline; "" when it said
+ * nothing.
+ */
+static void library_words(char *text, size_t size)
+{
+    struct message { /* of glibc, for debuggers and core dumps */
+        unsigned size;
+        char text[];
+    };
+    struct message *const *place = dlvsym(RTLD_DEFAULT, "__abort_msg", "GLIBC_PRIVATE");
+    const struct message *message = place ? *place : NULL;
+    snprintf(text, size, "%.*s", message ? (int)strcspn(message->text, "\n") : 0,
+             message ? message->text : "");
+}
+
+void fault_abort(char *name, size_t name_size, char *text, size_t size)
+{
+    static const struct {
+        const char *part, *name;
+    } list[] = {
+        {"stack smashing", "StackSmashing"}, {"buffer overflow", "BufferOverflow"},
+        {"double free", "DoubleFree"},       {"free()", "HeapCorruption"},
+        {"malloc", "HeapCorruption"},        {"realloc", "HeapCorruption"},
+        {"corrupted", "HeapCorruption"},     {"munmap_chunk", "HeapCorruption"},
+        {"stdio handle", "BadStream"}};
+    char words[256];
+    library_words(words, sizeof(words));
+    if (!*words)
+        return;
+    snprintf(text, size, "the C library has aborted the program: %s", words);
+    for (size_t i = 0; i < sizeof(list) / sizeof(*list); i++)
+        if (strstr(words, list[i].part)) {
+            snprintf(name, name_size, "%s", list[i].name);
+            return;
+        }
 }
 
 void fault_describe(int signal, const siginfo_t *info, const ucontext_t *context,

@@ -5,17 +5,24 @@
 #define ACHAR_WORKER_FAULT_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <ucontext.h>
 
-struct fault_stack {  /* of the thread that runs cells */
+struct fault_stack {  /* of a thread */
     char *low, *high; /* it may not grow below `low` */
 };
 
 /* "SIGSEGV" */
 void fault_name(int signal, char *name, size_t size);
-/* "write to address 0x0 (null pointer)", "division by zero", "stack overflow", ... */
+/* `stack` NULL: not known. "write to address 0x0 (null pointer)", "division by zero",
+ * "stack overflow", ... */
 void fault_describe(int signal, const siginfo_t *info, const ucontext_t *context,
                     const struct fault_stack *stack, char *text, size_t size);
+/* A write that has run through all frames up to the end of the stack. */
+bool fault_is_behind_stack(const ucontext_t *context, const struct fault_stack *stack);
+/* After SIGABRT: where the C library itself has found damage and aborted, its words, and
+ * a name for them; else both stay. */
+void fault_abort(char *name, size_t name_size, char *text, size_t size);
 
 #endif

@@ -2,7 +2,7 @@
 #include "kernel/worker/guard.h"
 
 #include <errno.h>
-#include <link.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -10,16 +10,23 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/single_threaded.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "kernel/peer/protocol.h"
+#include "kernel/worker/damage.h"
 #include "kernel/worker/fault.h"
+#include "kernel/worker/release.h"
 #include "kernel/worker/replace.h"
+#include "kernel/worker/thread.h"
 
 #define ALTERNATE_STACK_SIZE ((size_t)512 << 10)
+#define JOINED_TRIES 3
 #define RETRY_NS 200000
+#define STACK_APART ((size_t)64 << 10) /* between a cell's frames and ours */
 
 /* What ends a process: faults, and what is only ever sent. */
 static const int fault_signals[] = {
@@ -37,10 +44,9 @@ struct ending {
 static struct {
     const struct names *names;
     void (*dying)(const struct guard_report *report);
-    void (*before)(void), (*after)(void);
-    pid_t pid, thread;
+    void (*before)(void), (*after)(void), (*check)(void);
+    pid_t pid, thread, faulting_thread;
     struct fault_stack stack;
-    const char *libc_low, *libc_high; /* where it is sensible to look at the stack */
     timer_t timer;
     sigjmp_buf leave, walk;
     const void *base;
@@ -48,8 +54,10 @@ static struct {
     void *return_address; /* what was there */
     volatile uint32_t request, interrupted_request; /* 0: none */
     bool has_checkpoint;
-    volatile sig_atomic_t is_running, is_walking, is_faulting, is_interrupted;
-    struct ending asked;        /* what the cell ends with as soon as it can be left */
+    volatile sig_atomic_t is_running, is_walking, is_faulting, is_interrupted,
+        is_behind,       /* the call has come back: nothing of the cell is on the stack */
+        is_damaged;      /* the process must end */
+    struct ending asked; /* what the cell ends with as soon as it can be left */
     struct guard_report report; /* of what ended the cell */
 } guard;
 
@@ -97,20 +105,38 @@ static const void *trace_base(void)
     return guard.is_running && is_cell_thread() ? guard.base : (const void *)UINTPTR_MAX;
 }
 
-extern void _pthread_cleanup_push(struct _pthread_cleanup_buffer *buffer,
-                                  void (*routine)(void *), void *argument);
-extern void _pthread_cleanup_pop(struct _pthread_cleanup_buffer *buffer, int runs);
-
-static void ignore_argument(void *argument)
-{
-    (void)argument;
-}
-
 static void restore_return(void)
 {
     if (guard.diverted)
         *guard.diverted = guard.return_address;
     guard.diverted = NULL;
+}
+
+static void name_smash(const ucontext_t *context)
+{
+    struct guard_report *report = &guard.report;
+    const struct fault_stack *stack = is_cell_thread() ? &guard.stack : thread_stack();
+    if (report->status != SIGSEGV)
+        return;
+    if (!fault_is_behind_stack(context, stack) && !trace_is_smashed(guard.names, context))
+        return;
+    snprintf(report->name, sizeof(report->name), "StackSmashing");
+    snprintf(
+        report->message, sizeof(report->message),
+        "the return address of a function was overwritten: a local array was written "
+        "behind its end");
+}
+
+/* Code of libraries faults when the heap is damaged: then that is what happened. */
+static void name_damage(const ucontext_t *context)
+{
+    const void *ip = (const void *)(uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+    struct damage_text text;
+    if (arena_has_code(guard.names->arena, ip) || !damage_find(&text))
+        return;
+    guard.is_damaged = 1;
+    memcpy(guard.report.name, text.name, sizeof(text.name));
+    snprintf(guard.report.message, sizeof(guard.report.message), "%s", text.message);
 }
 
 /* Takes the trace; a fault on the way (a damaged stack) ends it. */
@@ -120,32 +146,17 @@ static void take_trace(ucontext_t *context, struct trace_saved *saved)
     restore_return();
     guard.is_walking = 1;
     if (sigsetjmp(guard.walk, 1) == 0)
+        name_smash(context);
+    if (sigsetjmp(guard.walk, 1) == 0)
         trace_take(guard.names, context, trace_base(), trace, saved);
     else
         trace_set_safe(trace, false);
     guard.is_walking = 0;
 }
 
-/* Functions of the C library leave handlers behind for threads that end inside them;
- * siglongjmp() would run them, and trip over streams without a lock (sscanf()). */
-static void release_library(void)
-{
-    struct _pthread_cleanup_buffer probe, *top;
-    _pthread_cleanup_push(&probe, ignore_argument, NULL);
-    top = probe.__prev;
-    _pthread_cleanup_pop(&probe, 0);
-    while (top && (const void *)top < guard.base) {
-        const FILE *stream = top->__arg;
-        bool is_unlock = top->__routine == (void (*)(void *))(void (*)(void))funlockfile;
-        struct _pthread_cleanup_buffer *next = top->__prev;
-        _pthread_cleanup_pop(top, !is_unlock || stream->_lock);
-        top = next;
-    }
-}
-
 static _Noreturn void leave(void)
 {
-    release_library();
+    release_handlers(guard.base);
     guard.is_faulting = 0;
     guard.report.is_state_kept = true;
     siglongjmp(guard.leave, 1);
@@ -155,13 +166,6 @@ static void set_timer(long nanoseconds)
 {
     struct itimerspec at = {.it_value = {0, nanoseconds}};
     timer_settime(guard.timer, 0, &at, NULL);
-}
-
-static bool is_worth_a_look(const ucontext_t *context)
-{
-    const char *ip = (const char *)(uintptr_t)context->uc_mcontext.gregs[REG_RIP];
-    return arena_has_code(guard.names->arena, ip) ||
-           (ip >= guard.libc_low && ip < guard.libc_high);
 }
 
 static void set_report(const struct ending *why)
@@ -190,10 +194,11 @@ static void end_cell(ucontext_t *context)
 {
     struct trace *trace = &guard.report.trace;
     struct trace_saved saved;
-    if (!is_worth_a_look(context)) {
+    if (!trace_is_worthwhile(guard.names, context)) {
         set_timer(RETRY_NS);
         return;
     }
+    guard.faulting_thread = guard.thread;
     guard.is_faulting = 1; /* a fault of the walk is not the cell's */
     take_trace(context, &saved);
     guard.is_faulting = 0;
@@ -224,8 +229,11 @@ static void describe_fault(int signal_number, const siginfo_t *info,
     ret->kind = OUTCOME_FAULT;
     ret->status = signal_number;
     fault_name(signal_number, ret->name, sizeof(ret->name));
-    fault_describe(signal_number, info, context, &guard.stack, ret->message,
+    const struct fault_stack *stack = is_cell_thread() ? &guard.stack : thread_stack();
+    fault_describe(signal_number, info, context, stack, ret->message,
                    sizeof(ret->message));
+    if (signal_number == SIGABRT)
+        fault_abort(ret->name, sizeof(ret->name), ret->message, sizeof(ret->message));
 }
 
 /* Sent by somebody else, or by a timer: the cell is anywhere. Its own raise() must not
@@ -248,8 +256,11 @@ static void on_fault(int signal_number, siginfo_t *info, void *context)
         raise(signal_number);
         return;
     }
+    pid_t thread = (pid_t)syscall(SYS_gettid);
     if (guard.is_faulting) {
-        if (guard.is_walking && is_cell_thread())
+        while (thread != guard.faulting_thread)
+            pause(); /* the process is ending already */
+        if (guard.is_walking)
             siglongjmp(guard.walk, 1);
         signal(signal_number, SIG_DFL);
         return;
@@ -263,6 +274,7 @@ static void on_fault(int signal_number, siginfo_t *info, void *context)
         errno = saved_errno;
         return;
     }
+    guard.faulting_thread = thread;
     guard.is_faulting = 1;
     struct trace_saved saved;
     ucontext_t *at = context;
@@ -270,7 +282,12 @@ static void on_fault(int signal_number, siginfo_t *info, void *context)
         at->uc_mcontext.gregs[REG_RIP]--; /* int3 has been executed */
     set_report(&why);
     take_trace(at, &saved);
-    if (is_cell && guard.report.trace.is_safe_to_leave && !guard.has_checkpoint)
+    guard.is_walking = 1;
+    if (sigsetjmp(guard.walk, 1) == 0)
+        name_damage(at);
+    guard.is_walking = 0;
+    if (is_cell && !guard.is_damaged && guard.report.trace.is_safe_to_leave &&
+        !guard.has_checkpoint)
         leave();
     die();
 }
@@ -313,20 +330,6 @@ static void ignore(int signal_number)
     (void)signal_number; /* a handler, unlike SIG_IGN, is not inherited by programs */
 }
 
-static int find_libc(struct dl_phdr_info *info, size_t size, void *context)
-{
-    if (!strstr(info->dlpi_name, "libc.so"))
-        return 0;
-    for (int i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *at = &info->dlpi_phdr[i];
-        if (at->p_type != PT_LOAD || !(at->p_flags & PF_X))
-            continue;
-        guard.libc_low = (const char *)(info->dlpi_addr + at->p_vaddr);
-        guard.libc_high = guard.libc_low + at->p_memsz;
-    }
-    return 1;
-}
-
 static void find_stack(void)
 {
     pthread_attr_t attributes;
@@ -339,21 +342,35 @@ static void find_stack(void)
     pthread_attr_destroy(&attributes);
 }
 
+bool guard_is_handler(const struct sigaction *action)
+{
+    return action->sa_flags & SA_SIGINFO &&
+           (action->sa_sigaction == on_fault || action->sa_sigaction == on_interrupt);
+}
+
+bool guard_handler(int signal_number, struct sigaction *ret)
+{
+    *ret = (struct sigaction){.sa_sigaction = on_fault,
+                              .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+    sigaddset(&ret->sa_mask, SIGINT);
+    sigaddset(&ret->sa_mask, WORKER_INTERRUPT_SIGNAL);
+    sigaddset(&ret->sa_mask, WORKER_LIMIT_SIGNAL);
+    for (size_t i = 0; i < sizeof(fault_signals) / sizeof(*fault_signals); i++)
+        if (fault_signals[i] == signal_number)
+            return true;
+    /* No SA_RESTART: what blocks inside the C library returns to the cell. */
+    *ret = (struct sigaction){.sa_sigaction = on_interrupt,
+                              .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    return signal_number == SIGINT || signal_number == WORKER_INTERRUPT_SIGNAL ||
+           signal_number == WORKER_LIMIT_SIGNAL;
+}
+
 static void set_handlers(void)
 {
-    struct sigaction on = {.sa_sigaction = on_fault,
-                           .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
-    sigaddset(&on.sa_mask, SIGINT);
-    sigaddset(&on.sa_mask, WORKER_INTERRUPT_SIGNAL);
-    sigaddset(&on.sa_mask, WORKER_LIMIT_SIGNAL);
-    for (size_t i = 0; i < sizeof(fault_signals) / sizeof(*fault_signals); i++)
-        sigaction(fault_signals[i], &on, NULL);
-    /* No SA_RESTART: what blocks inside the C library returns to the cell. */
-    on = (struct sigaction){.sa_sigaction = on_interrupt,
-                            .sa_flags = SA_SIGINFO | SA_ONSTACK};
-    sigaction(SIGINT, &on, NULL);
-    sigaction(WORKER_INTERRUPT_SIGNAL, &on, NULL);
-    sigaction(WORKER_LIMIT_SIGNAL, &on, NULL);
+    struct sigaction on;
+    for (int i = 1; i < _NSIG; i++)
+        if (guard_handler(i, &on))
+            sigaction(i, &on, NULL);
     signal(SIGPIPE, ignore);
 }
 
@@ -378,12 +395,32 @@ void guard_watch(void (*before)(void), void (*after)(void))
     guard.after = after;
 }
 
+void guard_check(void (*check)(void))
+{
+    guard.check = check;
+}
+
+void guard_give_up(void)
+{
+    guard.is_damaged = 1;
+}
+
+bool guard_has_one_thread(void)
+{
+    struct stat tasks;
+    for (int i = 0; i < JOINED_TRIES && !__libc_single_threaded; i++) {
+        if (stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink == 3)
+            return true;
+        poll(NULL, 0, i > 0); /* one that has been joined may still be there */
+    }
+    return __libc_single_threaded;
+}
+
 void guard_init(const struct names *names,
                 void (*dying)(const struct guard_report *report))
 {
     guard.names = names;
     guard.dying = dying;
-    dl_iterate_phdr(find_libc, NULL);
     void *stack = mmap(NULL, ALTERNATE_STACK_SIZE, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (stack != MAP_FAILED)
@@ -392,18 +429,6 @@ void guard_init(const struct names *names,
     find_stack(); /* slow, and the same in a forked child */
     guard_adopt();
     set_handlers();
-}
-
-/* A cell that was stopped inside printf() may have left the lock of a stream behind: it
- * is recursive and ours, so it is released as often as it was taken. */
-static void release_stream(FILE *stream)
-{
-    struct lock { /* _IO_lock_t of glibc */
-        int lock, count;
-        void *owner;
-    } *lock = stream->_lock;
-    for (int i = 0; lock && lock->owner == (void *)pthread_self() && i < 1000; i++)
-        funlockfile(stream);
 }
 
 /* The stack pointer here is where a trace ends: above it stands code of ours only. */
@@ -421,6 +446,16 @@ static __attribute__((noinline)) int enter(const struct guard_call *call)
     return status;
 }
 
+/* What a cell writes behind its arrays should not reach our own frames. */
+static __attribute__((noinline)) int enter_apart(const struct guard_call *call)
+{
+    char apart[STACK_APART];
+    __asm__ volatile("" ::"r"(apart) : "memory");
+    int status = enter(call);
+    __asm__ volatile("" ::"r"(apart) : "memory");
+    return status;
+}
+
 static void run(const struct guard_call *call)
 {
     if (sigsetjmp(guard.leave, 1)) {
@@ -428,16 +463,18 @@ static void run(const struct guard_call *call)
             _exit(128 + SIGINT);
         guard.is_running = 0;
         set_timer(0);
-        release_stream(stdin);
-        release_stream(stdout);
-        release_stream(stderr);
+        release_streams();
         return;
     }
     guard.diverted = NULL;
     guard.is_running = 1;
     if (guard.before)
         guard.before();
-    int status = enter(call);
+    guard.is_behind = 0;
+    int status = enter_apart(call);
+    guard.is_behind = 1;
+    if (guard.check && !guard_is_forked())
+        guard.check();
     if (guard.after)
         guard.after();
     if (call->main)
@@ -502,7 +539,8 @@ static _Noreturn void end_here(bool may_leave)
     bool is_cell = guard.is_running && is_cell_thread();
     restore_return();
     trace_take_here(guard.names, trace_base(), &guard.report.trace);
-    if (may_leave && is_cell && guard.report.trace.is_safe_to_leave)
+    bool is_safe = guard.is_behind || guard.report.trace.is_safe_to_leave;
+    if (may_leave && is_cell && is_safe && !guard.is_damaged)
         leave();
     if (guard.report.kind == OUTCOME_EXIT) {
         snprintf(guard.report.name, sizeof(guard.report.name), "ExitStatus");
@@ -535,6 +573,8 @@ static _Noreturn void end_with(int status, bool may_leave)
 {
     if (guard_is_forked())
         _exit(status);
+    if (guard.is_running && is_cell_thread() && guard.check)
+        guard.check();
     guard.report.kind = OUTCOME_EXIT;
     guard.report.status = status & 0xff;
     end_here(may_leave);

@@ -11,6 +11,8 @@
 #ifndef ACHAR_WORKER_GUARD_H
 #define ACHAR_WORKER_GUARD_H
 
+#include <signal.h>
+
 #include "kernel/peer/outcome.h"
 #include "kernel/worker/trace.h"
 
@@ -41,6 +43,9 @@ void guard_watch(void (*before)(void), void (*after)(void));
 /* Whether a checkpoint would take over from this process: then a fault ends it, and so
  * does what stands in for _exit(). */
 void guard_set_checkpoint(bool has_checkpoint);
+/* Called when a call has come back, before it is a success; it may end in guard_fault().
+ */
+void guard_check(void (*check)(void));
 /* After fork(): this process and thread are the ones that run cells now. */
 void guard_adopt(void);
 
@@ -62,6 +67,14 @@ _Noreturn void guard_fault(int signal, const char *name, const char *format, ...
     __attribute__((format(printf, 3, 4)));
 _Noreturn void guard_exit(int status);
 _Noreturn void guard_exit_at_once(int status); /* _exit() */
-bool guard_is_forked(void);                    /* a child that user code has forked */
+/* The process cannot go on whatever the trace says: the next guard_fault() ends it. */
+void guard_give_up(void);
+bool guard_has_one_thread(void);
+
+/* For what stands in for sigaction(): cells see our handlers as SIG_DFL. */
+bool guard_is_handler(const struct sigaction *action);
+/* Our own for this signal; false: it has none. */
+bool guard_handler(int signal, struct sigaction *ret);
+bool guard_is_forked(void); /* a child that user code has forked */
 
 #endif

@@ -2,7 +2,7 @@
  *
  * A block is
  *
- *     raw ... | struct header | the caller's bytes | guard byte
+ *     raw ... | struct heap_header | the caller's bytes | guard bytes
  *
  * and two bitmaps hold one bit for every 16 bytes of address space: where a live block
  * starts, and where a freed one started. They come in pieces of 4 GiB of address space,
@@ -18,6 +18,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "kernel/worker/heap_guard.h"
 
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t n, size_t size);
@@ -35,14 +37,6 @@ extern void __libc_free(void *block);
 #define RESTING_BYTES_MAX ((size_t)1 << 20) /* ... and their bytes */
 #define SIZE_MAX_BLOCK ((size_t)1 << 46)
 
-struct header {
-    size_t size;
-    void *site;
-    uint32_t type;
-    uint32_t offset; /* from raw to the caller's bytes */
-    uint64_t unused; /* keeps the bytes behind at a multiple of 16 */
-};
-
 #define GROUP_WORDS 64 /* one bit of `used` stands for so many words */
 
 struct piece {
@@ -57,22 +51,25 @@ static struct heap_block freed_blocks[FREED_MAX]; /* by a hash of their start */
 /* Memory that a cell has freed rests for a while, so that a pointer that dangles is known
  * as such and does not point into what took its place. The oldest goes first. */
 static struct {
-    struct resting {
-        char *raw;
-        size_t size;
-    } blocks[RESTING_MAX];
+    char *blocks[RESTING_MAX];
     size_t first, n, bytes;
     bool is_locked; /* threads of a cell may free at once */
 } resting;
 
 static const char *own_start, *own_end; /* code that needs no zeros */
 static bool (*watch_is_code)(const void *return_address);
-static void (*watch_report)(const void *address, const struct heap_block *block);
+static void (*watch_report)(const struct heap_finding *finding);
 
-static struct header *header_of(const void *block)
-{
-    return (struct header *)block - 1;
-}
+#define RECENT_MAX 1024 /* newest blocks of cells, which heap_check() looks at first */
+#define RESTING_CHECKED 256 /* and the newest of those that rest */
+#define VISITS_MAX 4096     /* of the others, at one time; a group counts as one */
+
+/* Threads may overwrite each other's entry. */
+static struct {
+    void *blocks[RECENT_MAX];
+    size_t n;
+    size_t piece, group; /* where the next look goes on */
+} recent;
 
 static struct piece *piece_of(uintptr_t address, bool is_made)
 {
@@ -122,14 +119,15 @@ static void *adopt(char *raw, size_t offset, size_t size, void *site, uint32_t t
         errno = ENOMEM;
         return NULL;
     }
-    *header_of(block) = (struct header){
+    *heap_header_of(block) = (struct heap_header){
         .size = size, .site = site, .type = type, .offset = (uint32_t)offset};
+    heap_seal(block);
     uint64_t bit = bit_of(address);
     size_t group = word_of(address) / GROUP_WORDS;
     if (!(piece->used[group / 64] & (uint64_t)1 << group % 64))
         __atomic_fetch_or(&piece->used[group / 64], (uint64_t)1 << group % 64,
                           __ATOMIC_RELAXED);
-    __atomic_fetch_or(&piece->live[word_of(address)], bit, __ATOMIC_RELAXED);
+    __atomic_fetch_or(&piece->live[word_of(address)], bit, __ATOMIC_RELEASE);
     if (piece->freed[word_of(address)] & bit)
         __atomic_fetch_and(&piece->freed[word_of(address)], ~bit, __ATOMIC_RELAXED);
     return block;
@@ -139,7 +137,7 @@ static void forget(void *block, bool is_remembered)
 {
     uintptr_t address = (uintptr_t)block;
     struct piece *piece = piece_of(address, false);
-    const struct header *header = header_of(block);
+    const struct heap_header *header = heap_header_of(block);
     __atomic_fetch_and(&piece->live[word_of(address)], ~bit_of(address),
                        __ATOMIC_RELAXED);
     if (!is_remembered)
@@ -157,22 +155,27 @@ static bool is_own(const void *caller)
 
 static void *allocate(size_t size, size_t alignment, void *site, uint32_t type)
 {
-    size_t offset = sizeof(struct header);
+    size_t offset = sizeof(struct heap_header);
     char *raw;
     if (size > SIZE_MAX_BLOCK || alignment > SIZE_MAX_BLOCK) {
         errno = ENOMEM;
         return NULL;
     }
     if (alignment <= 16) {
-        raw = is_own(site) ? __libc_malloc(offset + size + 1)
-                           : __libc_calloc(1, offset + size + 1);
+        raw = is_own(site) ? __libc_malloc(offset + size + HEAP_GUARD_SIZE)
+                           : __libc_calloc(1, offset + size + HEAP_GUARD_SIZE);
     } else {
         offset = alignment > offset ? alignment : offset;
-        raw = __libc_memalign(alignment, offset + size + 1);
+        raw = __libc_memalign(alignment, offset + size + HEAP_GUARD_SIZE);
         if (raw)
-            memset(raw + offset, 0, size + 1);
+            memset(raw + offset, 0, size);
     }
-    return raw ? adopt(raw, offset, size, site, type) : NULL;
+    if (!raw)
+        return NULL;
+    char *block = adopt(raw, offset, size, site, type);
+    if (!is_own(site))
+        recent.blocks[recent.n++ % RECENT_MAX] = block;
+    return block;
 }
 
 void *heap_allocate(size_t size, uint32_t type)
@@ -180,51 +183,80 @@ void *heap_allocate(size_t size, uint32_t type)
     return allocate(size, 16, NULL, type);
 }
 
-static void rest(char *raw, size_t size)
+static char *raw_of(const void *block)
 {
+    return (char *)block - heap_header_of(block)->offset;
+}
+
+static void report(const struct heap_finding *finding)
+{
+    if (watch_report)
+        watch_report(finding);
+}
+
+static char *take_oldest(void)
+{
+    char *oldest = resting.blocks[resting.first];
+    resting.first = (resting.first + 1) % RESTING_MAX;
+    resting.n--;
+    resting.bytes -= heap_header_of(oldest)->size;
+    return oldest;
+}
+
+/* True with what was found of the blocks that have rested. */
+static bool rest(char *block, size_t size, struct heap_finding *ret)
+{
+    bool is_found = false;
+    memset(block, HEAP_PATTERN_BYTE, heap_pattern_size(block));
     while (__atomic_test_and_set(&resting.is_locked, __ATOMIC_ACQUIRE))
         ;
     while (resting.n &&
            (resting.n == RESTING_MAX || resting.bytes + size > RESTING_BYTES_MAX)) {
-        struct resting *oldest = &resting.blocks[resting.first];
-        resting.first = (resting.first + 1) % RESTING_MAX;
-        resting.n--;
-        resting.bytes -= oldest->size;
-        __libc_free(oldest->raw);
+        char *oldest = take_oldest();
+        bool is_damaged = heap_find_late_write(oldest, ret);
+        is_found |= is_damaged;
+        if (!is_damaged || ret->is_contained)
+            __libc_free(raw_of(oldest));
     }
-    resting.blocks[(resting.first + resting.n++) % RESTING_MAX] =
-        (struct resting){raw, size};
+    resting.blocks[(resting.first + resting.n++) % RESTING_MAX] = block;
     resting.bytes += size;
     __atomic_clear(&resting.is_locked, __ATOMIC_RELEASE);
+    return is_found;
 }
 
 static void release(void *block, const void *caller)
 {
-    size_t size = header_of(block)->size;
-    char *raw = (char *)block - header_of(block)->offset;
+    size_t size = heap_header_of(block)->size;
+    struct heap_finding finding;
     forget(block, true);
     if (is_own(caller) || size > RESTING_BYTES_MAX)
-        __libc_free(raw);
-    else
-        rest(raw, size);
+        __libc_free(raw_of(block));
+    else if (rest(block, size, &finding))
+        report(&finding);
 }
 
-/* True when `block` is one; false (or no return) when it is not. */
+/* True when `block` is one and sound; false (or no return) when it is not. */
 static bool check_block(void *block, void *caller)
 {
-    if (is_block(block))
+    struct heap_finding finding = {
+        .damage = HEAP_BAD_FREE, .address = block, .is_contained = true};
+    if (is_block(block)) {
+        if (heap_find_damage(block, &finding))
+            report(&finding);
         return true;
-    struct heap_block about;
-    if (watch_is_code && watch_is_code(caller))
-        watch_report(block, heap_find(block, &about) ? &about : NULL);
+    }
+    heap_find(block, &finding.block);
+    bool is_twice = finding.block.is_freed && finding.block.start == block;
+    if (watch_is_code && (is_twice || watch_is_code(caller)))
+        report(&finding);
     return false;
 }
 
 /* In place where the C library can; large blocks move without being copied. */
 static void *grow(void *block, size_t size, void *site)
 {
-    struct header old = *header_of(block);
-    if (old.offset != sizeof(struct header) || size > SIZE_MAX_BLOCK) {
+    struct heap_header old = *heap_header_of(block);
+    if (old.offset != sizeof(struct heap_header) || size > SIZE_MAX_BLOCK) {
         void *moved = allocate(size, 16, site, old.type);
         if (!moved)
             return NULL;
@@ -233,13 +265,14 @@ static void *grow(void *block, size_t size, void *site)
         return moved;
     }
     forget(block, false);
-    char *raw = __libc_realloc((char *)block - old.offset, old.offset + size + 1);
+    char *raw =
+        __libc_realloc((char *)block - old.offset, old.offset + size + HEAP_GUARD_SIZE);
     if (!raw) {
         adopt((char *)block - old.offset, old.offset, old.size, old.site, old.type);
         return NULL;
     }
     if (size >= old.size && !is_own(site))
-        memset(raw + old.offset + old.size, 0, size + 1 - old.size);
+        memset(raw + old.offset + old.size, 0, size - old.size);
     return adopt(raw, old.offset, size, site, old.type);
 }
 
@@ -345,7 +378,7 @@ EXPORT void *pvalloc(size_t size)
 
 EXPORT size_t malloc_usable_size(void *block)
 {
-    return block && is_block(block) ? header_of(block)->size : 0;
+    return block && is_block(block) ? heap_header_of(block)->size : 0;
 }
 
 #define NO_GRAIN SIZE_MAX
@@ -401,6 +434,11 @@ static uintptr_t nearest(uintptr_t address, bool is_live)
     }
 }
 
+char *heap_block_before(const void *address)
+{
+    return (char *)nearest((uintptr_t)address - 1, true);
+}
+
 static bool find_freed(uintptr_t address, struct heap_block *ret)
 {
     uintptr_t start = nearest(address, false);
@@ -418,7 +456,7 @@ bool heap_find(const void *address, struct heap_block *ret)
         return false;
     uintptr_t start = nearest(at, true);
     if (start) {
-        const struct header *header = header_of((void *)start);
+        const struct heap_header *header = heap_header_of((void *)start);
         if (at - start <= header->size) {
             *ret = (struct heap_block){(char *)start, header->size, header->site,
                                        header->type, false};
@@ -438,10 +476,85 @@ void heap_init(const void *start, const void *end)
 }
 
 void heap_watch(bool (*is_code)(const void *return_address),
-                void (*report)(const void *address, const struct heap_block *block))
+                void (*report_finding)(const struct heap_finding *finding))
 {
     watch_is_code = is_code;
-    watch_report = report;
+    watch_report = report_finding;
+}
+
+static bool check_recent(struct heap_finding *ret)
+{
+    size_t n = recent.n < RECENT_MAX ? recent.n : RECENT_MAX;
+    for (size_t i = 0; i < n; i++)
+        if (recent.blocks[i] && is_block(recent.blocks[i]) &&
+            heap_find_damage(recent.blocks[i], ret))
+            return true;
+    return false;
+}
+
+static bool check_resting(struct heap_finding *ret)
+{
+    size_t n = resting.n < RESTING_CHECKED ? resting.n : RESTING_CHECKED;
+    for (size_t i = 0; i < n; i++) {
+        size_t at = (resting.first + resting.n - 1 - i) % RESTING_MAX;
+        if (heap_find_late_write(resting.blocks[at], ret))
+            return true;
+    }
+    return false;
+}
+
+/* Blocks that start in a group of words; adds their number. */
+static bool check_group(size_t piece, size_t group, size_t *n_visits,
+                        struct heap_finding *ret)
+{
+    const uint64_t *words = pieces[piece]->live + group * GROUP_WORDS;
+    for (size_t i = 0; i < GROUP_WORDS; i++)
+        for (uint64_t bits = words[i]; bits; bits &= bits - 1) {
+            size_t grain = (group * GROUP_WORDS + i) * 64 + (size_t)__builtin_ctzll(bits);
+            ++*n_visits;
+            if (heap_find_damage((char *)(piece << PIECE_BITS | grain << GRAIN_BITS),
+                                 ret))
+                return true;
+        }
+    return false;
+}
+
+/* The next group in which a block ever started, from where the last look ended. */
+static bool next_group(void)
+{
+    for (; recent.piece < PIECES; recent.piece++, recent.group = 0) {
+        const struct piece *piece = pieces[recent.piece];
+        for (; piece && recent.group < WORDS / GROUP_WORDS; recent.group++) {
+            uint64_t left = piece->used[recent.group / 64] >> recent.group % 64;
+            if (left) {
+                recent.group += (size_t)__builtin_ctzll(left);
+                return true;
+            }
+            recent.group |= 63;
+        }
+    }
+    recent.piece = recent.group = 0;
+    return false;
+}
+
+bool heap_check(struct heap_finding *ret)
+{
+    size_t n_visits = 0;
+    if (check_recent(ret) || check_resting(ret))
+        return true;
+    bool is_from_start = !recent.piece && !recent.group;
+    while (n_visits++ < VISITS_MAX) {
+        if (!next_group()) {
+            if (is_from_start)
+                return false;
+            is_from_start = true;
+            continue;
+        }
+        size_t piece = recent.piece, group = recent.group++;
+        if (check_group(piece, group, &n_visits, ret))
+            return true;
+    }
+    return false;
 }
 
 #endif

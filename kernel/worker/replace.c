@@ -15,6 +15,7 @@
 
 #include "kernel/worker/guard.h"
 #include "kernel/worker/run.h"
+#include "kernel/worker/thread.h"
 
 #define EXIT_HANDLERS_MAX 256
 #define COMMAND_MERCY_MS 1000 /* from SIGINT to SIGKILL */
@@ -47,6 +48,14 @@ static _Noreturn void replace_exit_at_once(int status)
 static _Noreturn void replace_abort(void)
 {
     guard_fault(SIGABRT, NULL, "abort() was called");
+}
+
+/* Of functions compiled with -fstack-protector. */
+static _Noreturn void replace_stack_check(void)
+{
+    guard_give_up(); /* the frames that a trace would go by may be damaged */
+    guard_fault(SIGABRT, "StackSmashing",
+                "a local array was written behind its end, over the return address");
 }
 
 static _Noreturn void replace_thread_exit(void *value)
@@ -115,6 +124,28 @@ static int replace_system(const char *command)
     return wait_for_command(pid);
 }
 
+/* A cell that goes back to the default goes back to ours, which ends the cell instead of
+ * the process. */
+static int replace_sigaction(int number, const struct sigaction *action,
+                             struct sigaction *old)
+{
+    struct sigaction ours, before;
+    bool is_default = action && action->sa_handler == SIG_DFL;
+    if (is_default && guard_handler(number, &ours))
+        action = &ours;
+    int r = sigaction(number, action, &before);
+    if (r == 0 && old)
+        *old = guard_is_handler(&before) ? (struct sigaction){.sa_handler = SIG_DFL}
+                                         : before;
+    return r;
+}
+
+static void (*replace_signal(int number, void (*handler)(int)))(int)
+{
+    struct sigaction on = {.sa_handler = handler, .sa_flags = SA_RESTART}, old;
+    return replace_sigaction(number, &on, &old) < 0 ? SIG_ERR : old.sa_handler;
+}
+
 static int replace_atexit(void (*handler)(void))
 {
     if (n_exit_handlers == EXIT_HANDLERS_MAX)
@@ -166,6 +197,11 @@ void *replace_find(const char *name)
         {"__assert_fail", replace_assert},
         {"pthread_exit", replace_thread_exit},
         {"system", replace_system},
+        {"sigaction", replace_sigaction},
+        {"signal", replace_signal},
+        {"pthread_create", thread_create},
+        {"thrd_create", thread_create_c11},
+        {"__stack_chk_fail", replace_stack_check},
         {"thrd_exit", replace_thread_exit},
         {"achar_loops", &run_loops},
     };

@@ -2,6 +2,7 @@
 #include "kernel/worker/trace.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <stdio.h>
 #include <string.h>
 #include <unwind.h>
@@ -11,6 +12,11 @@
 #define ALLOCA_SIZE 48 /* bytes of libtcc1's alloca() */
 
 extern void __register_frame(void *description);
+extern const char __executable_start[], etext[]; /* the linker's */
+
+static struct {
+    const char *low, *high;
+} library; /* code of the C library; of the process, set once */
 
 /* Call back into cells, or hold nothing: leaving them at any time loses at most memory.
  */
@@ -91,8 +97,29 @@ static _Unwind_Reason_Code count_frame(struct _Unwind_Context *context, void *ar
     return _URC_NO_REASON;
 }
 
+static int find_libc(struct dl_phdr_info *info, size_t size, void *context)
+{
+    if (!strstr(info->dlpi_name, "libc.so"))
+        return 0;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *at = &info->dlpi_phdr[i];
+        if (at->p_type != PT_LOAD || !(at->p_flags & PF_X))
+            continue;
+        library.low = (const char *)(info->dlpi_addr + at->p_vaddr);
+        library.high = library.low + at->p_memsz;
+    }
+    return 1;
+}
+
+bool trace_is_worthwhile(const struct names *names, const ucontext_t *context)
+{
+    const char *ip = (const char *)(uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+    return arena_has_code(names->arena, ip) || (ip >= library.low && ip < library.high);
+}
+
 void trace_init(const struct arena *arena)
 {
+    dl_iterate_phdr(find_libc, NULL);
     static unsigned char description[64] __attribute__((aligned(8))); /* kept for ever */
     const struct arena_region *code = &arena->parts[ARENA_CODE];
     describe(description, (uint64_t)(uintptr_t)code->start, code->size);
@@ -105,7 +132,7 @@ struct walk {
     const struct names *names;
     const void *base;
     struct trace *trace;
-    const void *start; /* frames are skipped until this address; NULL: until cell code */
+    const void *start; /* frames are skipped until this address; NULL: our own */
     bool has_started, is_complete;
     bool is_moved; /* the first address is a return address already */
     size_t n_frames;
@@ -190,7 +217,8 @@ static _Unwind_Reason_Code visit(struct _Unwind_Context *context, void *argument
     int is_exact = 0;
     const char *ip = (const char *)_Unwind_GetIPInfo(context, &is_exact);
     bool is_cell = arena_has_code(walk->names->arena, ip);
-    if (!walk->has_started && !(walk->start ? ip == walk->start : is_cell))
+    bool is_own = ip >= __executable_start && ip < etext;
+    if (!walk->has_started && (walk->start ? ip != walk->start : is_own))
         return _URC_NO_REASON;
     walk->has_started = true;
     /* what libgcc calls the CFA here is the stack pointer of this frame */
@@ -238,6 +266,8 @@ void trace_set_safe(struct trace *trace, bool is_safe)
 static void finish(struct walk *walk)
 {
     struct trace *trace = walk->trace;
+    if (walk->base == (const void *)UINTPTR_MAX && walk->n_frames)
+        snprintf(add_frame(walk)->function, TRACE_NAME_MAX, "(thread)");
     /* in_library: it does not end in a cell, but in a callback of another kind */
     if (walk->in_library || !walk->is_complete)
         trace_set_safe(trace, false);
@@ -288,6 +318,18 @@ static void step_out(struct walk *walk, ucontext_t *context)
     walk->is_innermost = false;
     registers[REG_RIP] = (greg_t)(uintptr_t)word_at(registers[REG_RSP] + skipped);
     registers[REG_RSP] += skipped + 8;
+}
+
+bool trace_is_smashed(const struct names *names, const ucontext_t *context)
+{
+    const greg_t *registers = context->uc_mcontext.gregs;
+    const char *ip = (const char *)(uintptr_t)registers[REG_RIP];
+    if (arena_has_code(names->arena, ip))
+        return *(const unsigned char *)ip == 0xc3; /* ret, to what is no address */
+    Dl_info about;
+    /* a call has just pushed an address of code, a return has just popped its own */
+    return !dladdr(ip, &about) && word_at(registers[REG_RSP] - 8) == ip &&
+           !arena_has_code(names->arena, word_at(registers[REG_RSP]));
 }
 
 static void reset(struct trace *trace)

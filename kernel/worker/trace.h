@@ -50,6 +50,13 @@ void trace_take(const struct names *names, ucontext_t *context, const void *base
                 struct trace *ret, struct trace_saved *saved);
 void trace_restore(ucontext_t *context, const struct trace_saved *saved);
 
+/* Whether the stack can be walked from here: in code of cells or of the C library. */
+bool trace_is_worthwhile(const struct names *names, const ucontext_t *context);
+
+/* Whether a SIGSEGV is due to a function that returned to an address that had been
+ * overwritten. Reads the stack at the stack pointer, and may fault itself. */
+bool trace_is_smashed(const struct names *names, const ucontext_t *context);
+
 /* All the judgements at once: false when the walk itself has faulted. */
 void trace_set_safe(struct trace *trace, bool is_safe);
 

@@ -14,6 +14,7 @@
 #include "kernel/peer/process.h"
 #include "kernel/peer/protocol.h"
 #include "kernel/worker/checkpoint.h"
+#include "kernel/worker/damage.h"
 #include "kernel/worker/dying.h"
 #include "kernel/worker/output.h"
 #include "kernel/worker/serve.h"
@@ -93,6 +94,7 @@ static int work(struct error *err)
     if (r == 0)
         r = engine_init(&engine, dying_report, err);
     checkpoint_init();
+    damage_check();
     if (r == 0)
         r = serve(&engine, &channel, err);
     return r == -EPIPE ? 0 : r; /* the front has closed its end: the session is over */

@@ -180,7 +180,7 @@ static const struct {
      "function 'later' is declared but not defined", true},
     {"#include <string.h>\nvoid g(void) { char b[8]; memset(b, 0x41, 64); }\n"
      "void r__s(void) { g(); }",
-     "SIGSEGV", NULL, false},
+     "StackSmashing", NULL, false},
     {"#include <pthread.h>\nvoid *t(void *p) { *(int *)0 = 1; return 0; }\n"
      "void r__s(void) { pthread_t h; pthread_create(&h, 0, t, 0); pthread_join(h, 0); }",
      "SIGSEGV", "write to address 0x0 (null pointer)", false},
