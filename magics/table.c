@@ -9,6 +9,7 @@
     X(args) \
     X(call) \
     X(cc) \
+    X(checkpoint) \
     X(executor) \
     X(expand) \
     X(export) \
@@ -24,6 +25,7 @@
     X(time) \
     X(timeit) \
     X(undef) \
+    X(undo) \
     X(unpickle) \
     X(who) \
     X(whos)

@@ -106,7 +106,7 @@ static int replay_library(struct session *session, size_t i,
 int session_ready(struct session *session, const struct session_events *events,
                   struct error *err)
 {
-    if (worker_client_is_alive(&session->worker) || past_revive(session))
+    if (worker_client_is_alive(&session->worker) || past_revive(session, events))
         return 0;
     worker_client_stop(&session->worker);
     int r = worker_client_start(&session->worker, err);

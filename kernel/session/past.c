@@ -38,7 +38,7 @@ static size_t levels_max(const struct session *session)
     return n < 1 ? 1 : n > PAST_LEVELS_MAX ? PAST_LEVELS_MAX : (size_t)n;
 }
 
-static void drop_oldest(struct session *session)
+void past_trim(struct session *session)
 {
     struct past *past = &session->past;
     size_t max = levels_max(session), n = past->n > max ? past->n - max : 0;
@@ -76,7 +76,7 @@ static void say_obstacle(struct past *past, const struct level *level,
     events->stream(events->context, true, text, strlen(text));
 }
 
-static char *describe_obstacle(const struct session *session)
+char *past_obstacle(const struct session *session)
 {
     const char *obstacle = session->worker.checkpoints.obstacle;
     return must_strdup(session->past.is_off ? "has them switched off (%checkpoint on)"
@@ -101,10 +101,9 @@ void past_open(struct session *session, const struct session_events *events)
                             .n_libraries = session->n_libraries};
     past->is_open = true;
     if (!level->has_checkpoint) {
-        level->obstacle = describe_obstacle(session);
+        level->obstacle = past_obstacle(session);
         say_obstacle(past, level, events);
     }
-    drop_oldest(session);
 }
 
 void past_change(struct session *session)
@@ -128,6 +127,7 @@ void past_keep(struct session *session)
 {
     struct past *past = &session->past;
     struct worker_client *worker = &session->worker;
+    past_trim(session);
     if (!checkpoints_has(&worker->checkpoints, past->moment))
         worker_client_ask_checkpoint(worker, past->moment,
                                      past->is_off ? 0 : past->budget);
@@ -164,9 +164,7 @@ static void forget_since(struct session *session, const struct level *level)
         analyser_client_restart(&session->analyser);
 }
 
-/* Back to before the level `i`; -ESRCH: it has no checkpoint, and nothing has changed. */
-static int go_back(struct session *session, size_t i, char **ret_changed,
-                   struct error *err)
+int past_go_back(struct session *session, size_t i, char **ret_changed, struct error *err)
 {
     struct past *past = &session->past;
     const struct level *level = &past->at[i];
@@ -196,7 +194,7 @@ bool past_roll_back(struct session *session, struct outcome *outcome)
     CLEANUP(freep) char *changed = NULL;
     struct error err = {0};
     if (past->is_open && past->at[past->n - 1].has_checkpoint &&
-        go_back(session, past->n - 1, &changed, &err) == 0) {
+        past_go_back(session, past->n - 1, &changed, &err) == 0) {
         note(outcome, changed);
         return true;
     }
@@ -204,13 +202,17 @@ bool past_roll_back(struct session *session, struct outcome *outcome)
     return false;
 }
 
-bool past_revive(struct session *session)
+bool past_revive(struct session *session, const struct session_events *events)
 {
+    static const char text[] = "note: the session's process was ended from outside; its "
+                               "checkpoint goes on, with everything as it was\n";
     CLEANUP(freep) char *changed = NULL;
     struct error err = {0};
     if (worker_client_take_over(&session->worker, session->past.moment, &changed, &err) <
         0)
         return false;
+    if (events)
+        events->stream(events->context, true, text, strlen(text));
     past_keep(session);
     return true;
 }

@@ -11,7 +11,7 @@
 
 #include "kernel/session/session.h"
 
-#define PAST_LEVELS_MAX 10 /* cells that can be taken back, within the budget */
+#define PAST_LEVELS_MAX SESSION_UNDO_MAX /* within the budget */
 
 struct level {
     uint32_t cell;
@@ -49,10 +49,19 @@ void past_keep(struct session *session);
 /* There is nothing to go back to any more. */
 void past_forget(struct session *session);
 
+/* Back to before the level `i`, the worker being alive or not. *ret_changed as
+ * checkpoints_take_over(). -ESRCH: it has no checkpoint, and nothing has changed. */
+int past_go_back(struct session *session, size_t i, char **ret_changed,
+                 struct error *err) MUST_USE;
+/* Why a level that is opened now has no checkpoint; owned. */
+char *past_obstacle(const struct session *session);
+/* Ends what the budget does not allow. */
+void past_trim(struct session *session);
+
 /* The worker has died of a request: goes back to before the cell, and says so in the
  * outcome. False when that cannot be; the worker is stopped then. */
 bool past_roll_back(struct session *session, struct outcome *outcome);
 /* The worker has died between requests: its checkpoint goes on. */
-bool past_revive(struct session *session);
+bool past_revive(struct session *session, const struct session_events *events);
 
 #endif

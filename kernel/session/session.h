@@ -184,6 +184,35 @@ struct session_shown {
 int session_show(struct session *session, const char *const *names, size_t n,
                  struct session_shown *ret, struct error *err) MUST_USE;
 
+/* Takes back what the last n cells that changed something have done: state, definitions,
+ * all. The result is an error when that cannot be. */
+#define SESSION_UNDO_MAX 10
+struct session_undone {
+    uint32_t *cells; /* oldest first; owned */
+    size_t n;
+    char *changed; /* files that keep what was written to them, or NULL; owned */
+};
+void session_undone_clear(struct session_undone *undone);
+int session_undo(struct session *session, size_t n, struct session_undone *ret,
+                 struct result *result, struct error *err) MUST_USE;
+
+/* Checkpoints: kept before each cell while the session's memory is within the budget
+ * (bytes; 0: as it is). */
+void session_set_checkpoints(struct session *session, bool is_on, uint64_t budget);
+struct session_checkpoints {
+    bool is_on;
+    uint64_t budget, bytes; /* `bytes`: the session's own memory */
+    size_t n;               /* that are kept now ... */
+    uint64_t kept_bytes;    /* ... and the memory that they need beside the session's */
+    uint32_t *cells;        /* that can be taken back, oldest first; owned */
+    size_t n_cells;
+    char *obstacle; /* why the next cell has none, after "the session "; NULL: it has one;
+                       owned */
+};
+void session_checkpoints_clear(struct session_checkpoints *state);
+void session_checkpoints(struct session *session, const struct session_events *events,
+                         struct session_checkpoints *ret);
+
 /* Questions to the analyser; a dead or slow one is replaced and the answer is empty. */
 struct segment {
     int kind; /* enum segment_kind */

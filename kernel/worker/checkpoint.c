@@ -15,7 +15,9 @@
 #include "kernel/peer/protocol.h"
 #include "kernel/worker/dying.h"
 #include "kernel/worker/guard.h"
+#include "kernel/worker/hot_pages.h"
 #include "kernel/worker/obstacle.h"
+#include "kernel/worker/show.h"
 #include "pickler/base/pack.h"
 
 #define CHANNEL_FD 200 /* or above: cells have the low descriptors to themselves */
@@ -95,6 +97,7 @@ static int take_over(struct channel *channel, const struct surroundings *surroun
     struct changes changes = {0};
     uint32_t generation = request->generation, id = request->id;
     guard_adopt();
+    show_connect(channel_fd(channel));
     obstacle_own(channel_fd(channel));
     obstacle_restore(surroundings, add_change, &changes);
     pack_u64(&body, (uint64_t)getpid());
@@ -130,13 +133,17 @@ static int answer(struct channel *channel, const struct frame *request,
     pack_u64(&body, (uint64_t)copy->pid);
     pack_u64(&body, bytes);
     pack_string(&body, obstacle);
-    return channel_send_fds(channel, WORKER_CHECKPOINT, request->generation, request->id,
-                            body.data, body.size, fds, copy->pid ? 2 : 0, err);
+    show_lock();
+    int r = channel_send_fds(channel, WORKER_CHECKPOINT, request->generation, request->id,
+                             body.data, body.size, fds, copy->pid ? 2 : 0, err);
+    show_unlock();
+    return r;
 }
 
 void checkpoint_init(void)
 {
     obstacle_init();
+    hot_pages_init();
 }
 
 int checkpoint_make(struct channel **channel, const struct frame *request,
@@ -151,6 +158,8 @@ int checkpoint_make(struct channel **channel, const struct frame *request,
     pid_t front = getppid();
     const char *obstacle = unpack_done(&in) ? obstacle_find(budget, &surroundings)
                                             : "was asked in words it does not know";
+    if (!obstacle)
+        hot_pages_find();
     if (!obstacle && (make_ends(ends) < 0 || copy_process(&copy) < 0))
         obstacle = "has no room for a copy of its process";
     guard_set_checkpoint(!obstacle && copy.pid);
@@ -162,5 +171,7 @@ int checkpoint_make(struct channel **channel, const struct frame *request,
     int r = answer(*channel, &asked, &copy, ends[0], surroundings.bytes, obstacle, err);
     closep(&ends[0]);
     closep(&copy.pidfd);
+    if (copy.pid)
+        hot_pages_copy();
     return r;
 }
