@@ -67,6 +67,7 @@ static void pack_binding(const struct binding *binding, struct buffer *out)
     pack_string(out, binding->symbol);
     pack_u64(out, binding->type);
     pack_u64(out, binding->definition);
+    pack_u64(out, binding->is_carried);
 }
 
 static void pack_numbers(const uint32_t *numbers, size_t n, struct buffer *out)
@@ -171,6 +172,7 @@ static void unpack_bindings(struct unpack *in, struct plan *plan)
         binding->symbol = unpack_string(in);
         binding->type = unpack_u32(in);
         binding->definition = unpack_u32(in);
+        binding->is_carried = unpack_bool(in);
     }
 }
 

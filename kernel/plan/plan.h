@@ -37,6 +37,10 @@ struct binding {
     enum binding_kind kind;
     char *name, *symbol; /* symbol NULL for BINDING_DECLARED */
     uint32_t type, definition;
+    /* What the name held before goes on: a variable of a type that has changed keeps what
+     * the new type still has; stored pointers to a function call the new one although its
+     * type, spelled as before, is another. */
+    bool is_carried;
 };
 
 struct plan {

@@ -302,10 +302,13 @@ static int parse_all(struct draft *draft, struct error *err)
         int r = attempt(draft, err);
         if (r < 0)
             return r;
-        if (!draft->has_errors || i == ATTEMPTS_MAX)
+        if (i == ATTEMPTS_MAX)
             return 0;
-        if (dependents_drop_broken(draft) || hide_redefined(draft) ||
-            forward_declare(draft))
+        if (dependents_drop_broken(draft))
+            continue;
+        if (!draft->has_errors)
+            return 0;
+        if (hide_redefined(draft) || forward_declare(draft))
             continue;
         if (!is_prologue_broken(draft))
             return 0;

@@ -141,6 +141,21 @@ static void finish_entry(struct composer *composer)
 /* ---- definitions ----------------------------------------------------------------------
  */
 
+/* Compiled again from its source, or (functions) with the same words. */
+static bool is_carried(const struct composer *composer, const struct entity *entity)
+{
+    const struct draft *draft = composer->draft;
+    const struct definition *now = entity->definition;
+    const struct definition *old = graph_current(draft->analysis->graph, now->name);
+    if (draft->pieces[entity->piece].origin)
+        return true;
+    if (!old || old->kind != DEFINITION_FUNCTION || now->kind != old->kind)
+        return false;
+    const struct types *types = &draft->analysis->types;
+    return strcmp(types_get(types, old->type)->spelling,
+                  types_get(types, now->type)->spelling) == 0;
+}
+
 static void bind(struct composer *composer, const struct entity *entity,
                  enum binding_kind kind)
 {
@@ -151,7 +166,8 @@ static void bind(struct composer *composer, const struct entity *entity,
                          .name = must_strdup(entity->definition->name),
                          .symbol = must_strdup(entity->symbol),
                          .type = entity->definition->type,
-                         .definition = entity->definition->id};
+                         .definition = entity->definition->id,
+                         .is_carried = is_carried(composer, entity)};
 }
 
 static void add_line(struct composer *composer, const char *text)

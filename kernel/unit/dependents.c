@@ -3,7 +3,8 @@
  * When a cell gives a type another layout, a variable another type or a function another
  * signature, what was compiled against the old one is compiled again from its source, in
  * the same unit, behind the piece that makes the change. What no longer compiles is
- * marked and cannot be used by new code. Variables are never rebuilt: they hold values.
+ * marked and cannot be used by new code. Variables are declared again with the new type,
+ * and the worker carries their values over.
  */
 #include <string.h>
 
@@ -279,6 +280,25 @@ static void insert_piece(struct draft *draft, const struct definition *origin,
             draft->changes[i].piece++;
 }
 
+/* A typedef of a number leaves no trace in the type. */
+static bool is_declared_with_change(const struct draft *draft,
+                                    const struct definition *variable)
+{
+    const char *text = variable->declaration;
+    for (size_t i = 0; text && i < draft->n_changes; i++) {
+        const struct definition *old =
+            graph_get(draft->analysis->graph, draft->changes[i].id);
+        if (old->kind != DEFINITION_TYPE)
+            continue;
+        bool is_there = tokens_mention(text, strlen(text), old->name);
+        for (size_t k = 0; !is_there && k < old->n_names; k++)
+            is_there = tokens_mention(text, strlen(text), old->names[k]);
+        if (is_there)
+            return true;
+    }
+    return false;
+}
+
 /* True when it makes others obsolete in turn. */
 static bool follow(struct draft *draft, const struct definition *definition)
 {
@@ -291,11 +311,12 @@ static bool follow(struct draft *draft, const struct definition *definition)
         is_stale_now(draft, definition->id))
         return false;
     if (definition->kind == DEFINITION_VARIABLE && !definition->is_local_static) {
-        if (by_type == SIZE_MAX)
+        if (by_type == SIZE_MAX && !is_declared_with_change(draft, definition))
             return false; /* only its initialiser, which has run */
-        add_stale(draft, definition->id);
-        draft_hide(draft, definition->name);
-        return add_change(draft, definition->id, behind);
+        by_type = behind;
+    } else if (definition->kind == DEFINITION_VARIABLE) {
+        return add_change(draft, definition->id,
+                          behind); /* its function hoists it again */
     }
     insert_piece(draft, definition, behind);
     bool is_type_new = definition->kind == DEFINITION_TYPE || by_type != SIZE_MAX;
@@ -402,6 +423,26 @@ bool dependents_grow(struct draft *draft)
     return false;
 }
 
+/* A variable whose initialiser no longer fits goes on without it; its value is carried
+ * anyway. */
+static bool drop_initialiser(struct draft *draft, struct piece *piece)
+{
+    const struct definition *origin = graph_get(draft->analysis->graph, piece->origin);
+    const char *text = origin->declaration, *word = "extern ";
+    if (origin->kind != DEFINITION_VARIABLE || !text || strncmp(text, word, 7) != 0 ||
+        strcmp(piece->text, text + 7) == 0)
+        return false;
+    free(piece->text);
+    free(piece->why_broken);
+    piece->text = must_strdup(text + 7);
+    piece->size = strlen(piece->text);
+    piece->why_broken = NULL;
+    declaration_clear(&piece->declaration);
+    struct cell_names names = draft_names(draft->analysis);
+    declaration_parse(piece->text, piece->size, &names, &piece->declaration);
+    return true;
+}
+
 bool dependents_drop_broken(struct draft *draft)
 {
     bool is_any = false;
@@ -409,8 +450,10 @@ bool dependents_drop_broken(struct draft *draft)
         struct piece *piece = &draft->pieces[i];
         if (!piece->origin || !piece->why_broken || piece->is_broken)
             continue;
-        piece->is_broken = true;
         is_any = true;
+        if (drop_initialiser(draft, piece))
+            continue;
+        piece->is_broken = true;
         add_stale(draft, piece->origin);
     }
     return is_any;
@@ -428,12 +471,23 @@ static const char *why_stale(const struct draft *draft, uint32_t id)
 }
 
 /* The changed definition that it refers to, or that its type is made of. */
-static const char *culprit(const struct draft *draft, const struct definition *stale)
+static const char *culprit(const struct draft *draft, const struct definition *stale,
+                           int depth)
 {
     const struct graph *graph = draft->analysis->graph;
-    for (size_t i = 0; i < stale->n_refs; i++)
-        if (find_change(draft, stale->refs[i]))
-            return graph_get(graph, stale->refs[i])->name;
+    const struct definition *other = NULL;
+    for (size_t i = 0; i < stale->n_refs; i++) {
+        const struct definition *to =
+            find_change(draft, stale->refs[i]) ? graph_get(graph, stale->refs[i]) : NULL;
+        if (to && to->kind == DEFINITION_TYPE)
+            return to->name;
+        if (to && !other)
+            other = to;
+    }
+    if (other && other->kind == DEFINITION_VARIABLE && depth < 2)
+        return culprit(draft, other, depth + 1);
+    if (other)
+        return other->name;
     const struct definition *first =
         draft->n_changes ? graph_get(graph, draft->changes[0].id) : NULL;
     return first ? first->name : "something";
@@ -489,13 +543,13 @@ void dependents_report(struct draft *draft)
             diagnostic_add(
                 draft, SEVERITY_WARNING, old->cell, old->line, old->column,
                 "'%s' (In[%u]) cannot follow the new '%s': %s; define it again",
-                old->name, old->cell, culprit(draft, old), why);
+                old->name, old->cell, culprit(draft, old, 0), why);
         else
             diagnostic_add(
                 draft, SEVERITY_WARNING, old->cell, old->line, old->column,
                 "'%s' (In[%u]) keeps its value and the old '%s'; define it again "
                 "to use it with the new one",
-                old->name, old->cell, culprit(draft, old));
+                old->name, old->cell, culprit(draft, old, 0));
     }
 }
 

@@ -237,24 +237,43 @@ static void shorten(char *message)
     }
 }
 
-/* True when the message is about something a cell may do, or is said elsewhere. */
-static bool is_expected(struct draft *draft, CXDiagnostic from, const char *message)
+static struct piece *origin_at(struct draft *draft, CXDiagnostic from)
 {
-    if (strstr(message, "initializer element is not a compile-time constant")) {
-        push_dynamic(draft, location_offset(clang_getDiagnosticLocation(from)));
-        return true;
-    }
-    return strstr(message, SHEET_RUN) || strstr(message, SHEET_VALUE);
+    size_t offset = location_offset(clang_getDiagnosticLocation(from));
+    struct piece *piece = offset == SIZE_MAX ? NULL : sheet_piece(draft, offset, &offset);
+    return piece && piece->origin ? piece : NULL;
 }
 
 /* An error in a definition that is compiled again concerns that definition. */
 static void mark_broken(struct draft *draft, CXDiagnostic from, const char *message)
 {
-    size_t offset = location_offset(clang_getDiagnosticLocation(from));
-    struct piece *piece = offset == SIZE_MAX ? NULL : sheet_piece(draft, offset, &offset);
-    if (!piece || !piece->origin || piece->why_broken)
-        return;
-    piece->why_broken = must_strdup(message);
+    struct piece *piece = origin_at(draft, from);
+    if (piece && !piece->why_broken)
+        piece->why_broken = must_strdup(message);
+}
+
+/* The initialiser of a variable that is declared again has done its work: one that no
+ * longer fits is dropped without a word. */
+static bool is_of_initialiser(struct draft *draft, CXDiagnostic from)
+{
+    const struct piece *piece = origin_at(draft, from);
+    return piece && piece->declaration.n_declarators == 1 &&
+           !piece->declaration.is_typedef &&
+           piece->declaration.declarators[0].initialiser.size;
+}
+
+/* True when the message is about something a cell may do, or is said elsewhere. */
+static bool is_expected(struct draft *draft, CXDiagnostic from, const char *message)
+{
+    if (is_of_initialiser(draft, from)) {
+        mark_broken(draft, from, message);
+        return true;
+    }
+    if (strstr(message, "initializer element is not a compile-time constant")) {
+        push_dynamic(draft, location_offset(clang_getDiagnosticLocation(from)));
+        return true;
+    }
+    return strstr(message, SHEET_RUN) || strstr(message, SHEET_VALUE);
 }
 
 static const char *own_text(const char *message)

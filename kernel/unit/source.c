@@ -300,6 +300,10 @@ void entity_source(struct draft *draft, struct entity *entity)
     if (entity->role == ENTITY_TYPE) {
         if (!definition->source)
             definition->source = type_source(&draft->pieces[entity->piece]);
+        const struct definition *old =
+            graph_current(draft->analysis->graph, definition->name);
+        if (old && old->kind == DEFINITION_TYPE) /* values of the old one become these */
+            typing_id(&typing, clang_getCursorType(entity->cursor));
         return;
     }
     if (entity->role < ENTITY_PROTOTYPE || entity->role == ENTITY_STALE)

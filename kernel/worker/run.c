@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "kernel/peer/protocol.h"
+#include "kernel/worker/carry.h"
 #include "kernel/worker/represent.h"
 
 static enum name_kind kind_of(enum binding_kind kind)
@@ -21,16 +22,20 @@ static enum name_kind kind_of(enum binding_kind kind)
 }
 
 static struct unit *load(struct engine *engine, const struct plan *plan,
-                         const void *object, size_t object_size, struct outcome *ret)
+                         const void *object, size_t object_size, bool is_quiet,
+                         struct outcome *ret)
 {
     CLEANUP(freep)
     struct name_binding *bindings =
         must_alloc((plan->n_bindings + 1) * sizeof(*bindings));
     for (size_t i = 0; i < plan->n_bindings; i++) {
         const struct binding *binding = &plan->bindings[i];
-        bindings[i] = (struct name_binding){kind_of(binding->kind), binding->name,
-                                            binding->symbol, binding->type};
+        bindings[i] =
+            (struct name_binding){kind_of(binding->kind), binding->name, binding->symbol,
+                                  binding->type, binding->is_carried};
     }
+    CLEANUP(carry_clear) struct carry carry = {0};
+    carry_start(&carry, engine, plan);
     struct unit *unit = engine_load(engine, plan->text, object, object_size, bindings,
                                     plan->n_bindings, ret);
     if (!unit)
@@ -38,6 +43,8 @@ static struct unit *load(struct engine *engine, const struct plan *plan,
     struct error err = {0};
     if (engine_read_layouts(engine, unit, plan->layouts, NULL, plan->n_layouts, &err) < 0)
         outcome_set(ret, OUTCOME_LINK, "LayoutError", "%s", err.text);
+    else
+        carry_finish(&carry, engine, is_quiet);
     for (size_t i = 0; i < plan->n_definitions; i++)
         engine_add_sites(unit, plan->definitions[i]->cell, plan->definitions[i]->sites,
                          plan->definitions[i]->n_sites);
@@ -111,15 +118,16 @@ static bool leaves_nothing(const struct outcome *outcome)
 
 /* The plan's types, and its unit; NULL when there is nothing to run or it failed. */
 static int take_plan(struct engine *engine, const struct plan *plan, const void *object,
-                     size_t object_size, struct outcome *ret, struct unit **ret_unit,
-                     struct error *err)
+                     size_t object_size, bool is_quiet, struct outcome *ret,
+                     struct unit **ret_unit, struct error *err)
 {
     size_t n_types = engine->types.n;
     int r =
         engine_add_types(engine, plan->types_from, plan->types, plan->types_size, err);
     if (r < 0 || !plan->text)
         return r;
-    struct unit *unit = load(engine, plan, object, object_size, ret);
+    struct unit *unit =
+        load(engine, plan, object, object_size, is_quiet, ret);
     if (leaves_nothing(ret))
         types_truncate(&engine->types, n_types);
     *ret_unit = ret->kind == OUTCOME_OK ? unit : NULL;
@@ -132,7 +140,7 @@ int run_plan(struct engine *engine, const struct plan *plan, const void *object,
 {
     struct unit *unit = NULL;
     *ret_value = NULL;
-    int r = take_plan(engine, plan, object, object_size, ret, &unit, err);
+    int r = take_plan(engine, plan, object, object_size, run_flags & RUN_LOAD_ONLY, ret, &unit, err);
     if (r < 0 || !unit || run_flags & RUN_LOAD_ONLY)
         return r;
     call_all(engine, plan, unit, ret);
@@ -190,7 +198,7 @@ int run_timed(struct engine *engine, const struct plan *plan, const void *object
               uint64_t **ret_times, struct error *err)
 {
     struct unit *unit = NULL;
-    int r = take_plan(engine, plan, object, object_size, ret, &unit, err);
+    int r = take_plan(engine, plan, object, object_size, false, ret, &unit, err);
     if (r < 0 || !unit || !plan->n_runs)
         return r;
     void (*run)(void) = engine_name_run(unit, plan->runs[0]);

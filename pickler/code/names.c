@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "pickler/code/names_table.h"
 #include "pickler/code/tcc.h"
 
 #define TRAMPOLINE_SIZE 16
@@ -75,49 +76,6 @@ void names_clear(struct names *names)
     free(names->by_data);
     free(names->library);
     memset(names, 0, sizeof(*names));
-}
-
-static size_t hash(const char *text)
-{
-    uint64_t value = 14695981039346656037u; /* FNV-1a */
-    for (; *text; text++)
-        value = (value ^ (unsigned char)*text) * 1099511628211u;
-    return (size_t)(value ^ value >> 32);
-}
-
-const struct name *names_find(const struct names *names, const char *text)
-{
-    if (!names->index_size)
-        return NULL;
-    for (size_t at = hash(text);; at++) {
-        uint32_t position = names->index[at & (names->index_size - 1)];
-        if (!position)
-            return NULL;
-        if (!strcmp(names->all[position - 1]->text, text))
-            return names->all[position - 1];
-    }
-}
-
-static void put_index(struct names *names, size_t position)
-{
-    size_t at = hash(names->all[position]->text);
-    while (names->index[at & (names->index_size - 1)])
-        at++;
-    names->index[at & (names->index_size - 1)] = (uint32_t)position + 1;
-}
-
-static void add_name(struct names *names, struct name *name)
-{
-    GROW(names->all, names->n, names->capacity);
-    names->all[names->n++] = name;
-    if (2 * names->n > names->index_size) {
-        free(names->index);
-        names->index_size = names->index_size ? 2 * names->index_size : 64;
-        names->index = must_alloc(names->index_size * sizeof(*names->index));
-        for (size_t i = 0; i + 1 < names->n; i++)
-            put_index(names, i);
-    }
-    put_index(names, names->n - 1);
 }
 
 static char *slot_of(const struct names *names, const char *trampoline)
@@ -337,7 +295,8 @@ static int prepare_symbol(struct load *load, struct change *change, struct error
     if (!strcmp(binding->symbol, binding->name))
         return 0;
     bool is_kept =
-        name->trampoline && (name->kind == NAME_DECLARED || name->type == binding->type);
+        name->trampoline && (name->kind == NAME_DECLARED || name->type == binding->type ||
+                             (name->kind == NAME_FUNCTION && binding->is_carried));
     change->trampoline = is_kept ? name->trampoline : take_trampoline(load);
     return change->trampoline ? 0 : no_room(err, binding->name);
 }
@@ -371,29 +330,6 @@ static int prepare(struct load *load, const struct name_binding *bindings, size_
     return 0;
 }
 
-static size_t variable_place(const struct names *names, const char *storage)
-{
-    size_t low = 0, high = names->n_variables;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (names->variables[middle]->storage < storage)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static void remove_variable(struct names *names, const struct name *name)
-{
-    size_t at = variable_place(names, name->storage);
-    if (at == names->n_variables || names->variables[at] != name)
-        return;
-    names->n_variables--;
-    memmove(&names->variables[at], &names->variables[at + 1],
-            (names->n_variables - at) * sizeof(*names->variables));
-}
-
 /* New storage is zero already, and may be too large to be touched for nothing. */
 static void initialise(const struct load *load, const struct change *change)
 {
@@ -424,7 +360,7 @@ static void commit_thread(struct load *load, struct change *change)
 {
     struct name *name = change->name;
     if (name->kind == NAME_VARIABLE && name->storage)
-        remove_variable(load->names, name);
+        names_remove_variable(load->names, name);
     leave_trampoline(load->names, name);
     if (change->thread.block != load->image->thread_block || !load->image->has_threads)
         thread_block_set(change->thread.block, change->address);
@@ -439,22 +375,18 @@ static void commit_variable(const struct load *load, struct change *change)
 {
     struct names *names = load->names;
     struct name *name = change->name;
-    initialise(load, change);
+    if (!change->is_kept || !change->binding->is_carried)
+        initialise(load, change);
     if (change->is_kept)
         return;
     if (name->kind == NAME_VARIABLE && name->storage)
-        remove_variable(names, name);
+        names_remove_variable(names, name);
     leave_trampoline(names, name);
     name->kind = NAME_VARIABLE;
     name->storage = change->storage;
     name->size = change->size;
     name->type = change->binding->type;
-    size_t at = variable_place(names, name->storage);
-    GROW(names->variables, names->n_variables, names->variables_capacity);
-    memmove(&names->variables[at + 1], &names->variables[at],
-            (names->n_variables - at) * sizeof(*names->variables));
-    names->variables[at] = name;
-    names->n_variables++;
+    names_add_variable(names, name);
 }
 
 /* A function of another type has another trampoline. */
@@ -464,7 +396,7 @@ static void commit_function(struct names *names, struct change *change)
     if (name->trampoline != change->trampoline)
         leave_trampoline(names, name);
     if (name->kind == NAME_VARIABLE && name->storage)
-        remove_variable(names, name);
+        names_remove_variable(names, name);
     name->kind = change->binding->kind;
     name->storage = NULL;
     name->type = change->binding->type;
@@ -489,7 +421,7 @@ static void commit(struct load *load)
         if (!change->name)
             continue;
         if (change->is_new)
-            add_name(names, change->name);
+            names_add(names, change->name);
         if (change->is_thread_local)
             commit_thread(load, change);
         else if (change->binding->kind == NAME_VARIABLE)
@@ -581,7 +513,7 @@ void names_forget(struct names *names, const char *text)
     if (!name || name->kind == NAME_DECLARED)
         return;
     if (name->kind == NAME_VARIABLE && name->storage) {
-        remove_variable(names, name);
+        names_remove_variable(names, name);
         if (owns_storage(names, name))
             arena_give(names->arena, ARENA_DATA, name->storage, name->size + 1);
     }

@@ -24,6 +24,9 @@ struct name_binding {
     enum name_kind kind;
     const char *name, *symbol; /* symbol NULL for NAME_DECLARED */
     uint32_t type;
+    /* It goes on: a variable keeps what it holds while its type stays; a function keeps
+     * its trampoline although its type is another one, of the same words. */
+    bool is_carried;
 };
 
 struct name {

@@ -79,10 +79,10 @@ def test_type(session):
 
 
 def test_warnings_show_the_line_of_the_earlier_cell(session):
-    session.value("int first; struct s { int a; } v = {1}; int last;")
-    warning = session.run("struct s { int a, b; };").stderr
-    assert "'v' (In[1]) keeps its value" in warning
-    assert "int first; struct s { int a; } v = {1}; int last;" in warning
+    session.value("int first; struct s { int a; } v = {1}; int last(void) { return v.a; }")
+    warning = session.run("struct s { int b; };").stderr
+    assert "'last' (In[1]) cannot follow the new 'struct s': no member named 'a'" in warning
+    assert "int first; struct s { int a; } v = {1}; int last(void)" in warning
 
 
 def test_macro(session):
