@@ -17,7 +17,7 @@ struct named_executor {
 };
 
 struct magics {
-    struct session *session;          /* borrowed */
+    struct session *session; /* borrowed */
     struct record record;
     struct named_executor *executors; /* "local" first */
     size_t n_executors, executors_capacity;

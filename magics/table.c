@@ -4,9 +4,11 @@
  * documented. */
 #include "magics/magic.h"
 
-/* clang-format off: one a line, in order */
+/* One a line, in order. */
+/* clang-format off */
 #define MAGICS(X) \
     X(args) \
+    X(asan) \
     X(call) \
     X(cc) \
     X(checkpoint) \
@@ -24,9 +26,11 @@
     X(std) \
     X(time) \
     X(timeit) \
+    X(ubsan) \
     X(undef) \
     X(undo) \
     X(unpickle) \
+    X(valgrind) \
     X(who) \
     X(whos)
 /* clang-format on */

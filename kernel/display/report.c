@@ -161,7 +161,8 @@ static const struct outcome_frame *first_cell_frame(const struct outcome *outcom
 }
 
 static void add_source_line(const struct report_context *context,
-                            const struct outcome_frame *frame, struct report *ret)
+                            const struct outcome_frame *frame, uint32_t column,
+                            struct report *ret)
 {
     if (!context || !context->line || !frame->cell || !frame->line)
         return;
@@ -172,10 +173,17 @@ static void add_source_line(const struct report_context *context,
     char *line = must_format("      " COLOUR_PLACE "%5u" COLOUR_OFF " | %.*s",
                              frame->line, (int)strcspn(text, "\n"), text);
     report_add(ret, line);
+    if (!column || column > strcspn(text, "\n") + 1)
+        return;
+    CLEANUP(freep)
+    char *caret =
+        must_format("            | %*s" COLOUR_NAME "^" COLOUR_OFF, (int)column - 1, "");
+    report_add(ret, caret);
 }
 
-static void add_frame(const struct report_context *context,
-                      const struct outcome_frame *frame, struct report *ret)
+void report_add_frame(const struct report_context *context,
+                      const struct outcome_frame *frame, uint32_t column,
+                      struct report *ret)
 {
     const char *name = frame->function ? frame->function : "?";
     CLEANUP(freep) char *place = NULL;
@@ -188,7 +196,7 @@ static void add_frame(const struct report_context *context,
     char *line =
         must_format("  at " COLOUR_NAME "%s" COLOUR_OFF "%s", name, place ? place : "");
     report_add(ret, line);
-    add_source_line(context, frame, ret);
+    add_source_line(context, frame, column, ret);
 }
 
 static bool is_same_place(const struct outcome_frame *a, const struct outcome_frame *b)
@@ -220,7 +228,7 @@ static void add_frames(const struct outcome *outcome,
             i = next;
             repeats = count_repeats(outcome, i);
         }
-        add_frame(context, &outcome->frames[i], ret);
+        report_add_frame(context, &outcome->frames[i], 0, ret);
         if (repeats < 2)
             continue;
         CLEANUP(freep) char *line = must_format("  ... the same %zu times more", repeats);

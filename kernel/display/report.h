@@ -34,6 +34,11 @@ struct report_context {
 void report_diagnostics(const struct diagnostic *diagnostics, size_t n,
                         struct report *ret);
 
+/* One frame of a stack with its source line, and a caret when the column is known. */
+void report_add_frame(const struct report_context *context,
+                      const struct outcome_frame *frame, uint32_t column,
+                      struct report *ret);
+
 /* How a run ended. Nothing is added for a success (exit status 0 too). `context` may be
  * NULL. */
 void report_outcome(const struct outcome *outcome, const struct report_context *context,

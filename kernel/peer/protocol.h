@@ -85,6 +85,9 @@ enum {
     WORKER_SHOW, /* {n s variables} -> {outcome, n (u size in bytes, s value in one line
                     or NULL)}: of functions the size is that of their code */
 
+    WORKER_BYTES, /* {u max, n s variables} -> {outcome, n b bytes}: empty for those that
+                     hold pointers, are not there or go beyond `max` together */
+
     /* pool -> zygote (a job worker that has loaded one payload and forks) */
     ZYGOTE_LOAD =
         80,       /* {b payload, b object (empty: libtcc), u children to keep alive} ->

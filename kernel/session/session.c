@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "kernel/display/report.h"
+#include "kernel/display/findings.h"
 #include "kernel/peer/protocol.h"
 #include "kernel/session/state.h"
 
@@ -115,6 +115,16 @@ void session_report_task(struct session *session, const struct outcome *outcome,
                          struct result *result)
 {
     report(session, outcome, true, result);
+}
+
+void session_report_findings(struct session *session, const char *checker,
+                             const struct findings *findings, struct result *result)
+{
+    CLEANUP(report_clear) struct report report = {0};
+    struct report_context context = {.line = source_line, .context = session};
+    report_findings(checker, findings, &context, &report);
+    if (report.name)
+        take_report(&report, result);
 }
 
 /* A magic may have put the person's text between text of its own. */
@@ -361,6 +371,12 @@ void session_set_arguments(struct session *session, const char *const *words, si
     session->n_arguments = n;
     for (size_t i = 0; i < n; i++)
         session->arguments[i] = must_strdup(words[i]);
+}
+
+const char *const *session_flags(const struct session *session, size_t *n)
+{
+    *n = session->n_flags;
+    return (const char *const *)session->flags;
 }
 
 const char *const *session_libraries(const struct session *session, size_t *n)

@@ -127,6 +127,12 @@ bool session_statements(const struct session *session, uint32_t cell, uint32_t l
 void session_report_task(struct session *session, const struct outcome *outcome,
                          struct result *result);
 
+/* What a checker has found in a program made of cells, as the user's error; nothing when
+ * it found nothing. */
+struct findings;
+void session_report_findings(struct session *session, const char *checker,
+                             const struct findings *findings, struct result *result);
+
 /* Opens a shared library ("libz.so.1", "/path/x.so") for all later cells. */
 int session_link(struct session *session, const char *file,
                  const struct session_events *events, struct result *result,
@@ -134,6 +140,7 @@ int session_link(struct session *session, const char *file,
 int session_add_flags(
     struct session *session, const char *const *flags, size_t n,
     struct error *err) MUST_USE; /* -I, -D, ... for analyser and compilers */
+const char *const *session_flags(const struct session *session, size_t *n);
 /* How what later cells define is compiled: a compiler and flags (pickler/code/cc.h);
  * empty: as usual. */
 void session_set_options(struct session *session, const char *options);
@@ -149,6 +156,11 @@ int session_dump(struct session *session, const char *const *variables, size_t n
                  struct result *result, struct error *err) MUST_USE;
 int session_load(struct session *session, const void *values, size_t size,
                  struct result *result, struct error *err) MUST_USE;
+
+/* The bytes of variables, each into one of `ret`, which are left empty for those that
+ * hold pointers, are not there, or go beyond `max` bytes together. */
+int session_bytes(struct session *session, const char *const *names, size_t n, size_t max,
+                  struct buffer *ret, struct result *result, struct error *err) MUST_USE;
 
 /* An array or object in the session, found by evaluating a pointer expression. */
 struct session_place {

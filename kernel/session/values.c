@@ -69,6 +69,30 @@ int session_dump(struct session *session, const char *const *variables, size_t n
     return take_values(&rest, ret_values, ret_names, ret_n_names, err);
 }
 
+int session_bytes(struct session *session, const char *const *names, size_t n, size_t max,
+                  struct buffer *ret, struct result *result, struct error *err)
+{
+    CLEANUP(buffer_clear) struct buffer question = {0};
+    struct unpack rest;
+    pack_u64(&question, max);
+    pack_u64(&question, n);
+    for (size_t i = 0; i < n; i++)
+        pack_string(&question, names[i]);
+    int r = ask(session, WORKER_BYTES, &question, &rest, result, err);
+    if (r < 0 || result->kind != RESULT_OK)
+        return r;
+    if (unpack_count(&rest) != n)
+        rest.failed = true;
+    for (size_t i = 0; i < n && !rest.failed; i++) {
+        size_t size;
+        const void *bytes = unpack_bytes(&rest, &size);
+        if (!rest.failed)
+            buffer_add(&ret[i], bytes, size);
+    }
+    return rest.failed ? error_set(err, -EBADMSG, "the worker's bytes cannot be read")
+                       : 0;
+}
+
 int session_load(struct session *session, const void *values, size_t size,
                  struct result *result, struct error *err)
 {

@@ -69,6 +69,7 @@ static void run_piece(struct composer *composer, const struct piece *piece)
 {
     struct buffer text = {0};
     line_of(&text, piece, 0);
+    buffer_format(&text, "%*s", (int)(piece->column - 1), "");
     buffer_add(&text, piece->text, piece->size);
     buffer_add_char(&text, '\n');
     run_text(composer, text.data, text.size);

@@ -279,6 +279,26 @@ static int handle_load_at(struct engine *engine, struct unpack *in,
     return 0;
 }
 
+static int handle_bytes(struct engine *engine, struct unpack *in, struct outcome *outcome,
+                        struct buffer *rest, struct error *err)
+{
+    size_t max = (size_t)unpack_u64(in), n = unpack_count(in), total = 0;
+    (void)outcome;
+    if (in->failed || n > VARIABLES_MAX)
+        return bad_request(err);
+    pack_u64(rest, n);
+    for (size_t i = 0; i < n && !in->failed; i++) {
+        CLEANUP(freep) char *name = unpack_string(in);
+        const struct value_world *world = &engine->world;
+        struct value_variable at;
+        bool is_known = name && world->variable(world->context, name, &at) &&
+                        types_is_flat(&engine->types, at.type) && at.size <= max - total;
+        pack_bytes(rest, is_known ? at.start : "", is_known ? (size_t)at.size : 0);
+        total += is_known ? (size_t)at.size : 0;
+    }
+    return unpack_done(in) ? 0 : bad_request(err);
+}
+
 static handler find_handler(uint16_t kind)
 {
     switch (kind) {
@@ -286,6 +306,8 @@ static handler find_handler(uint16_t kind)
         return handle_run;
     case WORKER_LINK:
         return handle_link;
+    case WORKER_BYTES:
+        return handle_bytes;
     case WORKER_TIME:
         return handle_time;
     case WORKER_ADDRESS:

@@ -189,3 +189,117 @@ def test_export_refused(session, arguments, name, message):
     session.value("int n;")
     cell = session.run(f"%export {arguments}")
     assert cell.name == name and message in cell.message
+
+
+# ---- %%asan, %%ubsan, %%valgrind
+
+LIBRARY = """#include <stdio.h>
+#include <stdlib.h>
+#include <limits.h>
+int counter = 3;
+int *make(int n) { return malloc(n * sizeof(int)); }
+void fill(int *p, int n)
+{
+    for (int i = 0; i <= n; i++)
+        p[i] = counter;
+}"""
+
+
+@pytest.fixture
+def library(session):
+    assert session.run(LIBRARY).is_ok
+    assert session.run("counter = 40;").is_ok
+    return session
+
+
+def test_asan_finds_an_overrun(library):
+    cell = library.run("%%asan\nprintf(\"%d\\n\", counter);\nint *p = make(4);\nfill(p, 4);\nputs(\"no\");")
+    assert cell.stdout == "40\n"
+    assert cell.name == "AddressSanitizer"
+    assert cell.message == ("heap-buffer-overflow: write of 4 bytes, 0 bytes after a block of "
+                            "16 bytes in In[1]:9")
+    for line in ("at fill (In[1]:9)", "    9 |         p[i] = counter;", "at (cell) (In[3]:4)",
+                 "allocated in", "at make (In[1]:5)", "    3 | int *p = make(4);"):
+        assert line in cell.traceback
+    assert "0x" not in cell.traceback
+    assert library.run("p").name == "CompileError"  # the session is as it was
+    assert library.value("counter") == "40"
+
+
+@pytest.mark.parametrize("code, message", [
+    ("int *p = make(2);\nfree(p);\np[1] = 2;",
+     "heap-use-after-free: write of 4 bytes, 4 bytes inside a block of 8 bytes in In[3]:4"),
+    ("int local[3];\nlocal[counter - 37] = 1;",
+     "global-buffer-overflow: write of 4 bytes, 0 bytes after the variable 'local' in In[3]:3"),
+    ("{ int local[3];\nlocal[counter - 37] = 1; }",
+     "stack-buffer-overflow: write of 4 bytes, behind the variable 'local' in In[3]:3"),
+    ("make(5);", "leak of 20 bytes in 1 block, allocated in In[1]:5"),
+    ("int *p = make(1);\nfree(p);\nfree(p);",
+     "attempting double-free, 0 bytes inside a block of 4 bytes in In[3]:4"),
+    ("int main(void)\n{\n    int *p = make(1);\n    return p[1];\n}",
+     "heap-buffer-overflow: read of 4 bytes, 0 bytes after a block of 4 bytes in In[3]:5"),
+])
+def test_asan(library, code, message):
+    assert library.run("%%asan\n" + code).message == message
+
+
+def test_asan_of_sound_code(library):
+    cell = library.run("%%asan\nint *p = make(4);\nfill(p, 3);\nprintf(\"%d\\n\", p[3]);\nfree(p);")
+    assert cell.is_ok, cell.traceback
+    assert cell.stdout == "40\nAddressSanitizer: nothing found\n"
+
+
+def test_ubsan_goes_on_after_a_finding(library):
+    cell = library.run("%%ubsan\nint big = INT_MAX;\n  big += counter;\nprintf(\"%d\\n\", big);\n"
+                       "int shifted = 1 << counter;")
+    assert cell.stdout == f"{-2 ** 31 + 39}\n"
+    assert cell.name == "UndefinedBehaviorSanitizer"
+    assert cell.message == ("signed integer overflow: 2147483647 + 40 cannot be represented in type "
+                            "'int' in In[3]:3 (and 1 more)")
+    assert "3 |   big += counter;\n            |       ^" in cell.traceback
+    assert "shift exponent 40 is too large" in cell.traceback
+
+
+@pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
+def test_valgrind(library):
+    cell = library.run("%%valgrind\nint *p = make(4);\nfill(p, 4);\nif (make(1)[0])\n    puts(\"set\");")
+    assert cell.name == "Valgrind"
+    assert cell.message.startswith("Invalid write of size 4, 0 bytes after a block of size 16 alloc'd "
+                                   "in In[1]:9")
+    assert "Conditional jump or move depends on uninitialised value(s) in In[3]:4" in cell.traceback
+    assert "4 bytes in 1 blocks are definitely lost" in cell.traceback
+
+
+def test_checked_programs_end_as_they_do(library):
+    cell = library.run("%%asan\nexit(3);")
+    assert cell.name == "ExitStatus" and "3" in cell.message
+    cell = library.run("%%asan\nnot_there();")
+    assert cell.name == "CompileError" and "In[4]:2" in cell.message
+    assert library.run("%%asan x").name == "UsageError"
+
+
+def test_checked_program_says_which_values_it_lacks(library):
+    library.value("int *numbers = make(3); int first = numbers[0];")
+    cell = library.run("%%asan\nprintf(\"%d %d\\n\", first, numbers == NULL);")
+    assert cell.stdout.startswith("0 1\n") and "'numbers'" in cell.stderr
+
+
+def test_checked_program_is_interrupted(library):
+    sent = library.send("%%asan\nputs(\"on\");\nfor (;;)\n    ;")
+    time.sleep(1.5)
+    library.interrupt()
+    assert library.finish(sent).name == "Interrupted"
+    assert library.value("counter") == "40"
+
+
+def test_missing_checker_says_what_to_install(kernelspec, tmp_path, monkeypatch):
+    from session import Session
+    monkeypatch.setenv("PATH", str(tmp_path))
+    opened = Session(tmp_path)
+    try:
+        cell = opened.run("%%valgrind\n1;")
+        assert cell.name == "ToolMissing" and "install it (Debian: valgrind)" in cell.message
+        cell = opened.run("%%asan\n1;")
+        assert cell.name == "ToolMissing" and "install gcc" in cell.message
+    finally:
+        opened.close()
