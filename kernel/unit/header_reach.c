@@ -18,12 +18,50 @@ static bool is_hidden(const struct reach *reach, const char *name, size_t size)
     return reach->hidden.n && name_ids_get(&reach->hidden, name, size);
 }
 
+/* One of whose names the cell defines anew: the whole of it is out of the way. */
+static bool is_definition_hidden(const struct reach *reach,
+                                 const struct definition *definition)
+{
+    if (is_hidden(reach, definition->name, strlen(definition->name)))
+        return true;
+    for (size_t i = 0; i < definition->n_names; i++)
+        if (is_hidden(reach, definition->names[i], strlen(definition->names[i])))
+            return true;
+    return false;
+}
+
+/* A definition may mention a tag that was completed after it. */
+static void reach_tags(struct reach *reach, const char *text)
+{
+    static const char *const kinds[] = {"struct ", "union ", "enum "};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+        for (const char *at = text; (at = strstr(at, kinds[i]));) {
+            char name[NAME_SIZE_MAX + 8];
+            size_t prefix = strlen(kinds[i]);
+            at += prefix;
+            struct lexer lexer = lexer_init(at, strlen(at));
+            struct token token = lexer_next(&lexer);
+            if (token.kind != TOKEN_IDENTIFIER || token.size > NAME_SIZE_MAX)
+                continue;
+            memcpy(name, kinds[i], prefix);
+            memcpy(name + prefix, token.text, token.size);
+            name[prefix + token.size] = '\0';
+            reach_definition(reach, graph_current(reach->graph, name));
+        }
+}
+
 void reach_definition(struct reach *reach, const struct definition *definition)
 {
-    if (!definition || reach->has_definition[definition->id])
+    if (!definition || reach->has_definition[definition->id] ||
+        is_definition_hidden(reach, definition))
         return;
     reach->has_definition[definition->id] = 1;
     number_list_add(&reach->definitions, definition->id);
+    const char *text = definition->declaration && definition->kind != DEFINITION_TYPE
+                           ? definition->declaration
+                           : definition->source;
+    if (text && definition->kind != DEFINITION_MACRO)
+        reach_tags(reach, text);
 }
 
 static bool is_late_bound(const struct definition *definition)
@@ -36,7 +74,7 @@ static bool is_late_bound(const struct definition *definition)
 static void follow(struct reach *reach, uint32_t id)
 {
     const struct definition *definition = graph_get(reach->graph, id);
-    if (!definition || is_hidden(reach, definition->name, strlen(definition->name)))
+    if (!definition || is_definition_hidden(reach, definition))
         return;
     if (is_late_bound(definition)) {
         const struct definition *current = graph_current(reach->graph, definition->name);

@@ -61,6 +61,28 @@ static uint32_t origin_macro(const struct reference *reference, const char *name
     return 0;
 }
 
+static void refer_name(struct reference *reference, const char *name, unsigned depth);
+
+/* A type may mention a tag that was completed after it. */
+static void refer_late_tags(struct reference *reference, const char *text, unsigned depth)
+{
+    struct lexer lexer = lexer_init(text, strlen(text));
+    struct token last = {0};
+    for (;;) {
+        struct token token = lexer_next(&lexer);
+        if (token.kind == TOKEN_END)
+            return;
+        if (token.kind == TOKEN_IDENTIFIER &&
+            (token_is(&last, "struct") || token_is(&last, "union"))) {
+            CLEANUP(freep)
+            char *name = must_format("%.*s %.*s", (int)last.size, last.text,
+                                     (int)token.size, token.text);
+            refer_name(reference, name, depth);
+        }
+        last = token;
+    }
+}
+
 static void refer_name(struct reference *reference, const char *name, unsigned depth)
 {
     uint32_t id = origin_macro(reference, name);
@@ -72,6 +94,8 @@ static void refer_name(struct reference *reference, const char *name, unsigned d
     size_t before = reference->definition->n_refs;
     definition_add_ref(reference->definition, id);
     bool is_new = reference->definition->n_refs > before;
+    if (is_new && to->kind == DEFINITION_TYPE && to->source && depth < MACRO_DEPTH_MAX)
+        refer_late_tags(reference, to->source, depth + 1);
     if (is_new && to->kind == DEFINITION_MACRO && depth < MACRO_DEPTH_MAX) {
         const char *body = macro_body(to);
         refer_tokens(reference, body, strlen(body), depth + 1);

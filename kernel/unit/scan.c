@@ -65,10 +65,14 @@ static char *scan_text(const char *text, size_t size, bool is_own)
 {
     struct lexer lexer = lexer_init(text, size);
     struct token last = {0};
+    bool is_case = false;
     for (;;) {
         struct token token = lexer_next(&lexer);
         if (token.kind == TOKEN_END)
             return NULL;
+        is_case = token_is(&token, "case") || (is_case && !token_is(&token, ":"));
+        if (is_own && is_case && token_is(&token, "...")) /* libtcc compares signed */
+            return must_strdup("case ... :");
         if (token.kind == TOKEN_DIRECTIVE && is_openmp(lexer))
             return must_strdup("#pragma omp");
         bool is_word = token.kind == TOKEN_IDENTIFIER &&

@@ -61,6 +61,12 @@ char *cc_find(void)
     return NULL;
 }
 
+/* gcc does the first by itself with -fPIC, and gcc 12 accepts the others. */
+static const char *const clang_flags[] = {
+    "-fsemantic-interposition", "-Wno-error=int-conversion",
+    "-Wno-error=incompatible-function-pointer-types", NULL};
+#define N_CLANG_FLAGS (sizeof(clang_flags) / sizeof(*clang_flags))
+
 char *cc_find_named(const char *name)
 {
     static const char *const clangs[] = {"clang-19", "clang-18", "clang-17", "clang"};
@@ -152,15 +158,15 @@ static int start(const char *compiler, const struct files *files,
                  pid_t *ret)
 {
     size_t n = 0, capacity = sizeof(common_flags) / sizeof(*common_flags) + 8;
-    capacity += options->n_flags + choice->n_words;
+    capacity += N_CLANG_FLAGS + options->n_flags + choice->n_words;
     CLEANUP(freep) const char **argv = must_alloc(capacity * sizeof(*argv));
     CLEANUP(freep) char *in = must_format("/proc/%d/fd/%d", getpid(), files->in);
     CLEANUP(freep) char *out = must_format("/proc/%d/fd/%d", getpid(), files->out);
     argv[n++] = compiler;
     for (size_t i = 0; common_flags[i]; i++)
         argv[n++] = common_flags[i];
-    if (strstr(compiler, "clang")) /* gcc does so by itself with -fPIC */
-        argv[n++] = "-fsemantic-interposition";
+    for (size_t i = 0; strstr(compiler, "clang") && clang_flags[i]; i++)
+        argv[n++] = clang_flags[i];
     if (choice->is_openmp)
         argv[n++] = "-fopenmp";
     for (size_t i = 0; i < options->n_flags; i++)
