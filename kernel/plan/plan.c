@@ -30,6 +30,7 @@ void plan_free(struct plan *plan)
         free(plan->arguments[i]);
     free(plan->arguments);
     free(plan->diagnostics);
+    free(plan->lengths);
     free(plan->definitions);
     free(plan->types);
     free(plan->text);
@@ -84,6 +85,12 @@ void plan_pack(const struct plan *plan, struct buffer *out)
     for (size_t i = 0; i < plan->n_diagnostics; i++)
         pack_diagnostic(&plan->diagnostics[i], out);
     pack_u64(out, plan->has_errors);
+    pack_u64(out, plan->lengths_start);
+    pack_u64(out, plan->n_lengths);
+    for (size_t i = 0; i < plan->n_lengths; i++) {
+        pack_u64(out, plan->lengths[i].start);
+        pack_u64(out, plan->lengths[i].size);
+    }
     pack_u64(out, plan->n_definitions);
     for (size_t i = 0; i < plan->n_definitions; i++)
         definition_pack(plan->definitions[i], out);
@@ -146,6 +153,17 @@ static void unpack_diagnostics(struct unpack *in, struct plan *plan)
         diagnostic->message = unpack_string(in);
         diagnostic->line_text = unpack_string(in);
         diagnostic->fixit = unpack_string(in);
+    }
+}
+
+static void unpack_lengths(struct unpack *in, struct plan *plan)
+{
+    plan->lengths_start = (size_t)unpack_max(in, SIZE_MAX);
+    size_t n = unpack_count(in);
+    plan->lengths = must_alloc((n + 1) * sizeof(*plan->lengths));
+    for (; plan->n_lengths < n && !in->failed; plan->n_lengths++) {
+        plan->lengths[plan->n_lengths].start = (size_t)unpack_max(in, SIZE_MAX);
+        plan->lengths[plan->n_lengths].size = (size_t)unpack_max(in, SIZE_MAX);
     }
 }
 
@@ -212,6 +230,7 @@ int plan_unpack(struct unpack *in, struct plan **ret, struct error *err)
     plan->cell = unpack_u32(in);
     unpack_diagnostics(in, plan);
     plan->has_errors = unpack_bool(in);
+    unpack_lengths(in, plan);
     int r = unpack_definitions(in, plan, err);
     if (r < 0)
         return r;

@@ -43,12 +43,22 @@ struct binding {
     bool is_carried;
 };
 
+/* A length of an array that only the running cell knows: "n + 1" in "int a[n + 1];". */
+struct plan_length {
+    size_t start, size; /* of the expression in the cell's text */
+};
+
 struct plan {
     uint32_t cell;
     uint32_t line; /* of the cell where its text starts; set by the session */
     struct diagnostic *diagnostics;
     size_t n_diagnostics;
     bool has_errors; /* then nothing below is filled */
+    /* Nothing else is wrong with the cell: once these lengths have been put in the place
+     * of their expressions it can be planned. They are those of one declaration, which
+     * starts at `lengths_start` of the text. */
+    struct plan_length *lengths;
+    size_t n_lengths, lengths_start;
     struct definition *
         *definitions; /* new ones and recompiled dependents, in order of id */
     size_t n_definitions;

@@ -72,7 +72,8 @@ int analyser_client_start(struct analyser_client *client, struct error *err)
 {
     static const char *const argv[] = {"achar-analyser", NULL};
     client->is_greeted = false;
-    return process_start(argv, false, -1, client->next_generation++, &client->process, err);
+    return process_start(argv, false, -1, client->next_generation++, &client->process,
+                         err);
 }
 
 void analyser_client_restart(struct analyser_client *client)

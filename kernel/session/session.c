@@ -182,11 +182,11 @@ static char *at_line(uint32_t line, const char *source)
     return text;
 }
 
-static int plan_cell(struct session *session, uint32_t cell, uint32_t line, int plan_mode,
-                     const char *source, const struct session_events *events,
-                     struct plan **ret, struct result *result, struct error *err)
+/* `text` starts at the cell's first line. *ret may be a plan that lacks lengths. */
+static int ask_plan(struct session *session, uint32_t cell, uint32_t line, int plan_mode,
+                    const char *text, struct plan **ret, struct result *result,
+                    struct error *err)
 {
-    CLEANUP(freep) char *text = at_line(line, source);
     CLEANUP(freep) char *why = NULL;
     CLEANUP(buffer_clear) struct buffer question = {0};
     CLEANUP(plan_freep) struct plan *plan = NULL;
@@ -217,17 +217,39 @@ static int plan_cell(struct session *session, uint32_t cell, uint32_t line, int 
         return r;
     plan->line = line;
     show_typed_lines(session, plan);
-    report_plan(plan, events, result);
-    if (result->kind == RESULT_OK)
-        *ret = TAKE(plan);
+    *ret = TAKE(plan);
     return 0;
+}
+
+/* Says what the diagnostics say; a plan with mistakes is none. */
+static void check_plan(struct plan **plan, const struct session_events *events,
+                       struct result *result)
+{
+    if (!*plan)
+        return;
+    report_plan(*plan, events, result);
+    if (result->kind != RESULT_OK)
+        plan_free(TAKE(*plan));
+}
+
+int session_plan_or_lengths(struct session *session, uint32_t cell, const char *text,
+                            struct plan **ret, struct result *result, struct error *err)
+{
+    int r = ask_plan(session, cell, 1, PLAN_CELL, text, ret, result, err);
+    if (r == 0 && *ret && !(*ret)->n_lengths)
+        check_plan(ret, NULL, result);
+    return r;
 }
 
 int session_plan(struct session *session, uint32_t cell, uint32_t line, int plan_mode,
                  const char *source, struct plan **ret, struct result *result,
                  struct error *err)
 {
-    return plan_cell(session, cell, line, plan_mode, source, NULL, ret, result, err);
+    CLEANUP(freep) char *text = at_line(line, source);
+    int r = ask_plan(session, cell, line, plan_mode, text, ret, result, err);
+    if (r == 0)
+        check_plan(ret, NULL, result);
+    return r;
 }
 
 /* A plan that calls main() is told what with. */
@@ -249,7 +271,14 @@ int session_run(struct session *session, uint32_t cell, uint32_t line, const cha
     struct plan *plan = NULL;
     CLEANUP(outcome_clear) struct outcome outcome = {0};
     struct unpack rest;
-    int r = plan_cell(session, cell, line, PLAN_CELL, source, events, &plan, result, err);
+    CLEANUP(freep) char *text = at_line(line, source);
+    int r = ask_plan(session, cell, line, PLAN_CELL, text, &plan, result, err);
+    if (r == 0 && plan && plan->n_lengths) {
+        r = lengths_run(session, cell, text, plan, events, result, err);
+        plan_free(plan);
+        return r;
+    }
+    check_plan(&plan, events, result);
     if (r < 0 || !plan)
         return r;
     transcript_add(&session->transcript, plan);

@@ -58,6 +58,18 @@ int session_ask(struct session *session, uint16_t kind, const struct buffer *que
 /* Has all flags as the next analyser is told of them. */
 void session_pack_flags(struct session *session);
 
+/* As session_plan() of a cell whose text starts at its first line, but *ret may also be a
+ * plan that lacks nothing but lengths of arrays. */
+int session_plan_or_lengths(struct session *session, uint32_t cell, const char *text,
+                            struct plan **ret, struct result *result,
+                            struct error *err) MUST_USE;
+
+/* lengths.c */
+/* Runs a cell whose plan lacks lengths of arrays. */
+int lengths_run(struct session *session, uint32_t cell, const char *text,
+                const struct plan *plan, const struct session_events *events,
+                struct result *result, struct error *err) MUST_USE;
+
 /* Moves an outcome that is not a success into the result. */
 void session_report(struct session *session, const struct outcome *outcome,
                     struct result *result);

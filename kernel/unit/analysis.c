@@ -382,6 +382,7 @@ static void keep_diagnostics_only(struct draft *draft)
     draft->plan = must_alloc(sizeof(*draft->plan));
     draft->plan->cell = cell;
     draft->plan->has_errors = true;
+    lengths_find(draft);
 }
 
 static int fill_again(struct draft *draft, struct error *err)

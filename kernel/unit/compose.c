@@ -13,13 +13,16 @@
 #include "pickler/graph/own_header.h"
 #include "pickler/type/layout.h"
 
+#define CELL_NAME "(cell)" /* __func__ of a cell's statements */
+
 struct composer {
     struct draft *draft;
     struct plan *plan;
     struct buffer out;
-    struct buffer entry; /* the body of achar_entry() */
-    struct buffer body;  /* the same for people */
-    bool is_run_open;
+    struct buffer entry;  /* the body of achar_entry() */
+    struct buffer body;   /* the same for people */
+    struct buffer joined; /* of the only run, where all are one; else they are in `out` */
+    bool is_run_open, is_run_named;
     size_t runs_capacity, bindings_capacity;
 };
 
@@ -35,8 +38,40 @@ static void line_of_definition(struct buffer *out, const struct definition *defi
     buffer_format(out, "#line %u \"In[%u]\"\n", definition->line, definition->cell);
 }
 
+/* ---- names of functions
+ * ---------------------------------------------------------------- */
+
+static const char *const function_names[] = {"__func__", "__FUNCTION__",
+                                             "__PRETTY_FUNCTION__", NULL};
+
+/* A version's own name must not show in __func__, which macros such as assert() mention.
+ */
+static void name_function(struct buffer *out, const char *name, bool is_begin)
+{
+    for (size_t i = 0; function_names[i]; i++) {
+        if (is_begin)
+            buffer_format(out, "#define %s \"%s\"\n", function_names[i], name);
+        else
+            buffer_format(out, "#undef %s\n", function_names[i]);
+    }
+}
+
+static bool mentions_function(const struct composer *composer, const char *text)
+{
+    for (size_t i = 0; function_names[i]; i++)
+        if (tokens_mention(text, strlen(text), function_names[i]) ||
+            strstr(buffer_string(&composer->draft->prologue), function_names[i]))
+            return true;
+    return false;
+}
+
 /* ---- functions that run
  * ----------------------------------------------------------------- */
+
+static struct buffer *run_out(struct composer *composer)
+{
+    return composer->draft->joins_runs ? &composer->joined : &composer->out;
+}
 
 static void open_run(struct composer *composer)
 {
@@ -45,32 +80,46 @@ static void open_run(struct composer *composer)
         return;
     char *name = must_format("achar_run_%u_%u_%zu", plan->cell, composer->draft->first_id,
                              plan->n_runs);
-    buffer_format(&composer->out, "void %s(void)\n{\n", name);
+    composer->is_run_named = mentions_function(composer, composer->draft->source);
+    if (composer->is_run_named)
+        name_function(run_out(composer), CELL_NAME, true);
+    buffer_format(run_out(composer), "void %s(void)\n{\n", name);
     GROW(plan->runs, plan->n_runs, composer->runs_capacity);
     plan->runs[plan->n_runs++] = name;
     composer->is_run_open = true;
 }
 
+static void end_run(struct composer *composer)
+{
+    if (!composer->is_run_open)
+        return;
+    buffer_add_string(run_out(composer), ";\n}\n");
+    if (composer->is_run_named)
+        name_function(run_out(composer), CELL_NAME, false);
+    composer->is_run_open = false;
+}
+
 static void close_run(struct composer *composer)
 {
-    if (composer->is_run_open)
-        buffer_add_string(&composer->out, ";\n}\n");
-    composer->is_run_open = false;
+    if (!composer->draft->joins_runs)
+        end_run(composer);
 }
 
 /* A part of a run, which the entry holds too. */
 static void run_text(struct composer *composer, const char *text, size_t size)
 {
-    buffer_add(&composer->out, text, size);
+    buffer_add(run_out(composer), text, size);
     buffer_add(&composer->entry, text, size);
 }
 
 static void run_piece(struct composer *composer, const struct piece *piece)
 {
     struct buffer text = {0};
+    CLEANUP(freep)
+    char *kept = literals_kept(composer->draft, piece, composer->draft->runs[piece->run]);
     line_of(&text, piece, 0);
     buffer_format(&text, "%*s", (int)(piece->column - 1), "");
-    buffer_add(&text, piece->text, piece->size);
+    buffer_add_string(&text, kept);
     buffer_add_char(&text, '\n');
     run_text(composer, text.data, text.size);
     export_statement(&composer->body, piece);
@@ -82,10 +131,12 @@ static void run_initialiser(struct composer *composer, const struct entity *enti
 {
     struct buffer text = {0};
     buffer_add_string(&text, "{\n");
+    const struct piece *piece = &composer->draft->pieces[entity->piece];
     size_t at = entity->printed ? 0 : entity->declarator->name.start;
-    line_of(&text, &composer->draft->pieces[entity->piece], at);
-    buffer_format(&text, "__typeof__(%s) achar_initial = %s;\n", entity->type_text,
-                  entity->initialiser);
+    CLEANUP(freep)
+    char *kept = literals_kept_in_text(entity->initialiser);
+    line_of(&text, piece, at);
+    buffer_format(&text, "__typeof__(%s) achar_initial = %s;\n", entity->type_text, kept);
     value_copy(&text, entity->definition->name, "achar_initial");
     buffer_add_string(&text, "}\n");
     open_run(composer);
@@ -117,7 +168,7 @@ static void run_value(struct composer *composer, const struct piece *piece)
         buffer_format(&composer->out, "__typeof__(%s) %s;\n", value.type_text,
                       plan->value_symbol);
         open_run(composer);
-        value_assign(&composer->out, &value, piece, plan->value_symbol);
+        value_assign(run_out(composer), &value, piece, plan->value_symbol);
         value_assign(&composer->entry, &value, piece, "achar_value");
         struct buffer head = {0};
         buffer_format(&head, "__typeof__(%s) achar_value;\n", value.type_text);
@@ -186,30 +237,6 @@ static void define_variable(struct composer *composer, const struct entity *enti
     bind(composer, entity, BINDING_VARIABLE);
 }
 
-static const char *const function_names[] = {"__func__", "__FUNCTION__",
-                                             "__PRETTY_FUNCTION__", NULL};
-
-/* A version's own name must not show in __func__, which macros such as assert() mention.
- */
-static void name_function(struct composer *composer, const char *name, bool is_begin)
-{
-    for (size_t i = 0; function_names[i]; i++) {
-        if (is_begin)
-            buffer_format(&composer->out, "#define %s \"%s\"\n", function_names[i], name);
-        else
-            buffer_format(&composer->out, "#undef %s\n", function_names[i]);
-    }
-}
-
-static bool mentions_function(const struct composer *composer, const char *text)
-{
-    for (size_t i = 0; function_names[i]; i++)
-        if (tokens_mention(text, strlen(text), function_names[i]) ||
-            strstr(buffer_string(&composer->draft->prologue), function_names[i]))
-            return true;
-    return false;
-}
-
 /* Reaching the end of main() returns 0 (C11 5.1.2.2.3), but not under another name. */
 static void end_main(const struct entity *entity, char **body)
 {
@@ -233,7 +260,7 @@ static void define_function(struct composer *composer, const struct entity *enti
     add_line(composer, definition->declaration);
     bool is_named = mentions_function(composer, definition->source);
     if (is_named)
-        name_function(composer, definition->name, true);
+        name_function(&composer->out, definition->name, true);
     line_of(&composer->out, &draft->pieces[entity->piece],
             entity->printed ? 0 : entity->declaration->specifiers.start);
     CLEANUP(freep) char *body = entity_defined_as(entity, entity->symbol);
@@ -247,7 +274,7 @@ static void define_function(struct composer *composer, const struct entity *enti
         add_line(composer, body);
     }
     if (is_named)
-        name_function(composer, definition->name, false);
+        name_function(&composer->out, definition->name, false);
     bind(composer, entity, BINDING_FUNCTION);
     if (strcmp(definition->name, "main") == 0) {
         composer->plan->main_symbol = must_strdup(entity->symbol);
@@ -406,7 +433,8 @@ void compose(struct draft *draft)
     buffer_add_char(&composer.out, '\n');
     for (size_t i = 0; i < draft->n_pieces; i++)
         compose_piece(&composer, i);
-    close_run(&composer);
+    end_run(&composer);
+    buffer_add(&composer.out, buffer_string(&composer.joined), composer.joined.size);
     add_layouts(&composer);
     finish_entry(&composer);
     bool is_needed =
@@ -418,6 +446,7 @@ void compose(struct draft *draft)
     if (draft->mode == PLAN_CELL && composer.body.size)
         draft->plan->body_text = buffer_take(&composer.body);
     buffer_clear(&composer.body);
+    buffer_clear(&composer.joined);
     hand_over_types(&composer);
     if (!draft->has_errors)
         hand_over_definitions(&composer);

@@ -119,6 +119,17 @@ static const char *tag_prefix(const struct token *keyword)
                                         : "struct ";
 }
 
+/* A macro that stands for attributes: `struct PACKED name {`. */
+static void skip_attribute_macro(struct reader *reader)
+{
+    if (peek(reader, 0)->kind != TOKEN_IDENTIFIER)
+        return;
+    size_t before = reader->at;
+    skip_word_with_brackets(reader);
+    if (peek(reader, 0)->kind != TOKEN_IDENTIFIER || !token_is(peek(reader, 1), "{"))
+        reader->at = before;
+}
+
 /* Names of the tags and enumerators between the tokens [from, to). */
 static void add_inner_names(struct reader *reader, size_t from, size_t to)
 {
@@ -131,6 +142,7 @@ static void add_inner_names(struct reader *reader, size_t from, size_t to)
         reader->at++;
         while (is_one_of(peek(reader, 0), bracket_words))
             skip_word_with_brackets(reader);
+        skip_attribute_macro(reader);
         const struct token *tag = peek(reader, 0);
         if (tag->kind == TOKEN_IDENTIFIER)
             reader->at++;
@@ -165,6 +177,7 @@ static void read_tag(struct reader *reader)
     reader->at++;
     while (is_one_of(peek(reader, 0), bracket_words))
         skip_word_with_brackets(reader);
+    skip_attribute_macro(reader);
     const struct token *tag = NULL;
     if (peek(reader, 0)->kind == TOKEN_IDENTIFIER) {
         tag = peek(reader, 0);
@@ -209,8 +222,8 @@ static bool is_specifier(const struct reader *reader, bool has_type)
     const struct token *next = peek(reader, 1);
     if (next->kind == TOKEN_IDENTIFIER)
         return !is_one_of(next, bracket_words);
-    if (has_type)
-        return false;
+    if (has_type) /* nothing is declared in front of a star */
+        return token_is(next, "*");
     return token_is(next, "*") || is_type_name(reader, peek(reader, 0)) ||
            token_is(next, ";");
 }

@@ -40,6 +40,7 @@ void diagnostics_clear(struct draft *draft)
     draft->n_diagnostics = draft->diagnostics_capacity = 0;
     draft->has_errors = false;
     draft->n_dynamic = 0;
+    draft->n_length_errors = 0;
 }
 
 /* ---- lines of text --------------------------------------------------------------------
@@ -237,6 +238,28 @@ static void shorten(char *message)
     }
 }
 
+/* A label that a goto of one run finds in another; the runs become one. */
+static bool is_label_elsewhere(const struct draft *draft, const char *message)
+{
+    static const char start[] = "use of undeclared label '";
+    if (strncmp(message, start, sizeof(start) - 1) != 0)
+        return false;
+    const char *name = message + sizeof(start) - 1;
+    CLEANUP(freep) char *label = must_strndup(name, strcspn(name, "'"));
+    for (size_t i = 0; i < draft->n_pieces; i++) {
+        const struct piece *piece = &draft->pieces[i];
+        struct lexer lexer = lexer_init(piece->text, piece->size);
+        struct token last = {0}, token;
+        while (piece->kind == ITEM_STATEMENT &&
+               (token = lexer_next(&lexer)).kind != TOKEN_END) {
+            if (token_is(&token, ":") && token_is(&last, label))
+                return true;
+            last = token;
+        }
+    }
+    return false;
+}
+
 static struct piece *origin_at(struct draft *draft, CXDiagnostic from)
 {
     size_t offset = location_offset(clang_getDiagnosticLocation(from));
@@ -273,16 +296,36 @@ static bool is_expected(struct draft *draft, CXDiagnostic from, const char *mess
         push_dynamic(draft, location_offset(clang_getDiagnosticLocation(from)));
         return true;
     }
+    if (is_label_elsewhere(draft, message)) {
+        draft->joins_runs = true;
+        return true;
+    }
     return strstr(message, SHEET_RUN) || strstr(message, SHEET_VALUE);
+}
+
+static bool is_about_length(const char *message)
+{
+    return strstr(message,
+                  "variable length array declaration not allowed at file scope") ||
+           strstr(message,
+                  "variably modified type declaration not allowed at file scope");
 }
 
 static const char *own_text(const char *message)
 {
-    if (strstr(message, "variable length array declaration not allowed at file scope") ||
-        strstr(message, "variably modified type declaration not allowed at file scope"))
-        return "variable length arrays at the top of a cell are not supported yet; use a "
-               "function or malloc";
+    if (is_about_length(message))
+        return LENGTH_ERROR;
     return NULL;
+}
+
+static void mark_length(struct draft *draft, CXDiagnostic from)
+{
+    size_t offset = location_offset(clang_getDiagnosticLocation(from));
+    struct piece *piece = offset == SIZE_MAX ? NULL : sheet_piece(draft, offset, &offset);
+    if (!piece || piece->origin)
+        return;
+    piece->has_lengths = true;
+    draft->n_length_errors++;
 }
 
 /* Notes that point to what the layout added, or say what the message says already. */
@@ -325,6 +368,8 @@ static void add_from(struct draft *draft, CXDiagnostic from, bool is_note)
     if (!is_note && severity_of(from) == SEVERITY_ERROR)
         mark_broken(draft, from, message);
     const char *own = own_text(message);
+    if (!is_note && is_about_length(message))
+        mark_length(draft, from);
     if (!is_note && is_value_cut_short(draft, from, message))
         own = "expected ';' after expression";
     enum severity severity = is_note ? SEVERITY_NOTE : severity_of(from);

@@ -75,6 +75,9 @@ struct piece {
     size_t run;         /* statements: which wrapper function they are in */
     unsigned pack;      /* #pragma pack in force, 0: none */
     bool is_include;    /* a directive that the prologue has taken over */
+    size_t text_start;  /* of the cell's: where it stands in the draft's text */
+    size_t text_size;
+    bool has_lengths; /* of arrays, that only the running cell knows */
 };
 
 enum entity_role {
@@ -158,6 +161,8 @@ struct draft {
     CXCursor value; /* the value's expression in its parentheses */
     size_t value_piece;
     bool has_value;
+    bool joins_runs; /* a goto leads from one run of statements to another */
+    size_t n_length_errors;
     struct plan *plan;
 };
 
@@ -291,6 +296,20 @@ bool options_are_c23(const char *options);
 bool options_need_cc(const char *options);
 void options_settle(struct draft *draft); /* of plan and definitions; after scan() */
 void options_clear(struct analysis *analysis);
+
+/* literals.c */
+/* A statement, which stands below the cursor in the tree, or an initialiser, with storage
+ * that stays for compound literals; owned. */
+char *literals_kept(struct draft *draft, const struct piece *piece,
+                    CXCursor cursor) MUST_USE;
+char *literals_kept_in_text(const char *text) MUST_USE;
+
+/* lengths.c */
+#define LENGTH_ERROR                                                                     \
+    "the length of an array is known only when the cell runs, which is too late here"
+/* What must be known before the cell can be compiled, into the plan; only when nothing
+ * else is wrong with the cell. */
+void lengths_find(struct draft *draft);
 
 /* scan.c */
 void scan(struct draft *draft); /* plan->cc_reason and needs_cc of definitions */

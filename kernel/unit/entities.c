@@ -317,6 +317,24 @@ static bool is_made_by_macro(const struct piece *piece, CXCursor cursor, size_t 
            !token_is(&token, "union") && !token_is(&token, "enum");
 }
 
+/* Owned print of the record or enum that is declared, or named by a typedef, when it has
+ * no tag; else NULL. */
+static char *untagged_record(CXCursor cursor)
+{
+    CXCursor record = cursor;
+    if (clang_getCursorKind(cursor) == CXCursor_TypedefDecl)
+        record = clang_getTypeDeclaration(clang_getTypedefDeclUnderlyingType(cursor));
+    enum CXCursorKind kind = clang_getCursorKind(record);
+    if (kind != CXCursor_StructDecl && kind != CXCursor_UnionDecl &&
+        kind != CXCursor_EnumDecl)
+        return NULL;
+    char *text = take_string(clang_getCursorPrettyPrinted(record, NULL));
+    if (text[strcspn(text, " ")] == ' ' && text[strcspn(text, " ") + 1] == '{')
+        return text;
+    free(text);
+    return NULL;
+}
+
 /* One definition for all tags, enumerators and typedef names of a declaration. */
 static void found_type(struct draft *draft, size_t index, CXCursor cursor, size_t offset)
 {
@@ -326,11 +344,17 @@ static void found_type(struct draft *draft, size_t index, CXCursor cursor, size_
     if (is_made_by_macro(piece, cursor, offset)) {
         CLEANUP(freep)
         char *spelling = take_string(clang_getTypeSpelling(clang_getCursorType(cursor)));
+        CLEANUP(freep) char *record = untagged_record(cursor);
+        bool is_typedef = clang_getCursorKind(cursor) == CXCursor_TypedefDecl;
+        if (record && !is_typedef && record[0] != 'e')
+            return; /* its typedef follows */
         entity = entity_add(draft, ENTITY_TYPE, DEFINITION_TYPE, index, spelling);
         entity->cursor = cursor;
         use_print(draft, entity);
         entity->declarator = NULL;
-        entity->definition->source = must_format("%s;", entity->printed);
+        entity->definition->source = record && is_typedef
+                                         ? must_format("typedef %s %s;", record, spelling)
+                                         : must_format("%s;", entity->printed);
         return;
     }
     for (size_t i = 0; i < draft->n_entities; i++)

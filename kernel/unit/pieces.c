@@ -334,8 +334,8 @@ static void report_problem(struct draft *draft, const struct cell *cell)
 /* Pragmas that are about the statement behind them. */
 static bool is_statement_pragma(const char *text, size_t size)
 {
-    static const char *const of_omp[] = {"threadprivate", "declare", "requires", "begin",
-                                         "end", NULL};
+    static const char *const of_omp[] = {"threadprivate", "declare", "requires",
+                                         "begin",         "end",     NULL};
     struct lexer lexer = lexer_init(text, size);
     struct token token = lexer_next(&lexer);
     if (token.kind != TOKEN_DIRECTIVE)
@@ -362,7 +362,8 @@ static size_t end_of_pragmas(const struct draft *draft, const struct cell *cell,
     while (at < cell->n_items && cell->items[at].kind == ITEM_DIRECTIVE &&
            is_statement_pragma(text + cell->items[at].start, cell->items[at].size))
         at++;
-    return at > i && at < cell->n_items && cell->items[at].kind == ITEM_STATEMENT ? at : i;
+    return at > i && at < cell->n_items && cell->items[at].kind == ITEM_STATEMENT ? at
+                                                                                  : i;
 }
 
 bool pieces_cut(struct draft *draft)
@@ -378,10 +379,11 @@ bool pieces_cut(struct draft *draft)
         const struct item *item = &cell.items[i];
         i = end_of_pragmas(draft, &cell, i);
         const struct item *last = &cell.items[i];
-        struct piece *piece =
-            piece_add(draft, last->kind, draft->text.data + item->start,
-                      last->start + last->size - item->start);
+        struct piece *piece = piece_add(draft, last->kind, draft->text.data + item->start,
+                                        last->start + last->size - item->start);
         set_place(draft, piece, item);
+        piece->text_start = item->start;
+        piece->text_size = last->start + last->size - item->start;
         if (piece->kind == ITEM_DECLARATION || piece->kind == ITEM_FUNCTION)
             read_declaration(draft, piece, &n_anonymous);
         piece->is_include = piece_is_directive(piece, "include");

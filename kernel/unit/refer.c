@@ -102,6 +102,15 @@ static void refer_name(struct reference *reference, const char *name, unsigned d
     }
 }
 
+/* `struct PACKED point`: a macro stands where a tag does. */
+static void refer_macro(struct reference *reference, const char *name, unsigned depth)
+{
+    uint32_t id = draft_resolve(reference->draft, name, reference->piece);
+    const struct definition *to = id ? definition_by_id(reference->draft, id) : NULL;
+    if (to && to->kind == DEFINITION_MACRO)
+        refer_name(reference, name, depth);
+}
+
 static void refer_tokens(struct reference *reference, const char *text, size_t size,
                          unsigned depth)
 {
@@ -116,6 +125,8 @@ static void refer_tokens(struct reference *reference, const char *text, size_t s
             char *name =
                 must_format("%s%.*s", tag ? tag : "", (int)token.size, token.text);
             refer_name(reference, name, depth);
+            if (tag)
+                refer_macro(reference, name + strlen(tag), depth);
         }
         tag = token_is(&token, "struct")  ? "struct "
               : token_is(&token, "union") ? "union "

@@ -3,7 +3,8 @@
  * Headers of the user's own, #include "x.h", are put into the cell's text: what they
  * define becomes definitions of the session, defined once and sent by value. The include
  * guard (or one that is made up) remembers a hash of the text, so that a second include
- * does nothing until the file has changed. */
+ * does nothing until the file has changed. A file without a guard is put in again where
+ * a cell includes it twice, and always when its name does not end in .h. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -150,16 +151,20 @@ static char *matching_endif(char *from)
     return NULL;
 }
 
-/* Every header is put in once, whatever it says. */
-static void drop_once(char *text)
+/* Such a header is put in once. */
+static bool drop_once(char *text)
 {
+    bool is_any = false;
     for (char *line = text; *line; line = (char *)next_line(line)) {
         char word[16];
         const char *rest;
         if (directive(line, word, &rest) && strcmp(word, "pragma") == 0 &&
-            strncmp(rest, "once", 4) == 0)
+            strncmp(rest, "once", 4) == 0) {
             blank(line);
+            is_any = true;
+        }
     }
+    return is_any;
 }
 
 static bool is_blank_line(const char *line, bool *is_comment)
@@ -216,6 +221,24 @@ static char *made_up_guard(const char *path)
 static void splice_text(struct draft *draft, const char *text, const char *file,
                         uint32_t include_line, unsigned depth);
 
+static bool is_header(const char *path)
+{
+    size_t size = strlen(path);
+    return size > 2 && strcmp(path + size - 2, ".h") == 0;
+}
+
+/* Without a guard, as lists are that a macro gives their meaning. */
+static bool splice_again(struct draft *draft, const char *text, const char *path,
+                         uint32_t include_line, unsigned depth)
+{
+    draft->n_headers++;
+    add_region(draft, path, 1, include_line);
+    splice_text(draft, text, path, include_line, depth);
+    if (draft->text.size && draft->text.data[draft->text.size - 1] != '\n')
+        buffer_add_char(&draft->text, '\n');
+    return true;
+}
+
 /* True when the header's text, or nothing because it is known, stands for its line. */
 static bool splice_header(struct draft *draft, const char *from, const char *name,
                           uint32_t include_line, unsigned depth)
@@ -224,12 +247,17 @@ static bool splice_header(struct draft *draft, const char *from, const char *nam
     CLEANUP(freep) char *text = find_file(draft, from, name, &path);
     if (!text || depth > HEADER_DEPTH_MAX || draft->n_headers >= HEADERS_MAX)
         return false;
-    if (is_spliced(draft, path))
-        return true;
+    if (from && !strcmp(from, path)) /* in a branch of #if that is left out */
+        return false;
     CLEANUP(freep)
     char *mark = must_format("/* %016llx */", (unsigned long long)hash_text(text));
-    drop_once(text);
+    bool is_once = drop_once(text);
     CLEANUP(freep) char *guard = take_guard(text);
+    is_once |= guard != NULL;
+    if (is_spliced(draft, path) && is_once)
+        return true;
+    if (!is_once && (is_spliced(draft, path) || !is_header(path)))
+        return splice_again(draft, text, path, include_line, depth);
     if (!guard)
         guard = made_up_guard(path);
     const struct definition *known = graph_current(draft->analysis->graph, guard);

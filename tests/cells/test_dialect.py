@@ -97,3 +97,68 @@ def test_openmp(session):
     assert session.value("int threads(void)\n{\n    int n = 0;\n#pragma omp parallel num_threads(3)\n"
                          "    {\n#pragma omp atomic\n        n++;\n    }\n    return n;\n}\n"
                          "threads()") == "3"
+
+
+def test_lengths_that_the_cell_computes(session):
+    assert session.value("int n = 5;\nint a[n];\na[2] = 3;\ndouble m[n][n + 1];\nm[4][5] = 2.5;\n"
+                         "sizeof(a) / sizeof(a[0])") == "5"
+    assert session.value("a") == "{0, 0, 3, 0, 0}"
+    assert session.value("n = 100;\nm[4][5] + sizeof(m)") == "242.5"
+    once = session.run('#include <stdio.h>\nint length(void) { puts("once"); return 3; }\n'
+                       "int b[length()];")
+    assert once.is_ok and once.stdout == "once\n"
+    negative = session.run("int c[2 - n];")
+    assert negative.name == "ValueError" and "-98" in negative.message
+    # nothing runs when something else is wrong with the cell
+    wrong = session.run("n = 1;\nint d[n];\nint e = undeclared;")
+    assert "'undeclared'" in wrong.message and session.value("n") == "100"
+
+
+def test_goto_over_declarations(session):
+    assert session.value("int i = 0;\nagain:\ni++;\nint k = i * 2;\nif (i < 3) goto again;\n"
+                         "double r = k / 4.0;\nif (r > 0) goto end;\nr = 9;\nend: ;\nr") == "1.5"
+    assert "'nowhere'" in session.run("goto nowhere;").message
+
+
+def test_compound_literals_stay(session):
+    session.run("struct point { int x, y; } *p;\nint *numbers, seven = 7;\n"
+                "p = &(struct point){1, 2};\nnumbers = (int[]){seven, 8, 9};\n"
+                "struct point *q = &(struct point){seven, 4};")
+    session.run("int clobber(void) { volatile int x[200]; for (int i = 0; i < 200; i++) x[i] = -1;"
+                " return x[3]; }\nclobber();")
+    assert session.value("p->x + p->y + numbers[0] + numbers[2] + q->x + q->y") == "30"
+
+
+def test_lists_that_macros_read(session, tmp_path):
+    (tmp_path / "list.def").write_text("X(red, 1)\nX(green, 2)\n")
+    assert session.value('enum colour {\n#define X(n, v) n = v,\n#include "list.def"\n#undef X\n};\n'
+                         "const char *name(enum colour c)\n{\n    switch (c) {\n"
+                         '#define X(n, v) case n: return #n;\n#include "list.def"\n#undef X\n    }\n'
+                         '    return "?";\n}\nname(green)') == '"green"'
+    assert session.value('int sum = 0;\n#define X(n, v) sum += v;\n#include "list.def"\n#undef X\n'
+                         "sum") == "3"
+
+
+def test_types_completed_later(session):
+    session.run("typedef union node *tree;\nstruct later *make(void);")
+    session.run("union node { int code; struct later *p; };\nstruct later { int x; };")
+    session.run("int get(tree t) { return t->code; }\n"
+                "struct later *make(void) { static struct later l = {4}; return &l; }\n"
+                "union node node = {7};")
+    assert session.value("get(&node) + make()->x") == "11"
+
+
+def test_attribute_macros_of_earlier_cells(session):
+    session.run("#define PACKED __attribute__((packed))\n#define APART __attribute__((noinline))")
+    session.run("struct PACKED tight { char c; int i; };")
+    assert session.value("sizeof(struct tight)") == "5"
+    assert session.value("char APART *first(char *s) { return s; }\nfirst(\"x\")[0] == 'x'") == "1"
+
+
+def test_what_libtcc_gets_wrong(session):
+    assert session.value("signed char c = -1;\nlong widened(void) { return (unsigned short)c; }\n"
+                         "widened()") == "65535"
+    assert session.value("int in(unsigned long long x)\n{\n    switch (x) {\n"
+                         "    case 1000000000000000000ULL ... 9999999999999999999ULL: return 1;\n"
+                         "    }\n    return 0;\n}\nin(1000000000000000000ULL)") == "1"
+    assert session.run("#include <stdio.h>\nputs(__func__);").stdout == "(cell)\n"

@@ -170,7 +170,7 @@ static const struct step steps[] = {
     {"return 5;", "!'return' outside a function"},
     {"lsit[0]", "!did you mean 'list'?"},
     {"strlen(\"a\")", "!add #include <string.h>"},
-    {"int a1[x > 0 ? 2 : 3 + y];", "!variable length arrays"},
+    {"int a1[x > 0 ? 2 : 3 + y];", "!the length of an array"},
     {"int twice; double twice;", "!redefinition of 'twice'"},
     {"break;", "!'break' statement not in loop"},
     {"#include <no_such_header.h>", "!no_such_header.h"},
