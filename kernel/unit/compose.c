@@ -276,7 +276,8 @@ static void define_function(struct composer *composer, const struct entity *enti
     if (is_named)
         name_function(&composer->out, definition->name, false);
     bind(composer, entity, BINDING_FUNCTION);
-    if (strcmp(definition->name, "main") == 0) {
+    bool is_again = draft->pieces[entity->piece].origin; /* it has run with its cell */
+    if (strcmp(definition->name, "main") == 0 && !is_again) {
         composer->plan->main_symbol = must_strdup(entity->symbol);
         composer->plan->main_has_arguments =
             clang_Cursor_getNumArguments(entity->cursor) > 0;

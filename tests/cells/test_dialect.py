@@ -162,3 +162,11 @@ def test_what_libtcc_gets_wrong(session):
                          "    case 1000000000000000000ULL ... 9999999999999999999ULL: return 1;\n"
                          "    }\n    return 0;\n}\nin(1000000000000000000ULL)") == "1"
     assert session.run("#include <stdio.h>\nputs(__func__);").stdout == "(cell)\n"
+
+
+def test_main_runs_with_its_own_cell_only(session):
+    run = session.run('#include <stdio.h>\nint helper(int x) { return x; }\n'
+                      'int main(void) { printf("%d\\n", (int)helper(2)); }')
+    assert run.stdout == "2\n"
+    again = session.run("long helper(int x) { return x + 1; }")  # main follows, and does not run
+    assert again.is_ok and again.stdout == ""
