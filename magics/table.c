@@ -16,6 +16,7 @@
     X(expand) \
     X(export) \
     X(include) \
+    X(limit) \
     X(link) \
     X(lsmagic) \
     X(map) \

@@ -68,6 +68,7 @@ enum {
                             ended: {} -> {u pid, n s files that were changed since}; then
                             it is the session worker. Till then it knows nothing else, and
                             ends with the channel */
+    WORKER_LIMIT = 64,   /* {u bytes of memory that cells may have, 0: any} -> {outcome} */
     WORKER_DISPLAY = 72, /* worker -> front (job worker -> pool) while a cell runs, of any
                             thread: {u bytes} with descriptors: a memory file
                             that holds so many bytes of a bundle (bundle_pack()), and

@@ -124,6 +124,27 @@ int session_ready(struct session *session, const struct session_events *events,
     return r;
 }
 
+/* A process that is new, or of before the limit was set, is told of it. */
+static int tell_limit(struct session *session, const struct session_events *events,
+                      struct error *err)
+{
+    struct worker_client *worker = &session->worker;
+    uint32_t generation = worker->process.generation;
+    bool was_told = worker->told_generation == generation;
+    if (!worker->limits.memory && !worker->told_generation)
+        return 0;
+    if (was_told && worker->told_memory == worker->limits.memory)
+        return 0;
+    CLEANUP(outcome_clear) struct outcome outcome = {0};
+    CLEANUP(buffer_clear) struct buffer question = {0};
+    struct unpack rest;
+    pack_u64(&question, worker->limits.memory);
+    worker->told_memory = worker->limits.memory;
+    worker->told_generation = generation;
+    return worker_client_ask(worker, WORKER_LIMIT, &question, events, &outcome, &rest,
+                             err);
+}
+
 int session_ask(struct session *session, uint16_t kind, const struct buffer *question,
                 const struct session_events *events, struct outcome *ret,
                 struct unpack *ret_rest, struct error *err)
@@ -132,7 +153,10 @@ int session_ask(struct session *session, uint16_t kind, const struct buffer *que
     if (r < 0)
         return r;
     past_open(session, events);
-    r = worker_client_ask(&session->worker, kind, question, events, ret, ret_rest, err);
+    r = tell_limit(session, events, err);
+    if (r == 0)
+        r = worker_client_ask(&session->worker, kind, question, events, ret, ret_rest,
+                              err);
     if (r == 0 && ret->kind == OUTCOME_DIED)
         past_roll_back(session, ret);
     return r;

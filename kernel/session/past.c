@@ -100,6 +100,7 @@ void past_open(struct session *session, const struct session_events *events)
                             .n_flags = session->n_flags,
                             .n_libraries = session->n_libraries};
     past->is_open = true;
+    session->worker.is_replaceable = level->has_checkpoint;
     if (!level->has_checkpoint) {
         level->obstacle = past_obstacle(session);
         say_obstacle(past, level, events);

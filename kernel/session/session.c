@@ -453,6 +453,16 @@ void session_finish(struct session *session)
     interrupt_take(&session->interrupt);
 }
 
+struct session_limits session_limits(const struct session *session)
+{
+    return session->worker.limits;
+}
+
+void session_set_limits(struct session *session, struct session_limits limits)
+{
+    session->worker.limits = limits;
+}
+
 void session_rest(struct session *session)
 {
     past_keep(session);

@@ -133,6 +133,14 @@ struct findings;
 void session_report_findings(struct session *session, const char *checker,
                              const struct findings *findings, struct result *result);
 
+/* Of every later run of code; 0: none. */
+struct session_limits {
+    int64_t time_ms; /* then it ends as by an interrupt, named TimeLimit */
+    uint64_t memory; /* bytes that cells may have in all; malloc() refuses more */
+};
+struct session_limits session_limits(const struct session *session);
+void session_set_limits(struct session *session, struct session_limits limits);
+
 /* Opens a shared library ("libz.so.1", "/path/x.so") for all later cells. */
 int session_link(struct session *session, const char *file,
                  const struct session_events *events, struct result *result,

@@ -299,14 +299,19 @@ static void pass_interrupt(struct worker_client *client, uint32_t id,
     patience->deadline = now + WORKER_MERCY_MS;
 }
 
+/* Without a checkpoint its end costs the session's state. */
+static int last_chance(const struct worker_client *client)
+{
+    return client->is_replaceable ? WORKER_MERCY_MS : WORKER_INTERRUPT_MS;
+}
+
 static void end_in_time(struct worker_client *client, uint32_t id,
                         struct patience *patience)
 {
     signal_worker(client, WORKER_LIMIT_SIGNAL, id);
     patience->limit = 0;
     patience->is_late = patience->is_insisting = true;
-    if (!patience->deadline)
-        patience->deadline = now_ms() + WORKER_INTERRUPT_MS;
+    patience->deadline = now_ms() + last_chance(client);
 }
 
 /* False when the worker has had all the time there is. */
@@ -316,7 +321,7 @@ static bool insist(struct worker_client *client, uint32_t id, struct patience *p
         return false;
     signal_worker(client, WORKER_INTERRUPT_SIGNAL, id);
     patience->is_insisting = true;
-    patience->deadline = now_ms() + WORKER_INTERRUPT_MS;
+    patience->deadline = now_ms() + last_chance(client);
     return true;
 }
 
@@ -427,8 +432,9 @@ int worker_client_ask(struct worker_client *client, uint16_t kind,
         return error_set(err, -EPIPE, "the session's process has ended");
     uint32_t id = client->next_id++;
     struct frame answer;
-    bool has_limit = client->limit_ms && (kind == WORKER_RUN || kind == WORKER_ADDRESS);
-    struct patience patience = {.limit = has_limit ? now_ms() + client->limit_ms : 0};
+    int64_t limit =
+        kind == WORKER_RUN || kind == WORKER_ADDRESS ? client->limits.time_ms : 0;
+    struct patience patience = {.limit = limit ? now_ms() + limit : 0};
     int r = settle(client, events, err);
     if (r < 0)
         return r;

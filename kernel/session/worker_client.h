@@ -13,10 +13,12 @@
 #include "kernel/session/session.h"
 
 #define WORKER_START_TIMEOUT_MS 10000
-#define WORKER_HANDLER_MS 50     /* for the cell's own handler of SIGINT */
+#define WORKER_HANDLER_MS 40     /* for the cell's own handler of SIGINT */
 #define WORKER_INTERRUPT_MS 2000 /* from then to the worker's replacement */
-#define WORKER_MERCY_MS 100      /* the same after a second interrupt */
-#define OUTPUT_TAIL_MAX 4        /* bytes of an unfinished UTF-8 character kept back */
+#define WORKER_MERCY_MS                                                                  \
+    60                    /* the same after a second interrupt, or where a               \
+                             checkpoint takes over */
+#define OUTPUT_TAIL_MAX 4 /* bytes of an unfinished UTF-8 character kept back */
 
 struct worker_stream {
     char tail[OUTPUT_TAIL_MAX];
@@ -26,7 +28,10 @@ struct worker_stream {
 struct worker_client {
     struct process process;
     uint32_t next_generation, next_id;
-    int64_t limit_ms;            /* of one run of code, 0: none */
+    struct session_limits limits;
+    uint64_t told_memory;        /* the limit that the worker knows of ... */
+    uint32_t told_generation;    /* ... as of this process, 0: nobody was told of one */
+    bool is_replaceable;         /* a checkpoint can take over: none waits long for it */
     bool is_greeted;             /* its hello has been read */
     struct interrupt *interrupt; /* borrowed */
     struct worker_stream streams[2];

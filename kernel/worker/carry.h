@@ -16,8 +16,8 @@ struct carry {
 /* Before the unit is loaded: where its variables are. */
 void carry_start(struct carry *carry, const struct engine *engine,
                  const struct plan *plan);
-/* When it is loaded, with layouts: brings the values over and says on stderr, unless it is
- * to be quiet, what did not come along. */
+/* When it is loaded, with layouts: brings the values over and says on stderr, unless it
+ * is to be quiet, what did not come along. */
 void carry_finish(struct carry *carry, struct engine *engine, bool is_quiet);
 void carry_clear(struct carry *carry);
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "kernel/worker/heap.h"
+#include "kernel/worker/limit.h"
 
 #define NULL_PAGE 65536 /* addresses below are offsets from a null pointer */
 #define STACK_SLACK ((uintptr_t)256 << 10)
@@ -121,7 +122,7 @@ static void library_words(char *text, size_t size)
              message ? message->text : "");
 }
 
-void fault_abort(char *name, size_t name_size, char *text, size_t size)
+static void find_abort(char *name, size_t name_size, char *text, size_t size)
 {
     static const struct {
         const char *part, *name;
@@ -141,6 +142,28 @@ void fault_abort(char *name, size_t name_size, char *text, size_t size)
             snprintf(name, name_size, "%s", list[i].name);
             return;
         }
+}
+
+static void find_refusal(const siginfo_t *info, char *name, size_t name_size, char *text,
+                         size_t size)
+{
+    char why[128];
+    bool is_limit = false;
+    size_t used = strlen(text);
+    if (!limit_is_cause(info, why, sizeof(why), &is_limit))
+        return;
+    snprintf(text + used, size - used, "; %s", why);
+    if (is_limit)
+        snprintf(name, name_size, "MemoryLimit");
+}
+
+void fault_find_cause(int signal, const siginfo_t *info, char *name, size_t name_size,
+                      char *text, size_t size)
+{
+    if (signal == SIGABRT)
+        find_abort(name, name_size, text, size);
+    else if (signal == SIGSEGV)
+        find_refusal(info, name, name_size, text, size);
 }
 
 void fault_describe(int signal, const siginfo_t *info, const ucontext_t *context,

@@ -21,8 +21,9 @@ void fault_describe(int signal, const siginfo_t *info, const ucontext_t *context
                     const struct fault_stack *stack, char *text, size_t size);
 /* A write that has run through all frames up to the end of the stack. */
 bool fault_is_behind_stack(const ucontext_t *context, const struct fault_stack *stack);
-/* After SIGABRT: where the C library itself has found damage and aborted, its words, and
- * a name for them; else both stay. */
-void fault_abort(char *name, size_t name_size, char *text, size_t size);
+/* A better name and text, where there are: what the C library has said when it has found
+ * damage and aborted, the memory that was refused when a null pointer is used. */
+void fault_find_cause(int signal, const siginfo_t *info, char *name, size_t name_size,
+                      char *text, size_t size);
 
 #endif

@@ -232,8 +232,8 @@ static void describe_fault(int signal_number, const siginfo_t *info,
     const struct fault_stack *stack = is_cell_thread() ? &guard.stack : thread_stack();
     fault_describe(signal_number, info, context, stack, ret->message,
                    sizeof(ret->message));
-    if (signal_number == SIGABRT)
-        fault_abort(ret->name, sizeof(ret->name), ret->message, sizeof(ret->message));
+    fault_find_cause(signal_number, info, ret->name, sizeof(ret->name), ret->message,
+                     sizeof(ret->message));
 }
 
 /* Sent by somebody else, or by a timer: the cell is anywhere. Its own raise() must not

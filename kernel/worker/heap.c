@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "kernel/worker/heap_guard.h"
@@ -56,6 +57,7 @@ static struct {
     bool is_locked; /* threads of a cell may free at once */
 } resting;
 
+static size_t refusal;                  /* bytes of the last allocation that failed */
 static const char *own_start, *own_end; /* code that needs no zeros */
 static bool (*watch_is_code)(const void *return_address);
 static void (*watch_report)(const struct heap_finding *finding);
@@ -71,6 +73,23 @@ static struct {
     size_t piece, group; /* where the next look goes on */
 } recent;
 
+/* Limits on the data of cells (limit.h) are not for our records. */
+static struct piece *map_piece(void)
+{
+    struct rlimit before, none;
+    bool is_limited =
+        getrlimit(RLIMIT_DATA, &before) == 0 && before.rlim_cur != before.rlim_max;
+    none = before;
+    none.rlim_cur = before.rlim_max;
+    if (is_limited)
+        setrlimit(RLIMIT_DATA, &none);
+    void *piece = mmap(NULL, sizeof(struct piece), PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (is_limited)
+        setrlimit(RLIMIT_DATA, &before);
+    return piece;
+}
+
 static struct piece *piece_of(uintptr_t address, bool is_made)
 {
     size_t i = address >> PIECE_BITS;
@@ -79,8 +98,7 @@ static struct piece *piece_of(uintptr_t address, bool is_made)
     struct piece *piece = __atomic_load_n(&pieces[i], __ATOMIC_ACQUIRE);
     if (piece || !is_made)
         return piece;
-    piece = mmap(NULL, sizeof(*piece), PROT_READ | PROT_WRITE,
-                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    piece = map_piece();
     if (piece == MAP_FAILED)
         return NULL;
     struct piece *expected = NULL;
@@ -153,13 +171,29 @@ static bool is_own(const void *caller)
     return (const char *)caller >= own_start && (const char *)caller < own_end;
 }
 
+static void *refuse(size_t size)
+{
+    refusal = size ? size : 1;
+    return NULL;
+}
+
+size_t heap_refusal(void)
+{
+    return refusal;
+}
+
+void heap_forget_refusal(void)
+{
+    refusal = 0;
+}
+
 static void *allocate(size_t size, size_t alignment, void *site, uint32_t type)
 {
     size_t offset = sizeof(struct heap_header);
     char *raw;
     if (size > SIZE_MAX_BLOCK || alignment > SIZE_MAX_BLOCK) {
         errno = ENOMEM;
-        return NULL;
+        return refuse(size);
     }
     if (alignment <= 16) {
         raw = is_own(site) ? __libc_malloc(offset + size + HEAP_GUARD_SIZE)
@@ -171,7 +205,7 @@ static void *allocate(size_t size, size_t alignment, void *site, uint32_t type)
             memset(raw + offset, 0, size);
     }
     if (!raw)
-        return NULL;
+        return refuse(size);
     char *block = adopt(raw, offset, size, site, type);
     if (!is_own(site))
         recent.blocks[recent.n++ % RECENT_MAX] = block;
@@ -269,7 +303,7 @@ static void *grow(void *block, size_t size, void *site)
         __libc_realloc((char *)block - old.offset, old.offset + size + HEAP_GUARD_SIZE);
     if (!raw) {
         adopt((char *)block - old.offset, old.offset, old.size, old.site, old.type);
-        return NULL;
+        return refuse(size);
     }
     if (size >= old.size && !is_own(site))
         memset(raw + old.offset + old.size, 0, size - old.size);

@@ -31,6 +31,10 @@ void heap_init(const void *start, const void *end);
 /* The block that `address` is in, or ends: live ones win over freed ones. */
 bool heap_find(const void *address, struct heap_block *ret);
 
+/* Bytes of the last allocation that failed since it was forgotten, 0: none did. */
+size_t heap_refusal(void);
+void heap_forget_refusal(void);
+
 /* malloc() that remembers a type; NULL when there is no memory. */
 void *heap_allocate(size_t size, uint32_t type);
 

@@ -55,6 +55,15 @@ void *heap_allocate(size_t size, uint32_t type)
     return block;
 }
 
+size_t heap_refusal(void)
+{
+    return 0;
+}
+
+void heap_forget_refusal(void)
+{
+}
+
 void heap_init(const void *start, const void *end)
 {
     (void)start;

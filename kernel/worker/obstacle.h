@@ -13,8 +13,9 @@
 #include <sys/types.h>
 #include <time.h>
 
-#define OBSTACLE_FILES_MAX 64 /* open files whose position is noted; more: an obstacle   \
-                               */
+#define OBSTACLE_FILES_MAX                                                               \
+    64 /* open files whose position is noted; more: an obstacle                          \
+        */
 
 struct open_file {
     int fd;

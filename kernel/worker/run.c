@@ -6,6 +6,7 @@
 
 #include "kernel/peer/protocol.h"
 #include "kernel/worker/carry.h"
+#include "kernel/worker/limit.h"
 #include "kernel/worker/represent.h"
 
 static enum name_kind kind_of(enum binding_kind kind)
@@ -86,10 +87,12 @@ static void call_main(struct engine *engine, const struct plan *plan,
 static void call_all(struct engine *engine, const struct plan *plan,
                      const struct unit *unit, struct outcome *ret)
 {
+    limit_begin();
     for (size_t i = 0; i < plan->n_runs && ret->kind == OUTCOME_OK; i++)
         engine_call(engine, unit, plan->runs[i], ret);
     if (plan->main_symbol && ret->kind == OUTCOME_OK)
         call_main(engine, plan, unit, ret);
+    limit_end();
 }
 
 static void render(struct engine *engine, const struct plan *plan, const char *value,
@@ -126,8 +129,7 @@ static int take_plan(struct engine *engine, const struct plan *plan, const void 
         engine_add_types(engine, plan->types_from, plan->types, plan->types_size, err);
     if (r < 0 || !plan->text)
         return r;
-    struct unit *unit =
-        load(engine, plan, object, object_size, is_quiet, ret);
+    struct unit *unit = load(engine, plan, object, object_size, is_quiet, ret);
     if (leaves_nothing(ret))
         types_truncate(&engine->types, n_types);
     *ret_unit = ret->kind == OUTCOME_OK ? unit : NULL;
@@ -140,7 +142,8 @@ int run_plan(struct engine *engine, const struct plan *plan, const void *object,
 {
     struct unit *unit = NULL;
     *ret_value = NULL;
-    int r = take_plan(engine, plan, object, object_size, run_flags & RUN_LOAD_ONLY, ret, &unit, err);
+    int r = take_plan(engine, plan, object, object_size, run_flags & RUN_LOAD_ONLY, ret,
+                      &unit, err);
     if (r < 0 || !unit || run_flags & RUN_LOAD_ONLY)
         return r;
     call_all(engine, plan, unit, ret);

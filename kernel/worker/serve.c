@@ -6,6 +6,7 @@
 
 #include "kernel/peer/protocol.h"
 #include "kernel/worker/heap.h"
+#include "kernel/worker/limit.h"
 #include "kernel/worker/run.h"
 #include "kernel/worker/serve_names.h"
 
@@ -299,6 +300,19 @@ static int handle_bytes(struct engine *engine, struct unpack *in, struct outcome
     return unpack_done(in) ? 0 : bad_request(err);
 }
 
+static int handle_limit(struct engine *engine, struct unpack *in, struct outcome *outcome,
+                        struct buffer *rest, struct error *err)
+{
+    uint64_t bytes = unpack_u64(in);
+    (void)engine;
+    (void)outcome;
+    (void)rest;
+    if (!unpack_done(in))
+        return bad_request(err);
+    limit_set(bytes);
+    return 0;
+}
+
 static handler find_handler(uint16_t kind)
 {
     switch (kind) {
@@ -320,6 +334,8 @@ static handler find_handler(uint16_t kind)
         return handle_load;
     case WORKER_LOAD_AT:
         return handle_load_at;
+    case WORKER_LIMIT:
+        return handle_limit;
     case WORKER_TYPES:
         return handle_types;
     case WORKER_FORGET:

@@ -16,6 +16,7 @@
 #include "kernel/worker/checkpoint.h"
 #include "kernel/worker/damage.h"
 #include "kernel/worker/dying.h"
+#include "kernel/worker/limit.h"
 #include "kernel/worker/output.h"
 #include "kernel/worker/serve.h"
 #include "kernel/worker/show.h"
@@ -95,6 +96,7 @@ static int work(struct error *err)
         r = engine_init(&engine, dying_report, err);
     checkpoint_init();
     damage_check();
+    limit_init();
     if (r == 0)
         r = serve(&engine, &channel, err);
     return r == -EPIPE ? 0 : r; /* the front has closed its end: the session is over */
