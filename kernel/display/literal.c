@@ -35,7 +35,7 @@ static const char *simple_escape(unsigned char c)
     }
 }
 
-static void add_byte(struct buffer *out, unsigned char c, char quote)
+void literal_add_byte(struct buffer *out, unsigned char c, char quote)
 {
     const char *escape = simple_escape(c);
     if (escape)
@@ -52,7 +52,7 @@ void literal_add_char(struct buffer *out, unsigned char c)
 {
     buffer_add_char(out, '\'');
     if (c)
-        add_byte(out, c, '\'');
+        literal_add_byte(out, c, '\'');
     else
         buffer_add_string(out, "\\0");
     buffer_add_char(out, '\'');
@@ -86,7 +86,7 @@ void literal_add_string(struct buffer *out, const char *text, size_t size)
         if (n)
             buffer_add(out, text + i, n);
         else
-            add_byte(out, bytes[i], '"');
+            literal_add_byte(out, bytes[i], '"');
         i += n ? n : 1;
     }
     buffer_add_char(out, '"');
@@ -158,11 +158,9 @@ static bool add_flags(struct buffer *out, const struct type *type, uint64_t valu
         buffer_add_string(out, type->enumerators[i].name);
         rest &= ~bit;
     }
-    if (rest) {
-        out->size = mark;
-        out->data[mark] = '\0';
-    }
-    return !rest;
+    if (rest && out->size > mark)
+        buffer_format(out, " | %" PRIu64, rest);
+    return out->size > mark;
 }
 
 void literal_add_enum(struct buffer *out, const struct type *type, int64_t value)
@@ -259,6 +257,77 @@ static void add_complex(struct buffer *out, const struct types *types, uint32_t 
     buffer_format(out, " %c %s*I", is_negative ? '-' : '+', imaginary);
 }
 
+/* IEEE 754 binary16. */
+static float half_value(uint16_t bits)
+{
+    int exponent = bits >> 10 & 31, fraction = bits & 1023;
+    float value = exponent == 31 ? (fraction ? NAN : INFINITY)
+                  : exponent     ? ldexpf((float)(fraction + 1024), exponent - 25)
+                                 : ldexpf((float)fraction, -24);
+    return bits >> 15 ? -value : value;
+}
+
+static void add_half(struct buffer *out, uint16_t bits)
+{
+    int exponent = bits >> 10 & 31;
+    float value = half_value(bits), step = ldexpf(1, (exponent ? exponent : 1) - 25);
+    char text[32];
+    for (int digits = 1; digits <= 5; digits++) {
+        snprintf(text, sizeof(text), "%.*g", digits, (double)value);
+        if (isnan(value) || fabsf(strtof(text, NULL) - value) < step / 2)
+            break;
+    }
+    add_number(out, text);
+}
+
+#if defined(__HAVE_FLOAT128) && __HAVE_FLOAT128 && !defined(__clang__)
+static bool add_quad(struct buffer *out, const void *address)
+{
+    _Float128 value;
+    char text[80];
+    memcpy(&value, address, sizeof(value));
+    for (int digits = 33; digits <= 36; digits++) {
+        char format[8];
+        snprintf(format, sizeof(format), "%%.%dg", digits);
+        strfromf128(text, sizeof(text), format, value);
+        if (value != value || strtof128(text, NULL) == value)
+            break;
+    }
+    add_number(out, text);
+    return true;
+}
+#else
+static bool add_quad(struct buffer *out, const void *address)
+{
+    (void)out;
+    (void)address;
+    return false;
+}
+#endif
+
+uint64_t literal_other_size(const char *spelling)
+{
+    const char *blank = spelling ? strrchr(spelling, ' ') : NULL;
+    const char *name = blank ? blank + 1 : spelling ? spelling : "";
+    if (!strcmp(name, "_Float16") || !strcmp(name, "__fp16"))
+        return 2;
+    return !strcmp(name, "__float128") || !strcmp(name, "_Float128") ? 16 : 0;
+}
+
+static bool literal_add_other(struct buffer *out, const char *spelling,
+                              const void *address)
+{
+    uint64_t size = literal_other_size(spelling);
+    uint16_t half;
+    if (size == 16)
+        return add_quad(out, address);
+    if (size != sizeof(half))
+        return false;
+    memcpy(&half, address, sizeof(half));
+    add_half(out, half);
+    return true;
+}
+
 #define READ(type_, name, address)                                                       \
     type_ name;                                                                          \
     memcpy(&name, address, sizeof(name))
@@ -289,6 +358,8 @@ bool literal_add(struct buffer *out, const struct types *types, uint32_t id,
         add_int128(out, type->kind == TYPE_INT128 && value < 0, (unsigned __int128)value);
         return true;
     }
+    case TYPE_OTHER:
+        return literal_add_other(out, type->spelling, address);
     case TYPE_COMPLEX:
         add_complex(out, types, type->target, address);
         return true;

@@ -7,6 +7,8 @@
 #include "pickler/base/buffer.h"
 #include "pickler/type/type.h"
 
+/* Of a text between these quotes. */
+void literal_add_byte(struct buffer *out, unsigned char c, char quote);
 void literal_add_char(struct buffer *out, unsigned char c); /* 'a', '\n', '\351' */
 /* Quoted; valid UTF-8 is kept, every other byte outside ASCII text is an octal escape. */
 void literal_add_string(struct buffer *out, const char *text, size_t size);
@@ -17,8 +19,11 @@ void literal_add_float(struct buffer *out, float value);
 void literal_add_double(struct buffer *out, double value);
 void literal_add_ldouble(struct buffer *out, long double value);
 
-/* RED, A | B for flags, (enum color)7 for what has no name. */
+/* RED; A | B, A | 8 for flags; (enum color)7 for what has no name. */
 void literal_add_enum(struct buffer *out, const struct type *type, int64_t value);
+
+/* Bytes of a number that is TYPE_OTHER: _Float16, __float128; 0: it is none. */
+uint64_t literal_other_size(const char *spelling);
 
 /* The scalar of this type at `address` (any alignment); false for other kinds and for
  * pointers. */

@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "kernel/display/literal.h"
+#include "kernel/display/place.h"
 #include "kernel/display/printer.h"
 #include "kernel/display/probe.h"
+#include "kernel/display/wide.h"
 
 /* --- what the process knows of an address --- */
 
@@ -51,10 +53,14 @@ bool printer_can_read(const struct printer *p, const char *address, uint64_t siz
     return probe_is_readable(address, size);
 }
 
-static bool is_same_type(const struct printer *p, uint32_t a, uint32_t b)
+/* Its elements have the rest of the block, so that it holds one such struct only. */
+static bool ends_in_flexible_array(const struct types *types, uint32_t id)
 {
-    return a == b || (types_get(p->types, a)->kind == types_get(p->types, b)->kind &&
-                      types_equal(p->types, a, p->types, b, NULL));
+    const struct type *record = types_get(types, id);
+    if (record->kind != TYPE_STRUCT || !record->n_fields)
+        return false;
+    const struct type *last = types_get(types, record->fields[record->n_fields - 1].type);
+    return last->kind == TYPE_ARRAY && last->is_incomplete;
 }
 
 uint64_t printer_count_elements(const struct printer *p, uint32_t type,
@@ -65,7 +71,9 @@ uint64_t printer_count_elements(const struct printer *p, uint32_t type,
     if (!size || !printer_find_block(p, address, &block) || address < block.start)
         return 1;
     uint64_t offset = (uint64_t)(address - block.start);
-    bool is_known = block.type && is_same_type(p, block.type, type);
+    if (ends_in_flexible_array(p->types, type))
+        return offset < block.size;
+    bool is_known = block.type && is_same_plain(p->types, block.type, type);
     if ((block.type && !is_known) || block.size % size || offset % size)
         return 1;
     return (block.size - offset) / size;
@@ -99,29 +107,62 @@ static bool show_string(struct printer *p, const char *address)
     return true;
 }
 
+static bool show_wide_string(struct printer *p, uint32_t target, const char *address)
+{
+    struct wide wide;
+    struct value_block block;
+    if (!wide_of(p->types, target, &wide))
+        return false;
+    size_t limit = (p->limits->string + 1) * wide.size;
+    if (printer_find_block(p, address, &block)) {
+        size_t rest = is_within(block.start, block.size, address, 1)
+                          ? block.size - (size_t)(address - block.start)
+                          : 0;
+        limit = rest < limit ? rest : limit;
+    }
+    CLEANUP(freep) char *text = must_alloc(limit + 1);
+    size_t got = probe_copy(address, text, limit) / wide.size;
+    if (!got)
+        return false;
+    size_t length = wide_length(&wide, text, got);
+    bool is_cut = length > p->limits->string;
+    wide_add_string(p->out, &wide, text, is_cut ? p->limits->string : length);
+    printer_check_size(p);
+    if (is_cut)
+        printer_add(p, "...");
+    else if (length == got)
+        printer_add(p, " (no terminating NUL)");
+    return true;
+}
+
 /* --- pointers --- */
 
-/* `&x`, `a`, `&a[3]`: the name of what is exactly there, of the pointer's own type. */
+/* `&x`, `&a[3]`, `&p.from.x`: the name of what is exactly there, of the pointer's own
+ * type; for void * of anything that starts there. */
 static bool add_variable_name(struct printer *p, uint32_t target, const char *address)
 {
     struct value_variable variable;
-    if (!find_variable(p, address, &variable) || variable.is_literal || !variable.name)
+    if (!find_variable(p, address, &variable) || variable.is_literal || !variable.name ||
+        !*variable.name)
         return false;
-    const struct type *type = types_get(p->types, variable.type);
-    uint64_t offset = (uint64_t)(address - variable.start);
-    char text[300];
-    if (!offset && is_same_type(p, variable.type, target)) {
-        snprintf(text, sizeof(text), "&%s", variable.name);
-    } else if (type->kind == TYPE_ARRAY && is_same_type(p, type->target, target)) {
-        uint64_t size = types_size(p->types, target);
-        if (!size || offset % size || offset >= variable.size)
-            return false;
-        snprintf(text, sizeof(text), "&%s[%" PRIu64 "]", variable.name, offset / size);
-    } else {
+    CLEANUP(buffer_clear) struct buffer place = {0};
+    bool is_end = variable.size && address == variable.start + variable.size;
+    if (!place_add(&place, p->types, variable.type, target,
+                   (uint64_t)(address - variable.start)))
         return false;
-    }
-    printer_add(p, text);
+    printer_add(p, "&");
+    printer_add(p, variable.name);
+    printer_add(p, buffer_string(&place));
+    if (is_end)
+        printer_add(p, " (one past the end)");
     return true;
+}
+
+static bool is_end_of_variable(const struct printer *p, const char *address)
+{
+    struct value_variable variable;
+    return find_variable(p, address, &variable) && variable.size &&
+           address == variable.start + variable.size;
 }
 
 static void add_address(struct printer *p, const struct type *pointer,
@@ -157,6 +198,19 @@ static void show_function(struct printer *p, const struct type *pointer,
     printer_add(p, name);
 }
 
+/* True when the object was shown before; else it is remembered. */
+static bool is_seen(struct printer *p, uint32_t type, const char *address)
+{
+    for (size_t i = 0; i < p->n_seen; i++)
+        if (p->seen[i].address == address && p->seen[i].type == type)
+            return true;
+    if (p->n_seen < PRINTER_SEEN_MAX) {
+        GROW(p->seen, p->n_seen, p->seen_capacity);
+        p->seen[p->n_seen++] = (struct seen){address, type};
+    }
+    return false;
+}
+
 static void follow(struct printer *p, const struct type *pointer, const char *address,
                    struct spot spot)
 {
@@ -169,7 +223,11 @@ static void follow(struct printer *p, const struct type *pointer, const char *ad
         return;
     }
     if (!add_variable_name(p, target, address))
-        add_address(p, pointer, address, (struct spot){.depth = 0}, "");
+        add_address(p, pointer, address, spot, "");
+    if (is_seen(p, target, address)) {
+        printer_add(p, " (shown above)");
+        return;
+    }
     printer_add(p, " -> ");
     spot.pointers++;
     if (count == 1)
@@ -184,14 +242,38 @@ static void show_unfollowed(struct printer *p, const struct type *pointer,
 {
     struct value_block block;
     char note[64] = "";
+    bool is_void = types_get(p->types, pointer->target)->kind == TYPE_VOID;
+    size_t mark = p->out->size;
+    if (is_void && !spot.depth)
+        printer_add(p, "(void *) ");
     if (add_variable_name(p, pointer->target, address))
         return;
-    if (types_get(p->types, pointer->target)->kind == TYPE_VOID &&
-        printer_find_block(p, address, &block) &&
+    printer_cut(p, mark);
+    if (is_void && printer_find_block(p, address, &block) &&
         is_within(block.start, block.size, address, 1))
         snprintf(note, sizeof(note), "%zu bytes",
                  block.size - (size_t)(address - block.start));
     add_address(p, pointer, address, spot, note);
+}
+
+static void show_end(struct printer *p, const struct type *pointer, const char *address,
+                     struct spot spot)
+{
+    if (!add_variable_name(p, pointer->target, address))
+        add_address(p, pointer, address, spot, "one past the end");
+}
+
+/* The standard ones are the same for all code of the process. */
+static bool show_stream(struct printer *p, const char *address)
+{
+    const void *streams[] = {stdin, stdout, stderr};
+    static const char *const names[] = {"stdin", "stdout", "stderr"};
+    for (size_t i = 0; i < 3; i++)
+        if (address == streams[i]) {
+            printer_add(p, names[i]);
+            return true;
+        }
+    return false;
 }
 
 void printer_show_pointer(struct printer *p, uint32_t id, const char *place,
@@ -208,12 +290,18 @@ void printer_show_pointer(struct printer *p, uint32_t id, const char *place,
         show_function(p, pointer, address, spot);
     else if (printer_find_block(p, address, &block) && block.is_freed)
         add_address(p, pointer, address, spot, "freed");
+    else if (show_stream(p, address))
+        return;
     else if (target->kind == TYPE_CHAR && show_string(p, address))
+        return;
+    else if (show_wide_string(p, pointer->target, address))
         return;
     else if (target->kind == TYPE_CHAR)
         add_address(p, pointer, address, spot, "unreadable");
     else if (is_stack(p, address))
         add_address(p, pointer, address, spot, "on the stack");
+    else if (is_end_of_variable(p, address))
+        show_end(p, pointer, address, spot);
     else if (types_size(p->types, pointer->target) &&
              spot.pointers < p->limits->pointers && spot.depth < p->limits->depth)
         follow(p, pointer, address, spot);

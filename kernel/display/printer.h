@@ -7,6 +7,8 @@
 
 #include "kernel/display/value.h"
 
+#define PRINTER_SEEN_MAX 1000 /* objects that are remembered */
+
 struct printer {
     const struct value_world *world;
     const struct types *types;
@@ -17,6 +19,11 @@ struct printer {
     size_t flat_end; /* ... that must not reach beyond this */
     bool has_overflown;
     bool is_full; /* limits.bytes is reached: nothing more is added */
+    struct seen { /* what pointers have led to so far, owned */
+        const char *address;
+        uint32_t type;
+    } *seen;
+    size_t n_seen, seen_capacity;
 };
 
 /* Where a value stands inside others. */

@@ -8,6 +8,7 @@
 
 #include "kernel/display/plain_locale.h"
 #include "kernel/display/printer.h"
+#include "kernel/display/wide.h"
 
 static const struct display_limits cell_limits = {.depth = 4,
                                                   .pointers = 0,
@@ -132,6 +133,7 @@ static void add_cell(const struct table *table, uint64_t row, uint64_t column)
                                       : "<td style=\"text-align: left\">");
     size_t shown = cut(&text);
     add_escaped(table->out, buffer_string(&text), shown);
+    free(printer.seen);
     buffer_add_string(table->out, shown < text.size ? "…</td>" : "</td>");
 }
 
@@ -204,6 +206,9 @@ static bool set_row(struct table *table, uint32_t id)
         return row->layout.is_known && has_members(row);
     }
     const struct type *element = types_get(table->types, row->target);
+    struct wide wide;
+    if (wide_of(table->types, row->target, &wide)) /* strings */
+        return false;
     table->element = row->target;
     table->element_size = types_size(table->types, row->target);
     table->n_columns = row->count;

@@ -13,12 +13,13 @@
 #include "kernel/display/literal.h"
 #include "kernel/display/plain_locale.h"
 #include "kernel/display/printer.h"
+#include "kernel/display/wide.h"
 
 #define INDENT 4
 
 const struct display_limits display_defaults = {
-    .depth = 6,
-    .pointers = 1,
+    .depth = 10,
+    .pointers = 6,
     .elements = 100,
     .pointed = 10,
     .string = 1000,
@@ -202,7 +203,7 @@ static void show_group(struct printer *p, struct group *group, struct spot aroun
         show_flat(p, group);
         return;
     }
-    size_t mark = p->out->size, at = printer_column(p);
+    size_t mark = p->out->size, at = printer_column(p), n_seen = p->n_seen;
     size_t room = at + 2 < p->limits->width ? p->limits->width - at - 1 : 1;
     bool was_full = p->is_full;
     p->is_flat = true;
@@ -214,6 +215,7 @@ static void show_group(struct printer *p, struct group *group, struct spot aroun
     p->has_overflown = false;
     p->is_full = was_full;
     printer_cut(p, mark);
+    p->n_seen = n_seen;
     show_broken(p, group);
 }
 
@@ -221,6 +223,10 @@ static void show_record(struct printer *p, uint32_t id, const char *address,
                         struct spot spot)
 {
     const struct type *type = types_get(p->types, id);
+    if (!type->n_fields && !type->is_incomplete) {
+        printer_add(p, "{}");
+        return;
+    }
     if (!type->layout.is_known) {
         printer_add(p, type->is_incomplete ? "{incomplete type}" : "{unknown layout}");
         return;
@@ -256,15 +262,61 @@ static uint64_t array_count(const struct printer *p, const struct type *array,
     return (block.size - (uint64_t)(address - block.start)) / size;
 }
 
+/* Up to the last unit that is not 0. */
+static void show_wide_array(struct printer *p, const struct wide *wide,
+                            const char *address, uint64_t count)
+{
+    size_t limit = p->limits->string, n = count < limit ? (size_t)count : limit;
+    size_t used = n;
+    while (used && !wide_length(wide, address + (used - 1) * wide->size, 1))
+        used--;
+    wide_add_string(p->out, wide, address, used);
+    printer_check_size(p);
+    if (n < count && used == n)
+        printer_add(p, "...");
+}
+
 static void show_array(struct printer *p, uint32_t id, const char *address,
                        struct spot spot)
 {
     const struct type *type = types_get(p->types, id);
     uint64_t count = array_count(p, type, address);
+    struct wide wide;
     if (is_plain_char(p, type->target))
         show_char_array(p, address, count);
+    else if (wide_of(p->types, type->target, &wide))
+        show_wide_array(p, &wide, address, count);
     else
         printer_show_elements(p, type->target, address, count, p->limits->elements, spot);
+}
+
+static bool show_wide(struct printer *p, uint32_t id, const char *address,
+                      struct spot spot)
+{
+    struct wide wide;
+    if (!wide_of(p->types, id, &wide))
+        return false;
+    wide_add_char(p->out, &wide, address);
+    uint32_t code = 0;
+    memcpy(&code, address, wide.size); /* little-endian */
+    if (!spot.depth && !spot.pointers)
+        buffer_format(p->out, " (%" PRIu32 ")", code);
+    printer_check_size(p);
+    return true;
+}
+
+static bool show_literal(struct printer *p, uint32_t id, const char *address,
+                         struct spot spot)
+{
+    const struct type *type = types_get(p->types, id);
+    uint64_t size = type->kind == TYPE_OTHER ? literal_other_size(type->spelling) : 0;
+    if ((size && !printer_can_read(p, address, size)) ||
+        !literal_add(p->out, p->types, id, address))
+        return false;
+    if (type->kind == TYPE_CHAR && !spot.depth && !spot.pointers)
+        buffer_format(p->out, " (%d)", *address);
+    printer_check_size(p);
+    return true;
 }
 
 void printer_show(struct printer *p, uint32_t id, const char *address, struct spot spot)
@@ -278,11 +330,7 @@ void printer_show(struct printer *p, uint32_t id, const char *address, struct sp
         show_record(p, id, address, spot);
     } else if (type->kind == TYPE_ARRAY) {
         show_array(p, id, address, spot);
-    } else if (literal_add(p->out, p->types, id, address)) {
-        if (type->kind == TYPE_CHAR && !spot.depth && !spot.pointers)
-            buffer_format(p->out, " (%d)", *address);
-        printer_check_size(p);
-    } else {
+    } else if (!show_wide(p, id, address, spot) && !show_literal(p, id, address, spot)) {
         printer_add(p, "(");
         printer_add(p, type->spelling ? type->spelling : "unknown type");
         printer_add(p, ") {...}");
@@ -317,5 +365,6 @@ int display_value(const struct value_world *world, const struct types *types,
         buffer_add_string(out, "...");
     }
     display_locale_restore(&locale);
+    free(printer.seen);
     return 0;
 }

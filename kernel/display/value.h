@@ -20,7 +20,7 @@ struct display_limits {
     size_t bytes;      /* of the whole text */
 };
 
-/* depth 6, pointers 1, elements 100, pointed 10, string 1000, width 88, bytes 65536 */
+/* depth 10, pointers 6, elements 100, pointed 10, string 1000, width 88, bytes 65536 */
 extern const struct display_limits display_defaults;
 
 /* Adds the text of the object of `type` at `address`. `world` (its callbacks may be NULL,

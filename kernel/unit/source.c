@@ -275,6 +275,16 @@ char *type_source(const struct piece *piece)
     return buffer_take(&out);
 }
 
+/* "int *x", "wchar_t x[4]": typeof() would hide the names of typedefs, which values are
+ * shown by. */
+static char *declared_as(const char *type, const char *name)
+{
+    if (strchr(type, '('))
+        return must_format("__typeof__(%s) %s", type, name);
+    size_t n = strcspn(type, "[");
+    return must_format("%.*s %s%s", (int)n, type, name, type + n);
+}
+
 static void source_of_variable(struct draft *draft, struct entity *entity)
 {
     struct definition *definition = entity->definition;
@@ -284,9 +294,8 @@ static void source_of_variable(struct draft *draft, struct entity *entity)
             must_strndup(entity->text + entity->declarator->initialiser.start,
                          entity->declarator->initialiser.size);
     entity->is_dynamic = entity->initialiser && is_initialiser_dynamic(draft, entity);
-    definition->declaration =
-        must_format("extern %s__typeof__(%s) %s;", storage_text(entity),
-                    entity->type_text, definition->name);
+    CLEANUP(freep) char *object = declared_as(entity->type_text, definition->name);
+    definition->declaration = must_format("extern %s%s;", storage_text(entity), object);
     if (entity->role == ENTITY_EXTERN)
         definition->source = must_strdup(definition->declaration);
     else

@@ -207,13 +207,32 @@ static const struct {
     {CXType_Enum, TYPE_ENUM},
     {CXType_Pointer, TYPE_POINTER},
     {CXType_ConstantArray, TYPE_ARRAY},
+    {CXType_Vector, TYPE_ARRAY},
     {CXType_IncompleteArray, TYPE_ARRAY},
     {CXType_FunctionProto, TYPE_FUNCTION},
     {CXType_FunctionNoProto, TYPE_FUNCTION},
 };
 
+static enum type_kind basic_kind(CXType canonical)
+{
+    for (size_t i = 0; i < sizeof(basic_kinds) / sizeof(*basic_kinds); i++)
+        if (basic_kinds[i].from == canonical.kind)
+            return basic_kinds[i].to;
+    return TYPE_OTHER;
+}
+
+/* An atomic number is stored as a plain one. */
+static enum type_kind atomic_kind(CXType atomic)
+{
+    enum type_kind kind =
+        basic_kind(clang_getCanonicalType(clang_Type_getValueType(atomic)));
+    return kind < TYPE_COMPLEX ? kind : TYPE_OTHER;
+}
+
 static enum type_kind kind_of(CXType canonical)
 {
+    if (canonical.kind == CXType_Atomic)
+        return atomic_kind(canonical);
     if (canonical.kind == CXType_Complex) {
         enum CXTypeKind element = clang_getElementType(canonical).kind;
         bool is_real = element == CXType_Float || element == CXType_Double ||
@@ -225,10 +244,7 @@ static enum type_kind kind_of(CXType canonical)
         return clang_getCursorKind(declaration) == CXCursor_UnionDecl ? TYPE_UNION
                                                                       : TYPE_STRUCT;
     }
-    for (size_t i = 0; i < sizeof(basic_kinds) / sizeof(*basic_kinds); i++)
-        if (basic_kinds[i].from == canonical.kind)
-            return basic_kinds[i].to;
-    return TYPE_OTHER;
+    return basic_kind(canonical);
 }
 
 static bool same_parameters(const struct type *a, const struct type *b)
@@ -321,20 +337,37 @@ static enum CXChildVisitResult add_enumerator(CXCursor cursor, CXCursor parent,
     return CXChildVisit_Continue;
 }
 
-static void describe(struct walk *walk, CXType canonical, struct type *type)
+/* What a type is made of, without typedefs; but wide characters keep their names, which
+ * tell them from other integers. */
+static CXType part_of(CXType written, CXType canonical, CXType (*part)(CXType))
+{
+    static const char *const names[] = {"wchar_t", "char16_t", "char32_t"};
+    CXType inner = part(written);
+    if (inner.kind == CXType_Invalid)
+        return part(canonical);
+    CLEANUP(freep)
+    char *name = take_string(clang_getTypeSpelling(clang_getUnqualifiedType(inner)));
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        if (strstr(name, names[i]))
+            return inner;
+    return part(canonical);
+}
+
+static void describe(struct walk *walk, CXType written, CXType canonical,
+                     struct type *type)
 {
     switch (type->kind) {
     case TYPE_POINTER:
-        type->target = id_of(walk, clang_getPointeeType(canonical));
+        type->target = id_of(walk, part_of(written, canonical, clang_getPointeeType));
         break;
     case TYPE_COMPLEX:
         type->target = id_of(walk, clang_getElementType(canonical));
         break;
     case TYPE_ARRAY:
-        type->target = id_of(walk, clang_getArrayElementType(canonical));
+        type->target = id_of(walk, part_of(written, canonical, clang_getElementType));
         type->is_incomplete = canonical.kind == CXType_IncompleteArray;
         if (!type->is_incomplete)
-            type->count = (uint64_t)clang_getArraySize(canonical);
+            type->count = (uint64_t)clang_getNumElements(canonical);
         break;
     case TYPE_FUNCTION:
         type->target = id_of(walk, clang_getResultType(canonical));
@@ -409,7 +442,7 @@ static uint32_t id_of(struct walk *walk, CXType type)
         return id;
     }
     walk->depth++;
-    describe(walk, canonical, &entry);
+    describe(walk, type, canonical, &entry);
     walk->depth--;
     uint32_t id = find_entry(typing->types, &entry);
     if (!id)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernel/display/place.h"
 #include "kernel/display/probe.h"
 #include "kernel/display/table.h"
 #include "kernel/display/value.h"
@@ -14,23 +15,11 @@
 /* ---- types by name
  * ---------------------------------------------------------------------- */
 
-/* Without const and volatile: "struct vector". */
-static const char *unqualified(const char *spelling)
-{
-    static const char *const words[] = {"const ", "volatile "};
-    for (size_t i = 0; spelling && i < 2; i++)
-        if (!strncmp(spelling, words[i], strlen(words[i]))) {
-            spelling += strlen(words[i]);
-            i = (size_t)-1;
-        }
-    return spelling ? spelling : "";
-}
-
 /* Without the keyword too: "vector". */
 static const char *tag_of(const char *spelling)
 {
     static const char *const words[] = {"struct ", "union ", "enum "};
-    spelling = unqualified(spelling);
+    spelling = plain_spelling(spelling);
     for (size_t i = 0; i < 3; i++)
         if (!strncmp(spelling, words[i], strlen(words[i])))
             return spelling + strlen(words[i]);
@@ -55,25 +44,17 @@ static bool is_own_type(const struct type *type)
     return type_is_record(type) || type->kind == TYPE_ENUM;
 }
 
-static bool is_same(const struct type *a, const struct type *b)
-{
-    return a->kind == b->kind && a->definition == b->definition &&
-           !strcmp(unqualified(a->spelling), unqualified(b->spelling));
-}
-
 /* ---- the session's functions
  * ------------------------------------------------------------ */
 
-static bool takes(const struct types *types, const struct name *name,
-                  const struct type *type)
+static bool takes(const struct types *types, const struct name *name, uint32_t id)
 {
     const struct type *function = types_get(types, name->type);
     if (name->kind != NAME_FUNCTION || function->kind != TYPE_FUNCTION ||
         function->n_fields != 2)
         return false;
     const struct type *value = types_get(types, function->fields[0].type);
-    return value->kind == TYPE_POINTER &&
-           is_same(types_get(types, value->target), type) &&
+    return value->kind == TYPE_POINTER && is_same_plain(types, value->target, id) &&
            is_pointer_to_struct(types, function->fields[1].type, "achar_bundle");
 }
 
@@ -83,22 +64,22 @@ static void complain(const struct types *types, const struct name *name,
     const char *spelling = types_get(types, name->type)->spelling;
     fprintf(stderr,
             "%s() is not used: it is '%s', not 'void (const %s *, achar_bundle *)'\n",
-            name->text, spelling ? spelling : "?", unqualified(type->spelling));
+            name->text, spelling ? spelling : "?", plain_spelling(type->spelling));
 }
 
 /* The one with the type's name, else the newest that takes it. */
-static const struct name *find_function(const struct engine *engine,
-                                        const struct type *type)
+static const struct name *find_function(const struct engine *engine, uint32_t id)
 {
+    const struct type *type = types_get(&engine->types, id);
     CLEANUP(freep) char *text = must_format(FUNCTION_PREFIX "%s", tag_of(type->spelling));
     const struct names *names = &engine->names;
     const struct name *own = names_find(names, text);
-    if (own && takes(&engine->types, own, type))
+    if (own && takes(&engine->types, own, id))
         return own;
     for (size_t i = names->n; i-- > 0;) {
         const struct name *name = names->all[i];
         if (!strncmp(name->text, FUNCTION_PREFIX, strlen(FUNCTION_PREFIX)) &&
-            takes(&engine->types, name, type))
+            takes(&engine->types, name, id))
             return name;
     }
     if (own && own->kind == NAME_FUNCTION)
@@ -120,7 +101,7 @@ represent_function represent_find(const struct engine *engine, uint32_t id,
     uint64_t size = types_size(types, id);
     if (!is_own_type(type) || !size || !probe_is_readable(object, size))
         return NULL;
-    const struct name *name = find_function(engine, type);
+    const struct name *name = find_function(engine, id);
     if (!name)
         return NULL;
     *ret_value = object;
