@@ -9,6 +9,7 @@
 #define MAGICS(X) \
     X(args) \
     X(asan) \
+    X(asm) \
     X(call) \
     X(cc) \
     X(checkpoint) \

@@ -89,6 +89,10 @@ enum {
     WORKER_BYTES, /* {u max, n s variables} -> {outcome, n b bytes}: empty for those that
                      hold pointers, are not there or go beyond `max` together */
 
+    WORKER_CODE = 42, /* {s function} -> {outcome, u address, b machine code, n (u offset,
+                         u cell, u line), n (u address, s name)}: lines in order, and what
+                         code may refer to */
+
     /* pool -> zygote (a job worker that has loaded one payload and forks) */
     ZYGOTE_LOAD =
         80,       /* {b payload, b object (empty: libtcc), u children to keep alive} ->

@@ -77,6 +77,11 @@ static char *source_line(void *context, uint32_t cell, uint32_t line)
     return sources_line(&session->sources, cell, line);
 }
 
+char *session_source_line(const struct session *session, uint32_t cell, uint32_t line)
+{
+    return sources_line(&session->sources, cell, line);
+}
+
 static void take_report(struct report *report, struct result *result)
 {
     result_clear(result);

@@ -170,6 +170,27 @@ int session_load(struct session *session, const void *values, size_t size,
 int session_bytes(struct session *session, const char *const *names, size_t n, size_t max,
                   struct buffer *ret, struct result *result, struct error *err) MUST_USE;
 
+/* Machine code of a function as it runs now. */
+struct session_code {
+    uint64_t address;
+    struct buffer bytes;
+    struct session_code_line {
+        uint64_t offset;
+        uint32_t cell, line; /* of the code from there on; cell 0: of no cell */
+    } *lines;
+    size_t n_lines;
+    struct session_code_name {
+        uint64_t address;
+        char *name;
+    } *names; /* of what the code may refer to */
+    size_t n_names;
+};
+void session_code_clear(struct session_code *code);
+int session_code(struct session *session, const char *function, struct session_code *ret,
+                 struct result *result, struct error *err) MUST_USE;
+/* A line of a past cell, owned; NULL when it is not known. */
+char *session_source_line(const struct session *session, uint32_t cell, uint32_t line);
+
 /* An array or object in the session, found by evaluating a pointer expression. */
 struct session_place {
     uint64_t address, count; /* count 0: unknown */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernel/peer/protocol.h"
+#include "kernel/worker/code.h"
 #include "kernel/worker/heap.h"
 #include "kernel/worker/limit.h"
 #include "kernel/worker/run.h"
@@ -313,6 +314,16 @@ static int handle_limit(struct engine *engine, struct unpack *in, struct outcome
     return 0;
 }
 
+static int handle_code(struct engine *engine, struct unpack *in, struct outcome *outcome,
+                       struct buffer *rest, struct error *err)
+{
+    CLEANUP(freep) char *function = unpack_string(in);
+    if (!unpack_done(in) || !function)
+        return bad_request(err);
+    code_show(&engine->names, function, outcome, rest);
+    return 0;
+}
+
 static handler find_handler(uint16_t kind)
 {
     switch (kind) {
@@ -320,6 +331,8 @@ static handler find_handler(uint16_t kind)
         return handle_run;
     case WORKER_LINK:
         return handle_link;
+    case WORKER_CODE:
+        return handle_code;
     case WORKER_BYTES:
         return handle_bytes;
     case WORKER_TIME:

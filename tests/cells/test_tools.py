@@ -303,3 +303,61 @@ def test_missing_checker_says_what_to_install(kernelspec, tmp_path, monkeypatch)
         assert cell.name == "ToolMissing" and "install gcc" in cell.message
     finally:
         opened.close()
+
+
+# ---- %asm
+
+ASM = """#include <stdio.h>
+int total;
+int half(int x) { return x / 2; }
+int add(int x)
+{
+    total++;
+    printf("%d\\n", total);
+    return half(x) + 1;
+}"""
+
+needs_objdump = pytest.mark.skipif(not shutil.which("objdump"), reason="objdump is not installed")
+
+
+def check_listing(text):
+    lines = text.splitlines()
+    assert [line for line in lines if line.startswith("In[1]:6")] == ["In[1]:6 |     total++;"]
+    assert any(re.match(r" +0:  ", line) for line in lines)
+    for name in ("total", "printf", "half"):
+        assert any(re.match(r" +[0-9a-f]+:  ", line) and name in line for line in lines), name
+    assert re.search(r":  ret", text)
+
+
+@needs_objdump
+def test_asm(session):
+    session.value(ASM)
+    check_listing(session.run("%asm add").stdout)
+
+
+@needs_objdump
+def test_asm_at_a_level(session):
+    session.value(ASM)
+    check_listing(session.run("%asm -O1 add").stdout)
+
+
+@needs_objdump
+def test_asm_follows_a_redefinition(session):
+    session.value("int f(void) { return 1234; }")
+    session.value("int f(void) { return 0x5678; }")
+    text = session.run("%asm f").stdout
+    assert "$0x5678" in text and "In[2]:1" in text
+
+
+@needs_objdump
+@pytest.mark.parametrize("arguments, name, message", [
+    ("", "UsageError", "FUNCTION"),
+    ("totl", "NameError", "'totl' is no function of this session"),
+    ("total", "NameError", "no function with a body"),
+    ("hafl", "NameError", "did you mean 'half'?"),
+    ("-O99x add", "CompileError", "99x"),
+])
+def test_asm_refused(session, arguments, name, message):
+    session.value(ASM)
+    cell = session.run(f"%asm {arguments}")
+    assert cell.name == name and message in cell.message
