@@ -85,11 +85,12 @@ static void run_cell(struct execution *execution, struct result *result)
 {
     struct kernel *kernel = execution->kernel;
     struct error err = {0};
-    struct output output = {.kernel = kernel,
-                            .request = execution->request,
-                            .is_silent = execution->is_silent,
-                            .allows_input = execution->allows_input};
-    struct session_events events = output_events(&output);
+    struct output *output = output_new(kernel, execution->request, execution->cell);
+    output->is_silent = execution->is_silent;
+    output->allows_input = execution->allows_input;
+    output_unref(kernel->output);
+    kernel->output = output;
+    struct session_events events = output_events(output);
     session_begin_cell(kernel->session, execution->cell, &execution->origin);
     int r = magics_run_cell(kernel->magics, execution->cell, execution->code, &events,
                             result, &err);
@@ -100,7 +101,7 @@ static void run_cell(struct execution *execution, struct result *result)
         result_clear(result);
         result_error(result, "KernelError", "%s", err.text);
     }
-    output_end(&output);
+    output_end(output);
 }
 
 static json_t *value_data(const struct result *result)
@@ -116,16 +117,16 @@ static json_t *evaluate(struct execution *execution, const char *expression)
     struct kernel *kernel = execution->kernel;
     CLEANUP(result_clearp) struct result result = {0};
     struct error err = {0};
-    struct output output = {.kernel = kernel,
-                            .request = execution->request,
-                            .is_silent = execution->is_silent};
-    struct session_events events = output_events(&output);
     uint32_t cell = CELL_UNCOUNTED + ++kernel->n_uncounted;
+    CLEANUP(output_unrefp)
+    struct output *output = output_new(kernel, execution->request, cell);
+    output->is_silent = execution->is_silent;
+    struct session_events events = output_events(output);
     if (session_run(kernel->session, cell, 1, expression, &events, &result, &err) < 0) {
         result_clear(&result);
         result_error(&result, "KernelError", "%s", err.text);
     }
-    output_end(&output);
+    output_end(output);
     if (result.kind == RESULT_ERROR) {
         json_t *content = error_content(&result);
         json_object_set_new(content, "status", json_string("error"));
@@ -236,6 +237,7 @@ static void start_cell(struct execution *execution)
                 json_pack("{s:s, s:i}", "code", execution->code, "execution_count",
                           (int)kernel->execution_count));
     server_set_hurry(kernel->server, false);
+    server_settle(kernel->server);
     /* An interrupt that came after this request is meant for it, even if the request was
      * still waiting then. */
     session_begin(kernel->session,

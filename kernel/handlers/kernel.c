@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "kernel/handlers/handler.h"
+#include "kernel/handlers/output.h"
 
 #define SHELL_END_S                                                                      \
     2 /* for the shell thread to end what it does when the kernel ends                   \
@@ -118,6 +119,8 @@ static void *serve_shell(void *context)
         request_free(request);
     }
     set_interruptible(kernel, NULL);
+    output_unref(kernel->output);
+    spills_clear(&kernel->spills);
     history_close(kernel->history);
     magics_free(kernel->magics);
     session_free(kernel->session);
@@ -149,8 +152,10 @@ static void end_shell(struct kernel *kernel, pthread_t shell)
     until.tv_sec += SHELL_END_S;
     queue_close(kernel->queue);
     kernel_interrupt(kernel);
-    if (pthread_timedjoin_np(shell, NULL, &until) != 0)
-        _exit(0);
+    if (pthread_timedjoin_np(shell, NULL, &until) == 0)
+        return;
+    spills_clear(&kernel->spills);
+    _exit(0);
 }
 
 int kernel_run(const struct connection *connection, struct error *err)

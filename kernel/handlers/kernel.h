@@ -10,6 +10,7 @@
 #include "kernel/handlers/history.h"
 #include "kernel/handlers/input.h"
 #include "kernel/handlers/queue.h"
+#include "kernel/handlers/spill.h"
 #include "kernel/wire/server.h"
 #include "magics/cell.h"
 
@@ -25,10 +26,12 @@ struct kernel {
     uint32_t execution_count; /* of the last cell that was counted */
     uint32_t n_uncounted;     /* cells that were not */
     bool has_complained;      /* about the history */
-    bool is_ending;           /* atomic, set by a handler: stop after its answer */
-    bool is_started;          /* atomic: the shell thread takes requests */
-    uint64_t n_received;      /* shell requests so far; of the sockets' thread */
-    uint64_t interrupted_at;  /* atomic: n_received at the last interrupt */
+    struct output *output;    /* of the newest cell, NULL before the first */
+    struct spills spills;
+    bool is_ending;          /* atomic, set by a handler: stop after its answer */
+    bool is_started;         /* atomic: the shell thread takes requests */
+    uint64_t n_received;     /* shell requests so far; of the sockets' thread */
+    uint64_t interrupted_at; /* atomic: n_received at the last interrupt */
     pthread_mutex_t interrupt_lock;
     struct session *interruptible; /* under the lock: `session` while it is up */
 };

@@ -22,33 +22,72 @@ static void __attribute__((format(printf, 2, 3))) say(struct output *output,
         server_stream(output->kernel->server, output->request, true, text, strlen(text));
 }
 
-/* True when there is room for so much more; else it is counted, and the first time said.
- */
-static bool admit(struct output *output, size_t size)
+struct output *output_new(struct kernel *kernel, const struct request *request,
+                          uint32_t cell)
 {
-    if (output->is_silent)
-        return false;
-    if (!output->dropped && output->sent + size <= OUTPUT_MAX) {
-        output->sent += size;
-        return true;
+    struct output *output = must_alloc(sizeof(*output));
+    *output = (struct output){.n_refs = 1,
+                              .kernel = kernel,
+                              .request = request_ref(request),
+                              .cell = cell,
+                              .spill = {.fd = -1}};
+    return output;
+}
+
+void output_unref(struct output *output)
+{
+    if (!output || --output->n_refs)
+        return;
+    spill_end(&output->spill, &output->kernel->spills, output->is_cut);
+    free(output->tails[0].bytes);
+    free(output->tails[1].bytes);
+    request_free(output->request);
+    free(output);
+}
+
+static void send(struct output *output, bool is_stderr, const char *text, size_t size)
+{
+    CLEANUP(buffer_clear) struct buffer valid = {0};
+    text_cleaner_add(&output->cleaners[is_stderr], text, size, &valid);
+    server_stream(output->kernel->server, output->request, is_stderr, valid.data,
+                  valid.size);
+}
+
+static void flush_cleaners(struct output *output)
+{
+    for (int i = 0; i < 2; i++) {
+        CLEANUP(buffer_clear) struct buffer rest = {0};
+        text_cleaner_end(&output->cleaners[i], &rest);
+        server_stream(output->kernel->server, output->request, i, rest.data, rest.size);
     }
-    if (!output->dropped) {
-        say(output, "\n[the output of this cell is cut here, after %" PRIu64 " bytes]\n",
-            output->sent);
-    }
-    output->dropped += size;
-    return false;
+}
+
+static void cut(struct output *output)
+{
+    flush_cleaners(output);
+    output->is_cut = true;
+    spill_open(&output->spill, &output->kernel->spills, output->cell);
+    CLEANUP(freep) char *place = spill_place(&output->spill);
+    say(output,
+        "\n[the output of this cell is cut here, after %" PRIu64
+        " bytes; it goes on in %s, and its end is shown when the cell ends]\n",
+        output->sent, place);
 }
 
 static void add_stream(void *context, bool is_stderr, const char *text, size_t size)
 {
     struct output *output = context;
-    CLEANUP(buffer_clear) struct buffer valid = {0};
-    if (!admit(output, size))
+    if (output->is_silent)
         return;
-    text_cleaner_add(&output->cleaners[is_stderr], text, size, &valid);
-    server_stream(output->kernel->server, output->request, is_stderr, valid.data,
-                  valid.size);
+    spill_add(&output->spill, &output->kernel->spills, output->cell, text, size);
+    if (!output->is_cut && output->sent + size > OUTPUT_MAX)
+        cut(output);
+    if (output->is_cut) {
+        spill_tail_add(&output->tails[is_stderr], text, size);
+        return;
+    }
+    output->sent += size;
+    send(output, is_stderr, text, size);
 }
 
 static bool admit_display(struct output *output, size_t size)
@@ -142,16 +181,38 @@ struct session_events output_events(struct output *output)
                                    .context = output};
 }
 
+static void show_tails(struct output *output)
+{
+    struct buffer ends[2] = {{0}};
+    uint64_t left_out = 0;
+    for (int i = 0; i < 2; i++)
+        left_out += spill_tail_read(&output->tails[i], &ends[i]);
+    CLEANUP(freep) char *place = spill_place(&output->spill);
+    if (left_out)
+        say(output,
+            "[%" PRIu64 " bytes of output are left out here; the whole is in %s]\n",
+            left_out, place);
+    for (int i = 0; i < 2; i++) {
+        send(output, i, ends[i].data, ends[i].size);
+        buffer_clear(&ends[i]);
+    }
+}
+
 void output_end(struct output *output)
 {
+    uint64_t skipped = server_take_skipped(output->kernel->server);
+    spill_flush(&output->spill);
     if (output->is_silent)
         return;
-    for (int i = 0; i < 2; i++) {
-        CLEANUP(buffer_clear) struct buffer rest = {0};
-        text_cleaner_end(&output->cleaners[i], &rest);
-        server_stream(output->kernel->server, output->request, i, rest.data, rest.size);
-    }
-    if (!output->dropped)
+    if (output->is_cut)
+        show_tails(output);
+    flush_cleaners(output);
+    if (!skipped)
         return;
-    say(output, "[%" PRIu64 " more bytes of output were dropped]\n", output->dropped);
+    spill_open(&output->spill, &output->kernel->spills, output->cell);
+    output->is_cut = true;
+    CLEANUP(freep) char *place = spill_place(&output->spill);
+    say(output,
+        "\n[the interrupt skipped %" PRIu64 " bytes of output; the whole is in %s]\n",
+        skipped, place);
 }

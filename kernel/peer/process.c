@@ -138,6 +138,8 @@ int process_start(const char *const *argv, bool is_captured, int input,
         return error_errno(err, r, "cannot start '%s'", path);
     }
     if (is_captured) {
+        fcntl(out[0], F_SETPIPE_SZ, PROCESS_PIPE_SIZE);
+        fcntl(errors[0], F_SETPIPE_SZ, PROCESS_PIPE_SIZE);
         fcntl(out[0], F_SETFL, O_NONBLOCK);
         fcntl(errors[0], F_SETFL, O_NONBLOCK);
     }

@@ -13,6 +13,8 @@
 #include "kernel/peer/channel.h"
 
 #define PROCESS_CHANNEL_FD 3
+#define PROCESS_PIPE_SIZE (256 << 10) /* bytes of output that a process is ahead of us   \
+                                       */
 
 struct process {
     pid_t pid; /* 0: none */

@@ -14,6 +14,8 @@
 #include "kernel/peer/protocol.h"
 
 #define OUTPUT_READ_SIZE (64u << 10)
+#define OUTPUT_GATHER_MS 10 /* into a request */
+#define OUTPUT_GATHER_NS 300000
 
 void worker_client_init(struct worker_client *client, struct interrupt *interrupt)
 {
@@ -72,6 +74,12 @@ static void emit(struct worker_client *client, int which, const char *text, size
         console_output(&client->console, which, text, size, now_ms(), events);
 }
 
+/* Output in small pieces: a moment for more of it, rather than a wake for each. */
+static void gather(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = OUTPUT_GATHER_NS}, NULL);
+}
+
 /* Reads once; true when there may be more. */
 static bool pump_once(struct worker_client *client, int which,
                       const struct session_events *events)
@@ -121,6 +129,7 @@ static void drain(struct worker_client *client, const struct session_events *eve
 }
 
 struct patience {
+    int64_t started;
     int64_t deadline; /* of the next step towards the end; 0: nothing has to end */
     int64_t limit;    /* when the request is to end by itself; 0: any time */
     bool is_insisting, is_over, is_late;
@@ -325,6 +334,19 @@ static bool insist(struct worker_client *client, uint32_t id, struct patience *p
     return true;
 }
 
+/* Asks for input when somebody waits for it; true when nobody can be asked. */
+static bool is_refused_input(struct worker_client *client, int64_t now,
+                             const struct session_events *events)
+{
+    struct console *console = &client->console;
+    if (console_timeout(console, now) ||
+        !console_look(console, client->process.pid, now, events))
+        return false;
+    console_take_written(console, now, events);
+    pump(client, events);
+    return console_serve(console, now, events);
+}
+
 static int wait_answer(struct worker_client *client, uint32_t id,
                        const struct session_events *events, struct frame *ret,
                        struct patience *patience)
@@ -355,6 +377,9 @@ static int wait_answer(struct worker_client *client, uint32_t id,
         now = now_ms();
         if (fds[1].revents && interrupt_take(client->interrupt))
             pass_interrupt(client, id, patience);
+        if (!fds[0].revents && (fds[2].revents || fds[3].revents) &&
+            now >= patience->started + OUTPUT_GATHER_MS)
+            gather();
         for (int which = 0; which < 2; which++)
             if (fds[2 + which].revents)
                 pump_once(client, which, events);
@@ -362,13 +387,8 @@ static int wait_answer(struct worker_client *client, uint32_t id,
             console_take_written(console, now, events);
         if (fds[5].revents)
             console_take_answer(console, process->pid, now, events);
-        if (!console_timeout(console, now) &&
-            console_look(console, process->pid, now, events)) {
-            console_take_written(console, now, events);
-            pump(client, events);
-            if (console_serve(console, now, events))
-                pass_interrupt(client, id, patience);
-        }
+        if (is_refused_input(client, now, events))
+            pass_interrupt(client, id, patience);
     }
 }
 
@@ -432,15 +452,16 @@ int worker_client_ask(struct worker_client *client, uint16_t kind,
         return error_set(err, -EPIPE, "the session's process has ended");
     uint32_t id = client->next_id++;
     struct frame answer;
-    int64_t limit =
-        kind == WORKER_RUN || kind == WORKER_ADDRESS ? client->limits.time_ms : 0;
-    struct patience patience = {.limit = limit ? now_ms() + limit : 0};
+    int64_t now = now_ms(), limit = kind == WORKER_RUN || kind == WORKER_ADDRESS
+                                        ? client->limits.time_ms
+                                        : 0;
+    struct patience patience = {.started = now, .limit = limit ? now + limit : 0};
     int r = settle(client, events, err);
     if (r < 0)
         return r;
     r = channel_send(process->channel, kind, process->generation, id, question->data,
                      question->size, NULL);
-    console_begin(&client->console, now_ms());
+    console_begin(&client->console, now);
     if (r == 0)
         r = wait_answer(client, id, events, &answer, &patience);
     drain(client, events);

@@ -122,6 +122,7 @@ int request_parse(enum wire_channel channel, const struct span *frames, size_t n
         return error_set(err, -EBADMSG, "its signature was used before");
     }
     CLEANUP(request_freep) struct request *request = must_alloc(sizeof(*request));
+    request->n_refs = 1;
     request->channel = channel;
     for (size_t i = 0; i < at; i++)
         buffer_add(&request->identities[i], frames[i].data, frames[i].size);
@@ -136,9 +137,16 @@ int request_parse(enum wire_channel channel, const struct span *frames, size_t n
     return 0;
 }
 
+struct request *request_ref(const struct request *request)
+{
+    struct request *counted = (struct request *)request; /* the count is no part of it */
+    counted->n_refs++;
+    return counted;
+}
+
 void request_free(struct request *request)
 {
-    if (!request)
+    if (!request || --request->n_refs)
         return;
     for (size_t i = 0; i < request->n_identities; i++)
         buffer_clear(&request->identities[i]);

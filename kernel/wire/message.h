@@ -20,6 +20,7 @@
 #define MESSAGE_DEPTH_MAX 256 /* nesting of JSON */
 
 struct request {
+    unsigned n_refs;
     enum wire_channel channel;
     struct buffer identities[MESSAGE_IDENTITIES_MAX];
     size_t n_identities;
@@ -38,6 +39,8 @@ struct request {
 int request_parse(enum wire_channel channel, const struct span *frames, size_t n,
                   struct signer *signer, struct request **ret,
                   struct error *err) MUST_USE;
+/* One more owner, on the same thread as the first; each frees it. */
+struct request *request_ref(const struct request *request) MUST_USE;
 void request_free(struct request *request);
 DEFINE_FREEP(struct request, request_free)
 

@@ -33,6 +33,7 @@ struct outbox {
     size_t n_in_run; /* items of the last run that still wait */
     size_t n_items, n_ready;
     size_t stream_size, message_size; /* bytes that wait */
+    uint64_t skipped;                 /* bytes of text that never went out */
     bool is_fresh;                    /* streams wait for which no flush is due yet */
     int64_t flush_due, last_flush;
     bool is_hurry, is_closed;
@@ -179,13 +180,68 @@ void outbox_stream(struct outbox *outbox, const char *parent_text, bool is_stder
         outbox->wake(outbox->context);
 }
 
+void outbox_settle(struct outbox *outbox)
+{
+    pthread_mutex_lock(&outbox->lock);
+    while (outbox->stream_size >= OUTBOX_SETTLED_MAX && !outbox->is_hurry &&
+           !outbox->is_closed)
+        pthread_cond_wait(&outbox->has_room, &outbox->lock);
+    pthread_mutex_unlock(&outbox->lock);
+}
+
+/* What is forgotten about an item that leaves the queue. */
+static void discount(struct outbox *outbox, const struct item *item)
+{
+    outbox->n_items--;
+    if (item->message) {
+        outbox->message_size -= item->message->size;
+        return;
+    }
+    outbox->stream_size -= item->text.size;
+    if (item->run == outbox->run)
+        outbox->n_in_run--;
+    if (outbox->open[item->is_stderr] == item)
+        outbox->open[item->is_stderr] = NULL;
+}
+
+/* The oldest pieces of streams go, until little is left. */
+static void skip_streams(struct outbox *outbox)
+{
+    struct item **at = &outbox->first, *last = NULL;
+    for (size_t i = 0, n_ready = outbox->n_ready; *at; i++) {
+        struct item *item = *at;
+        if (item->message || outbox->stream_size <= OUTBOX_SETTLED_MAX) {
+            last = item;
+            at = &item->next;
+            continue;
+        }
+        outbox->n_ready -= i < n_ready;
+        outbox->skipped += item->text.size;
+        discount(outbox, item);
+        *at = item->next;
+        item_free(item);
+    }
+    outbox->last = last;
+}
+
 void outbox_set_hurry(struct outbox *outbox, bool is_hurry)
 {
     pthread_mutex_lock(&outbox->lock);
     outbox->is_hurry = is_hurry;
+    if (is_hurry)
+        skip_streams(outbox);
     pthread_cond_broadcast(&outbox->has_room);
     pthread_mutex_unlock(&outbox->lock);
     outbox->wake(outbox->context);
+}
+
+uint64_t outbox_take_skipped(struct outbox *outbox)
+{
+    pthread_mutex_lock(&outbox->lock);
+    uint64_t skipped = outbox->skipped;
+    outbox->skipped = 0;
+    pthread_mutex_unlock(&outbox->lock);
+    return skipped;
 }
 
 void outbox_close(struct outbox *outbox)
@@ -220,17 +276,8 @@ static struct item *take_first(struct outbox *outbox)
     outbox->first = item->next;
     if (!outbox->first)
         outbox->last = NULL;
-    outbox->n_items--;
     outbox->n_ready--;
-    if (item->message) {
-        outbox->message_size -= item->message->size;
-    } else {
-        outbox->stream_size -= item->text.size;
-        if (item->run == outbox->run)
-            outbox->n_in_run--;
-        if (outbox->open[item->is_stderr] == item)
-            outbox->open[item->is_stderr] = NULL;
-    }
+    discount(outbox, item);
     pthread_cond_broadcast(&outbox->has_room);
     return item;
 }

@@ -216,6 +216,16 @@ void server_stream(struct server *server, const struct request *request, bool is
     outbox_stream(server->outbox, request->header_text, is_stderr, text, size);
 }
 
+void server_settle(struct server *server)
+{
+    outbox_settle(server->outbox);
+}
+
+uint64_t server_take_skipped(struct server *server)
+{
+    return outbox_take_skipped(server->outbox);
+}
+
 void server_set_hurry(struct server *server, bool is_hurry)
 {
     outbox_set_hurry(server->outbox, is_hurry);

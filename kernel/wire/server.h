@@ -45,8 +45,12 @@ void server_post_paced(struct server *server, struct message *message);
 /* Output of a cell: valid UTF-8. Not on the thread of server_run(). */
 void server_stream(struct server *server, const struct request *request, bool is_stderr,
                    const char *text, size_t size);
-/* An interrupt has come (true): output is not held back any more. */
+/* Waits until most of what was printed so far has gone out. Not on that thread. */
+void server_settle(struct server *server);
+/* An interrupt has come (true): output is not held back any more, most of what waits is
+ * skipped. */
 void server_set_hurry(struct server *server, bool is_hurry);
+uint64_t server_take_skipped(struct server *server); /* bytes, since the last call */
 /* Returns when all shell requests that have arrived by now were handed to receive(). Not
  * on the thread of server_run(). */
 void server_drain(struct server *server);

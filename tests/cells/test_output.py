@@ -1,5 +1,25 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Printed text: complete, in order, while the cell runs, and not too much of it."""
+import pathlib
+import re
+import time
+
+import pytest
+
+HEADERS = "#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include <unistd.h>\n"
+
+
+def resident(session):
+    pid = session.manager.provisioner.process.pid
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s*(\d+) kB", status)[1]) << 10
+
+
+def wait_for(path, seconds=30):
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < end, f"{path} did not come"
+        time.sleep(0.01)
 
 
 def test_stdout_and_stderr(session):
@@ -66,3 +86,65 @@ def test_value_comes_after_output(session):
             if message["content"].get("execution_state") == "idle":
                 break
     assert kinds == ["status", "execute_input", "stream", "execute_result", "status"]
+
+
+def test_100_megabytes(session, tmp_path, monkeypatch):
+    """The cell does not wait for what is sent, its beginning and end are shown, the whole is in
+    a file, and the kernel stays small and answers."""
+    session.value(HEADERS + "#include <fcntl.h>")
+    before = resident(session)
+    sent = session.send('for (int i = 0; i < 1000000; i++)\n    printf("%099d\\n", i);\n'
+                        'fflush(stdout);\nclose(creat("printed", 0600));')
+    wait_for(tmp_path / "printed")
+    session.client.kernel_info()
+    control = session.client.session.msg("kernel_info_request")
+    session.client.control_channel.send(control)
+    assert session.client.get_control_msg(timeout=10)["content"]["status"] == "ok"
+    cell = session.finish(sent, 60)
+    lines = [int(line) for line in cell.stdout.splitlines()]
+    assert cell.is_ok and len(cell.stdout) < 9 << 20
+    jump = next(i for i, line in enumerate(lines) if i != line)
+    assert jump > 80_000 and lines[jump:] == list(range(lines[jump], 1_000_000))
+    left_out = int(re.search(r"\[(\d+) bytes of output are left out", cell.stderr)[1])
+    assert left_out + len(cell.stdout) == 100_000_000
+    whole = pathlib.Path(re.search(r"the whole is in '(.*)'", cell.stderr)[1])
+    assert whole.stat().st_size == 100_000_000 and whole.stat().st_mode & 0o77 == 0
+    assert resident(session) - before < 40 << 20
+    assert session.value("6 * 7") == "42"
+
+
+def test_interrupt_of_an_endless_print(session):
+    session.value(HEADERS)
+    sent = session.send('for (;;) puts("again and again and again and again");')
+    time.sleep(1.5)
+    session.interrupt()
+    cell = session.finish(sent)
+    assert cell.name == "Interrupted" and "the whole is in '" in cell.stderr
+    assert session.value("1") == "1"
+
+
+@pytest.mark.parametrize("text, expected", [
+    (r"\xc3\xa9\xe2\x82\xac", "\u00e9\u20ac"), (r"a\0b", "a\0b"), (r"\033[31mred", "\033[31mred"),
+    (r"\xffx", "\ufffdx"), (r"\xe2\x82", "\ufffd"), (r"10%\r20%\r", "10%\r20%\r"),
+])
+def test_any_bytes(shared_session, text, expected):
+    n = len(eval(f"b'{text}'"))
+    code = f'#include <unistd.h>\nwrite(1, "{text}", {n});'.replace("\\xff" + "x", "\\xff\" \"x")
+    assert shared_session.run(code).stdout == expected
+
+
+def test_a_character_in_pieces(shared_session):
+    shared_session.value(HEADERS)
+    cell = shared_session.run('write(1, "\\xe2", 1);\nusleep(30000);\nwrite(1, "\\x82", 1);\n'
+                              'usleep(30000);\nwrite(1, "\\xac", 1);')
+    assert cell.stdout == "\u20ac"
+
+
+def test_a_progress_bar_is_live(shared_session):
+    """A line without an end goes out as well, while the cell runs."""
+    shared_session.value(HEADERS)
+    sent = shared_session.send('printf("10%%\\r");\nfflush(stdout);\nsleep(60);')
+    while shared_session.receive(20)["msg_type"] != "stream":
+        pass
+    shared_session.interrupt()
+    assert shared_session.finish(sent).name == "Interrupted"

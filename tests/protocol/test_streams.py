@@ -112,16 +112,39 @@ def test_endless_print(kernel):
     assert kernel.execute("2")[0]["status"] == "ok"
 
 
-def test_output_is_cut(kernel):
+def test_output_is_cut(start, tmp_path):
+    """The beginning and the end are shown; the whole is in a file until the kernel ends."""
+    kernel = start(environment={"TMPDIR": str(tmp_path)})
     n = OUTPUT_MAX // 100 + 5000
-    reply, seen = kernel.execute("repeat %d %s" % (n, "w" * 99))
+    reply, seen = kernel.execute("repeat %d %s" % (n, "w" * 99) + "\nprint the end")
     assert reply["status"] == "ok"
-    assert len("".join(streams(seen))) == OUTPUT_MAX // 100 * 100
-    said = "".join(streams(seen, "stderr"))
+    text, said = "".join(streams(seen)), "".join(streams(seen, "stderr"))
+    assert text.endswith("w\nthe end\n") and set(text[:-8].splitlines()) == {"w" * 99}
+    assert OUTPUT_MAX < len(text) < OUTPUT_MAX + (64 << 10)
     assert said.count("output of this cell is cut") == 1
-    dropped = n * 100 - OUTPUT_MAX // 100 * 100
-    assert f"[{dropped} more bytes of output were dropped]" in said
+    assert f"[{n * 100 + 8 - len(text)} bytes of output are left out here" in said
+    [path] = tmp_path.glob("achar-output-*/*")
+    assert said.count(f"'{path}'") == 2
+    assert path.read_text() == ("w" * 99 + "\n") * n + "the end\n"
+    assert path.stat().st_mode & 0o777 == 0o600 and path.parent.stat().st_mode & 0o777 == 0o700
     assert kernel.execute("print fresh")[1][2][1]["text"] == "fresh\n"
+    kernel.send("shutdown_request", {"restart": False}, "control")
+    kernel.process.wait(20)
+    assert not list(tmp_path.glob("achar-output-*"))
+
+
+def test_much_output_needs_no_file_in_the_end(start, tmp_path):
+    kernel = start(environment={"TMPDIR": str(tmp_path)})
+    kernel.execute("repeat 20000 " + "m" * 99)
+    kernel.execute("1")
+    assert not list(tmp_path.glob("achar-output-*/*"))
+
+
+def test_output_without_a_file(start, tmp_path):
+    kernel = start(environment={"TMPDIR": str(tmp_path / "missing")})
+    _, seen = kernel.execute("repeat %d %s" % (OUTPUT_MAX // 100 + 5000, "w" * 99))
+    assert "no file: No such file or directory" in "".join(streams(seen, "stderr"))
+    assert len("".join(streams(seen))) > OUTPUT_MAX
 
 
 def test_many_displays_do_not_flood(kernel):

@@ -155,12 +155,41 @@ static void test_meter(void)
     CHECK_INT(meter_due(&meter, 9000000, 1), 9000000 + METER_WINDOW_US);
 }
 
+/* Nobody waits for a cell's whole share; an interrupt leaves the newest of it. */
+static void test_skipping(void)
+{
+    enum { CHUNKS = 100 };
+    struct sender sender;
+    CLEANUP(outbox_freep) struct outbox *outbox = new_outbox(&sender);
+    CLEANUP(freep) char *text = must_alloc(OUTBOX_CHUNK_SIZE + 1);
+    post(outbox, &sender, "first");
+    for (int i = 0; i < CHUNKS; i++) {
+        memset(text, 'a' + i % 26, OUTBOX_CHUNK_SIZE);
+        stream(outbox, false, text);
+    }
+    post(outbox, &sender, "last");
+    CHECK_INT(outbox_take_skipped(outbox), 0);
+    outbox_set_hurry(outbox, true);
+    outbox_settle(outbox);
+    uint64_t left = OUTBOX_SETTLED_MAX / OUTBOX_CHUNK_SIZE;
+    CHECK_INT(outbox_take_skipped(outbox), (CHUNKS - left) * OUTBOX_CHUNK_SIZE);
+    CHECK_INT(outbox_take_skipped(outbox), 0);
+    int64_t due;
+    CLEANUP(freep) char *rest = drain(outbox, 1000000, &due);
+    CHECK(!strncmp(rest, "first|out:", strlen("first|out:")));
+    CHECK(strlen(rest) > 6 && !strcmp(rest + strlen(rest) - 6, "|last|"));
+    CHECK(strchr(rest, 'a' + (CHUNKS - 1) % 26) != NULL);
+    stream(outbox, true, "after");
+    check_drain(outbox, 2000000, "err:after|", -1);
+}
+
 int main(void)
 {
     test_joining();
     test_messages_take_streams_along();
     test_many_changes();
     test_pace();
+    test_skipping();
     test_close();
     test_meter();
     return check_status();
