@@ -26,6 +26,11 @@ static void reap(struct checkpoints *checkpoints, int options)
     checkpoints->n_ending = n;
 }
 
+void checkpoints_reap(struct checkpoints *checkpoints)
+{
+    reap(checkpoints, WNOHANG);
+}
+
 /* It is not waited for: giving back its memory takes its time. */
 static void end(struct checkpoints *checkpoints, struct checkpoint *checkpoint)
 {
@@ -69,7 +74,6 @@ void checkpoints_ask(struct checkpoints *checkpoints, struct process *worker, ui
 {
     CLEANUP(buffer_clear) struct buffer question = {0};
     pack_u64(&question, budget);
-    reap(checkpoints, WNOHANG);
     if (channel_send(worker->channel, WORKER_CHECKPOINT, worker->generation, id,
                      question.data, question.size, NULL) < 0)
         return; /* the next request finds that it has ended */

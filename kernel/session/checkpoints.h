@@ -47,6 +47,9 @@ int checkpoints_take_over(struct checkpoints *checkpoints, struct process *worke
                           uint64_t moment, uint32_t generation, char **ret_changed,
                           struct error *err) MUST_USE;
 
+/* Clears up after those that have ended. */
+void checkpoints_reap(struct checkpoints *checkpoints);
+
 /* Ends those before a moment. */
 void checkpoints_drop_before(struct checkpoints *checkpoints, uint64_t moment);
 

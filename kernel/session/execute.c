@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernel/peer/protocol.h"
+#include "kernel/session/look.h"
 #include "kernel/session/state.h"
 #include "pickler/code/cc.h"
 
@@ -168,6 +169,7 @@ static int commit(struct session *session, struct plan *plan, struct buffer *obj
 {
     CLEANUP(plan_freep) struct plan *owned = plan;
     struct unpack in = unpack_init(plan->types, plan->types_size);
+    size_t n_types = session->types.n;
     int r = plan->types_from == session->types.n
                 ? types_unpack(&session->types, &in, err)
                 : error_set(err, -EPROTO, "the analyser's types start at %zu, not at %zu",
@@ -175,7 +177,9 @@ static int commit(struct session *session, struct plan *plan, struct buffer *obj
     if (r < 0)
         return r;
     CLEANUP(buffer_clear) struct buffer message = {0};
-    past_change(session);
+    if (session->types.n != n_types ||
+        !look_is_all(plan, session->graph, &session->types))
+        past_change(session);
     plan_pack_definitions(plan, &message);
     analyser_client_tell(&session->analyser, ANALYSER_DEFINE, &message);
     for (size_t i = 0; i < plan->n_definitions; i++)

@@ -129,6 +129,7 @@ void past_keep(struct session *session)
     struct past *past = &session->past;
     struct worker_client *worker = &session->worker;
     past_trim(session);
+    checkpoints_reap(&worker->checkpoints);
     if (!checkpoints_has(&worker->checkpoints, past->moment))
         worker_client_ask_checkpoint(worker, past->moment,
                                      past->is_off ? 0 : past->budget);
