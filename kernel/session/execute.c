@@ -163,6 +163,15 @@ int session_ask(struct session *session, uint16_t kind, const struct buffer *que
     return r;
 }
 
+static void prune(struct session *session)
+{
+    CLEANUP(freep) uint32_t *macros = NULL;
+    size_t n = 0;
+    transcript_follow(&session->transcript, session->graph, &macros, &n);
+    graph_prune(session->graph, macros, n);
+    sources_prune(&session->sources, session->graph);
+}
+
 /* What the worker has taken becomes the session's, and the analyser is told. */
 static int commit(struct session *session, struct plan *plan, struct buffer *object,
                   struct error *err)
@@ -185,6 +194,8 @@ static int commit(struct session *session, struct plan *plan, struct buffer *obj
     for (size_t i = 0; i < plan->n_definitions; i++)
         graph_add(session->graph, plan->definitions[i]);
     plan->n_definitions = 0;
+    if (graph_is_prune_due(session->graph))
+        prune(session);
     kept_add(&session->kept, TAKE(owned), object, session->past.moment, session->graph,
              &session->types);
     return 0;

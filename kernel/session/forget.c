@@ -232,6 +232,7 @@ void session_reset(struct session *session, bool only_variables)
     if (only_variables)
         return;
     past_forget(session);
+    cells_clear(&session->cells);
     analyser_client_stop(&session->analyser);
     buffer_clear(&session->analyser.flags);
     kept_clear(&session->kept);

@@ -37,6 +37,30 @@ void sources_add(struct sources *sources, uint32_t cell, const char *text)
         forget_oldest(sources);
 }
 
+static bool is_used(const struct graph *graph, uint32_t cell)
+{
+    for (size_t i = 0; i < graph_count(graph); i++)
+        if (graph_at(graph, i)->cell == cell &&
+            graph_is_current(graph, graph_at(graph, i)))
+            return true;
+    return false;
+}
+
+void sources_prune(struct sources *sources, const struct graph *graph)
+{
+    size_t n = 0, n_old = sources->n > SOURCES_RECENT ? sources->n - SOURCES_RECENT : 0;
+    for (size_t i = 0; i < sources->n; i++) {
+        struct source *at = &sources->at[i];
+        if (i >= n_old || is_used(graph, at->cell)) {
+            sources->at[n++] = *at;
+            continue;
+        }
+        sources->size -= strlen(at->text);
+        free(at->text);
+    }
+    sources->n = n;
+}
+
 const char *sources_text(const struct sources *sources, uint32_t cell)
 {
     for (size_t i = sources->n; i-- > 0;)

@@ -4,10 +4,15 @@
 #ifndef ACHAR_SESSION_SOURCES_H
 #define ACHAR_SESSION_SOURCES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "pickler/graph/graph.h"
+
 #define SOURCES_MAX (32u << 20) /* bytes; the oldest cells are forgotten first */
+
+#define SOURCES_RECENT 1000 /* cells that are kept whatever they define */
 
 struct source {
     uint32_t cell;
@@ -22,6 +27,8 @@ struct sources {
 void sources_clear(struct sources *sources);
 /* Keeps a copy; what a cell is given first stays. */
 void sources_add(struct sources *sources, uint32_t cell, const char *text);
+/* Of old cells only those stay in which something current is defined. */
+void sources_prune(struct sources *sources, const struct graph *graph);
 /* Borrowed until the next cell is added; NULL when unknown. */
 const char *sources_text(const struct sources *sources, uint32_t cell);
 /* Owned, without the newline; NULL when unknown. */

@@ -61,6 +61,29 @@ void transcript_add(struct transcript *transcript, const struct plan *plan)
     transcript->size += size_of(&part);
 }
 
+void transcript_follow(struct transcript *transcript, const struct graph *graph,
+                       uint32_t **ret, size_t *ret_n)
+{
+    size_t n = 0, capacity = 0;
+    *ret = NULL;
+    for (size_t i = 0; i < transcript->n; i++) {
+        struct transcript_part *part = &transcript->at[i];
+        for (size_t k = 0; k < part->n_refs; k++) {
+            const struct definition *to = graph_get(graph, part->refs[k]);
+            if (!to || graph_is_current(graph, to))
+                continue;
+            const struct definition *now = graph_current(graph, to->name);
+            if (to->kind == DEFINITION_MACRO) {
+                GROW(*ret, n, capacity);
+                (*ret)[n++] = to->id;
+            } else if (now) {
+                part->refs[k] = now->id;
+            }
+        }
+    }
+    *ret_n = n;
+}
+
 const struct transcript_part *transcript_find(const struct transcript *transcript,
                                               uint32_t cell, uint32_t line)
 {

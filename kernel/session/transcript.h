@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "kernel/plan/plan.h"
+#include "pickler/graph/graph.h"
 
 #define TRANSCRIPT_MAX (32u << 20) /* bytes; the oldest parts are forgotten first */
 
@@ -27,6 +28,10 @@ struct transcript {
 void transcript_clear(struct transcript *transcript);
 /* Keeps of a plan that is about to run what may be asked for. */
 void transcript_add(struct transcript *transcript, const struct plan *plan);
+/* What has been redefined is referred to by its newest version; macros are not, and are
+ * appended to *ret, owned: they must stay. */
+void transcript_follow(struct transcript *transcript, const struct graph *graph,
+                       uint32_t **ret, size_t *ret_n);
 /* The newest part that stood there, borrowed; NULL: nothing did. */
 const struct transcript_part *transcript_find(const struct transcript *transcript,
                                               uint32_t cell, uint32_t line);

@@ -122,6 +122,10 @@ int analysis_define(struct analysis *analysis, struct unpack *in, struct error *
         if (name)
             graph_forget(analysis->graph, name);
     }
+    if (graph_is_prune_due(analysis->graph)) {
+        graph_prune(analysis->graph, NULL, 0);
+        comments_prune(analysis);
+    }
     return unpack_done(in) ? 0 : error_set(err, -EBADMSG, "cut short");
 }
 

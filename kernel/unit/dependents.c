@@ -66,6 +66,14 @@ static bool is_forward_only(const struct definition *definition)
            !tokens_mention(definition->source, strlen(definition->source), "typedef");
 }
 
+/* Also those that the new version no longer has would bring the old one back. */
+static void hide_names(struct draft *draft, const struct definition *old)
+{
+    draft_hide(draft, old->name);
+    for (size_t i = 0; i < old->n_names; i++)
+        draft_hide(draft, old->names[i]);
+}
+
 static void compare_name(struct draft *draft, size_t index, const char *name,
                          const char *source)
 {
@@ -76,8 +84,8 @@ static void compare_name(struct draft *draft, size_t index, const char *name,
     if (!old->is_stale && refs_are_current(draft, old) &&
         tokens_equal(source, strlen(source), old->source, strlen(old->source)))
         piece->same_as = old->id;
-    else
-        add_change(draft, old->id, index);
+    else if (add_change(draft, old->id, index))
+        hide_names(draft, old);
 }
 
 static void compare_type(struct draft *draft, size_t index)

@@ -219,6 +219,7 @@ void includes_report(struct draft *draft, const struct error *why);
 
 /* inspect.c */
 void comments_keep(struct draft *draft); /* of a plan's definitions */
+void comments_prune(struct analysis *analysis); /* those of definitions that are gone */
 void comments_clear(struct analysis *analysis);
 
 /* parse.c */

@@ -72,6 +72,18 @@ void comments_keep(struct draft *draft)
     }
 }
 
+void comments_prune(struct analysis *analysis)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < analysis->n_comments; i++) {
+        if (graph_get(analysis->graph, analysis->comments[i].definition))
+            analysis->comments[n++] = analysis->comments[i];
+        else
+            free(analysis->comments[i].text);
+    }
+    analysis->n_comments = n;
+}
+
 void comments_clear(struct analysis *analysis)
 {
     for (size_t i = 0; i < analysis->n_comments; i++)

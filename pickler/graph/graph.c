@@ -20,11 +20,14 @@ struct graph {
     struct definition **at; /* owned, in order of id */
     size_t n, capacity;
     struct name_ids names, macros;
+    size_t prune_at; /* number of definitions at which the old ones are looked for */
     bool is_noting;
     struct name_change *changes; /* oldest first */
     size_t n_changes, changes_capacity;
     uint64_t n_forgotten; /* changes before the first that is kept */
 };
+
+#define PRUNE_FIRST 256
 
 struct graph *graph_new(void)
 {
@@ -361,4 +364,68 @@ void graph_closure(const struct graph *graph, const uint32_t *roots, size_t n_ro
     free(closure.todo);
     *ret = list;
     *ret_n = n;
+}
+
+/* ---- old versions
+ * ------------------------------------------------------------------------ */
+
+static void reach_id(const struct graph *graph, struct closure *closure, uint32_t id)
+{
+    size_t i = lower_bound(graph, id);
+    if (i < graph->n && graph->at[i]->id == id)
+        reach(closure, i);
+}
+
+/* Of a function or variable that has been redefined only its name is needed: what it
+ * refers to is not. */
+static void reach_ref(const struct graph *graph, struct closure *closure,
+                      bool *is_named_only, uint32_t id)
+{
+    size_t i = lower_bound(graph, id);
+    if (i >= graph->n || graph->at[i]->id != id)
+        return;
+    size_t now = follow(graph, id);
+    if (now == i)
+        reach(closure, i);
+    else
+        is_named_only[i] = true;
+    if (now != SIZE_MAX)
+        reach(closure, now);
+}
+
+bool graph_is_prune_due(const struct graph *graph)
+{
+    return graph->n >= (graph->prune_at ? graph->prune_at : PRUNE_FIRST);
+}
+
+void graph_prune(struct graph *graph, const uint32_t *roots, size_t n_roots)
+{
+    if (!graph_is_prune_due(graph))
+        return;
+    CLEANUP(freep) bool *is_in = must_alloc(graph->n * sizeof(*is_in));
+    CLEANUP(freep) bool *is_named_only = must_alloc(graph->n * sizeof(*is_named_only));
+    CLEANUP(freep) size_t *todo = must_alloc(graph->n * sizeof(*todo));
+    struct closure closure = {.is_in = is_in, .todo = todo};
+    for (size_t i = 0; i < graph->n; i++)
+        if (graph_is_current(graph, graph->at[i]))
+            reach(&closure, i);
+    for (size_t i = 0; i < graph->n_changes; i++)
+        reach_id(graph, &closure, graph->changes[i].id);
+    for (size_t i = 0; i < n_roots; i++)
+        reach_id(graph, &closure, roots[i]);
+    while (closure.n_todo) {
+        const struct definition *at = graph->at[closure.todo[--closure.n_todo]];
+        for (size_t i = 0; i < at->n_refs; i++)
+            reach_ref(graph, &closure, is_named_only, at->refs[i]);
+    }
+    size_t n = 0;
+    for (size_t i = 0; i < graph->n; i++) {
+        bool is_last = i + 1 == graph->n; /* ids must not be given again */
+        if (is_in[i] || is_named_only[i] || is_last)
+            graph->at[n++] = graph->at[i];
+        else
+            definition_free(graph->at[i]);
+    }
+    graph->n = n;
+    graph->prune_at = 2 * n < PRUNE_FIRST ? PRUNE_FIRST : 2 * n;
 }

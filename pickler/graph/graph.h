@@ -50,6 +50,12 @@ void graph_rewind(struct graph *graph, struct graph_mark mark);
 void graph_forget_marks(struct graph *graph, struct graph_mark oldest);
 bool graph_may_return(const struct graph *graph, const struct definition *definition);
 
+/* Now and then (when it is due) old versions are removed that neither a name nor a mark
+ * nor one of the n `roots` leads to. True when it is due: for asking what the roots are.
+ */
+bool graph_is_prune_due(const struct graph *graph);
+void graph_prune(struct graph *graph, const uint32_t *roots, size_t n_roots);
+
 /* All definitions in order of id, old versions too. */
 size_t graph_count(const struct graph *graph);
 const struct definition *graph_at(const struct graph *graph, size_t index);

@@ -102,3 +102,14 @@ def test_static_local_starts_again(session):
     assert run("n()") == "6"
     run("int n(void) { static int i = 50; return i++; }")
     assert run("n()") == "50"
+
+
+def test_enumerator_that_is_gone(session):
+    run = session.value
+    run("enum e { A, X, B };\nint f(void) { return X; }\nint g(void) { return B; }")
+    changed = session.run("enum e { A, B };")
+    assert changed.is_ok
+    assert "'f' (In[1]) cannot follow the new 'enum e': use of undeclared identifier 'X'" in (
+        changed.stderr)
+    assert run("g()") == "1"
+    assert "f" in session.run("f()").message

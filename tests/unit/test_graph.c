@@ -189,6 +189,42 @@ static void test_forgotten(void)
     CHECK(!graph_current(again, "K") && !graph_current(again, "v"));
 }
 
+/* Old versions go; what names, references of current definitions, roots and marks lead to
+ * stays, and ids are not given again. */
+static void test_prune(void)
+{
+    CLEANUP(graph_freep) struct graph *graph = graph_new();
+    uint32_t type = add(graph, DEFINITION_TYPE, "struct s", "struct s {int a;};", 0);
+    uint32_t root = add(graph, DEFINITION_MACRO, "K", "#define K 0", 0);
+    uint32_t g = add(graph, DEFINITION_FUNCTION, "g", "int g(void){return 0;}", 0);
+    uint32_t user = add(graph, DEFINITION_FUNCTION, "user", "struct s user(void);", type);
+    uint32_t caller = add(graph, DEFINITION_FUNCTION, "caller", "int caller(void);", g);
+    uint32_t middle = 0;
+    graph_prune(graph, &root, 1);
+    CHECK_INT(graph_count(graph), 5);
+    while (!graph_is_prune_due(graph)) {
+        add(graph, DEFINITION_TYPE, "struct s", "struct s {int b;};", 0);
+        add(graph, DEFINITION_MACRO, "K", "#define K 1", 0);
+        middle = add(graph, DEFINITION_FUNCTION, "g", "int g(void){return 1;}", 0);
+    }
+    uint32_t next = graph_next_id(graph);
+    graph_prune(graph, &root, 1);
+    CHECK_INT(graph_next_id(graph), next);
+    CHECK(graph_count(graph) < 12);
+    CHECK(graph_get(graph, type) && graph_get(graph, user) && graph_get(graph, root));
+    CHECK(graph_get(graph, g) &&
+          graph_get(graph, caller)); /* the name of what it calls */
+    CHECK_INT(graph_current(graph, "g")->id, middle);
+    struct graph_mark mark = graph_mark(graph);
+    while (!graph_is_prune_due(graph))
+        add(graph, DEFINITION_FUNCTION, "g", "int g(void){return 2;}", 0);
+    graph_prune(graph, NULL, 0);
+    CHECK(graph_get(graph, middle) != NULL);
+    graph_rewind(graph, mark);
+    CHECK_INT(graph_current(graph, "g")->id, middle);
+    CHECK_INT(graph_next_id(graph), next);
+}
+
 static void test_many(void)
 {
     CLEANUP(graph_freep) struct graph *graph = graph_new();
@@ -264,6 +300,7 @@ int main(void)
     test_closure();
     test_pack();
     test_forgotten();
+    test_prune();
     test_many();
     return check_status();
 }
