@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The notebooks run from top to bottom and show what their text says."""
+import base64
 import pathlib
 import shutil
 
@@ -10,14 +11,19 @@ from nbclient import NotebookClient
 NOTEBOOKS = pathlib.Path(__file__).resolve().parents[2] / "notebooks"
 
 
-def execute(name, folder):
-    """{cell id: text of all its outputs}, the notebook being run in a copy of its folder."""
+def run(name, folder):
+    """The notebook's code cells by id, run in a copy of its folder."""
     shutil.copytree(NOTEBOOKS / "data", folder / "data")
     notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
     NotebookClient(notebook, timeout=300, kernel_name="achar",
                    resources={"metadata": {"path": str(folder)}}).execute()
-    return {cell.id: "".join(text_of(output) for output in cell.outputs)
-            for cell in notebook.cells if cell.cell_type == "code"}
+    return {cell.id: cell for cell in notebook.cells if cell.cell_type == "code"}
+
+
+def execute(name, folder):
+    """{cell id: text of all its outputs}"""
+    return {name: "".join(text_of(output) for output in cell.outputs)
+            for name, cell in run(name, folder).items()}
 
 
 def text_of(output):
@@ -29,8 +35,14 @@ def text_of(output):
 
 
 @pytest.fixture(scope="module")
-def tour(kernelspec, tmp_path_factory):
-    return execute("tour.ipynb", tmp_path_factory.mktemp("tour"))
+def tour_cells(kernelspec, tmp_path_factory):
+    return run("tour.ipynb", tmp_path_factory.mktemp("tour"))
+
+
+@pytest.fixture(scope="module")
+def tour(tour_cells):
+    return {name: "".join(text_of(output) for output in cell.outputs)
+            for name, cell in tour_cells.items()}
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +70,22 @@ def test_callers_follow_a_redefinition(tour):
 def test_values_are_shown(tour, cell, parts):
     for part in parts:
         assert part in tour[cell]
+
+
+def test_tables(tour_cells):
+    assert "<th>label</th>" in tour_cells["types"].outputs[0].data["text/html"]
+    assert "<td>12</td>" in tour_cells["matrix"].outputs[0].data["text/html"]
+
+
+def test_displays(tour_cells):
+    picture = base64.b64decode(tour_cells["picture"].outputs[0].data["image/png"])
+    assert picture[:8] == b"\x89PNG\r\n\x1a\n" and len(picture) > 1000
+    assert "<polyline" in tour_cells["plot"].outputs[0].data["image/svg+xml"]
+    bar, *points = tour_cells["updates"].outputs
+    assert "value='3'" in bar.data["text/html"]  # the newest, in the place of the first
+    assert [".label = " in point.data["text/plain"] for point in points] == [True] * 3
+    value = tour_cells["mime"].outputs[0].data
+    assert value["text/markdown"] == "**east** at (1, 0)" and '.label = "east"' in value["text/plain"]
 
 
 def test_print(tour):

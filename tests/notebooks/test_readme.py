@@ -1,18 +1,30 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The C text of the README runs."""
+"""The C text of the README and of the documents runs."""
 import pathlib
 import re
 
 import nbformat
+import pytest
 from nbclient import NotebookClient
 
-README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def test_snippets(kernelspec):
-    snippets = re.findall(r"^```c\n(.*?)^```", README.read_text(), re.M | re.S)
+def run(path):
+    """The executed cells, one a snippet."""
+    snippets = re.findall(r"^```c\n(.*?)^```", path.read_text(), re.M | re.S)
     assert snippets
     notebook = nbformat.v4.new_notebook()
     notebook.cells = [nbformat.v4.new_code_cell(snippet) for snippet in snippets]
     NotebookClient(notebook, timeout=60, kernel_name="achar").execute()
-    assert notebook.cells[0].outputs[-1].data["text/plain"] == "5.0"
+    return notebook.cells
+
+
+def test_readme(kernelspec):
+    assert run(ROOT / "README.md")[0].outputs[-1].data["text/plain"] == "5.0"
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("docs/*.md")), ids=lambda path: path.name)
+def test_documents(kernelspec, path):
+    for cell in run(path):
+        assert all(output.output_type != "error" for output in cell.outputs)
