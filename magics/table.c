@@ -21,6 +21,7 @@
     X(link) \
     X(lsmagic) \
     X(map) \
+    X(opt) \
     X(pickle) \
     X(pkg) \
     X(remote) \

@@ -102,6 +102,14 @@ static void start_session(struct kernel *kernel)
     set_interruptible(kernel, kernel->session);
 }
 
+/* What the session does while nobody asks for anything. */
+static void wait_for_request(struct kernel *kernel)
+{
+    int wait_ms = 0; /* none, when one is there already */
+    while (!queue_wait(kernel->queue, wait_ms))
+        wait_ms = kernel->session ? session_idle(kernel->session) : -1;
+}
+
 static void *serve_shell(void *context)
 {
     struct kernel *kernel = context;
@@ -110,7 +118,11 @@ static void *serve_shell(void *context)
     __atomic_store_n(&kernel->is_started, true, __ATOMIC_RELEASE);
     bool is_aborted;
     struct request *request;
-    while ((request = queue_pop(kernel->queue, &is_aborted))) {
+    for (;;) {
+        wait_for_request(kernel);
+        request = queue_pop(kernel->queue, &is_aborted);
+        if (!request)
+            break;
         server_wake(kernel->server);
         if (is_aborted)
             dispatch_aborted(kernel, request);

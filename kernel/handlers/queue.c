@@ -2,6 +2,7 @@
 #include "kernel/handlers/queue.h"
 
 #include <pthread.h>
+#include <time.h>
 
 struct queue {
     pthread_mutex_t lock;
@@ -52,6 +53,27 @@ void queue_push(struct queue *queue, struct request *request)
     }
     pthread_cond_signal(&queue->changed);
     pthread_mutex_unlock(&queue->lock);
+}
+
+bool queue_wait(struct queue *queue, int timeout_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += timeout_ms / 1000;
+    until.tv_nsec += timeout_ms % 1000 * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000L;
+    }
+    pthread_mutex_lock(&queue->lock);
+    int r = 0;
+    while (queue->n == 0 && !queue->is_closed && r == 0)
+        r = timeout_ms < 0 ? pthread_cond_wait(&queue->changed, &queue->lock)
+                           : pthread_cond_clockwait(&queue->changed, &queue->lock,
+                                                    CLOCK_MONOTONIC, &until);
+    bool is_over = queue->n > 0 || queue->is_closed;
+    pthread_mutex_unlock(&queue->lock);
+    return is_over;
 }
 
 struct request *queue_pop(struct queue *queue, bool *ret_is_aborted)

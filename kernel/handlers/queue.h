@@ -17,6 +17,8 @@ void queue_free(struct queue *queue);
 DEFINE_FREEP(struct queue, queue_free)
 
 void queue_push(struct queue *queue, struct request *request); /* takes it */
+/* False: no request has come within timeout_ms (-1: wait for ever). */
+bool queue_wait(struct queue *queue, int timeout_ms);
 /* Waits for the next request; NULL once the queue is closed. */
 struct request *queue_pop(struct queue *queue, bool *ret_is_aborted) MUST_USE;
 bool queue_has_room(struct queue *queue);

@@ -403,6 +403,16 @@ static void hand_out(struct channel *channel, struct frame *ret)
     memmove(channel->fds, channel->fds + ret->n_fds, channel->n_fds * sizeof(int));
 }
 
+int channel_peek(struct channel *channel, uint16_t *ret_kind)
+{
+    int r = 1;
+    while (r > 0 && !channel_has_frame(channel))
+        r = channel->is_closed || frame_size(channel) < 0 ? -EPIPE : read_ahead(channel);
+    if (r > 0)
+        *ret_kind = get16(channel->in.data + channel->taken + 4);
+    return r;
+}
+
 int channel_receive(struct channel *channel, int timeout_ms, struct frame *ret,
                     struct error *err)
 {

@@ -67,6 +67,8 @@ size_t channel_unsent(const struct channel *channel); /* bytes that are kept */
  * peer closed its end; -EBADMSG: not a frame. */
 int channel_receive(struct channel *channel, int timeout_ms, struct frame *ret,
                     struct error *err) MUST_USE;
+/* As channel_receive() without waiting, but only says of which kind the frame is. */
+int channel_peek(struct channel *channel, uint16_t *ret_kind) MUST_USE;
 bool channel_has_frame(const struct channel *channel); /* one is buffered already */
 /* After -EPIPE: the peer of a unix socket ended before it had read all that was sent. */
 bool channel_was_reset(const struct channel *channel);

@@ -69,6 +69,15 @@ enum {
                             it is the session worker. Till then it knows nothing else, and
                             ends with the channel */
     WORKER_LIMIT = 64,   /* {u bytes of memory that cells may have, 0: any} -> {outcome} */
+    WORKER_SWAP = 66, /* {u serial, n (s name, u version, u is_root, n u needs, u cell,
+                         n (u line, u type))} with a descriptor, the object: an optimised
+                         unit of the functions named (pickler/code/swap.h), and their
+                         allocation sites; no answer. The only frame that may come while a
+                         cell runs: a SIGURG asks the worker to look at once */
+    WORKER_SWAPPED,   /* worker -> front, at any time: {u serial, u swap_result, s why or
+                         NULL} */
+    WORKER_UNSWAP,    /* {} -> {outcome}: all functions go back to their own bodies */
+
     WORKER_DISPLAY = 72, /* worker -> front (job worker -> pool) while a cell runs, of any
                             thread: {u bytes} with descriptors: a memory file
                             that holds so many bytes of a bundle (bundle_pack()), and
@@ -137,6 +146,12 @@ enum segment_kind {
     SEGMENT_CELL_MAGIC, /* from %% to the end of the cell */
     SEGMENT_SHELL,      /* from ! to the end of the line */
     SEGMENT_HELP,       /* from ? to the end of the line; also `name?` */
+};
+
+enum swap_result {
+    SWAP_DONE,
+    SWAP_STALE, /* something in it has been defined again since */
+    SWAP_REFUSED,
 };
 
 enum run_flags {

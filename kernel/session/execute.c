@@ -191,6 +191,7 @@ static int commit(struct session *session, struct plan *plan, struct buffer *obj
         past_change(session);
     plan_pack_definitions(plan, &message);
     analyser_client_tell(&session->analyser, ANALYSER_DEFINE, &message);
+    tier_defined(&session->tier, plan);
     for (size_t i = 0; i < plan->n_definitions; i++)
         graph_add(session->graph, plan->definitions[i]);
     plan->n_definitions = 0;
@@ -210,7 +211,15 @@ static int ask_once(struct session *session, uint16_t kind, uint64_t flags,
     pack_plan(plan, object, &question);
     if (kind != WORKER_ADDRESS)
         pack_u64(&question, flags);
-    return session_ask(session, kind, &question, events, ret, ret_rest, err);
+    session->tier_context.scope.plan = plan;
+    int r = session_ask(session, kind, &question, events, ret, ret_rest, err);
+    session->tier_context.scope.plan = NULL;
+    bool is_defined = r == 0 && ret->kind != OUTCOME_COMPILE &&
+                      ret->kind != OUTCOME_LINK && ret->kind != OUTCOME_DIED;
+    if (!is_defined && session->tier.has_seen_plan)
+        tier_sync(&session->tier, session->graph);
+    session->tier.has_seen_plan = false;
+    return r;
 }
 
 /* A cell that ended its process, without a checkpoint to go back to, has defined what it

@@ -89,8 +89,10 @@ static void forget_names(struct session *session, const struct forgetting *forge
     struct unpack in = unpack_init(forgetting->names.data, forgetting->names.size);
     for (size_t i = 0; i < forgetting->n_names; i++) {
         CLEANUP(freep) char *name = unpack_string(&in);
-        if (name)
-            graph_forget(session->graph, name);
+        if (!name)
+            continue;
+        graph_forget(session->graph, name);
+        tier_forget(&session->tier, name);
     }
 }
 

@@ -174,6 +174,7 @@ int past_go_back(struct session *session, size_t i, char **ret_changed, struct e
     if (r < 0)
         return r;
     forget_since(session, level);
+    tier_sync(&session->tier, session->graph);
     past->moment = level->moment;
     past->is_open = false;
     while (past->n > i)

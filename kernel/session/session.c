@@ -22,6 +22,11 @@ int session_new(struct session **ret, struct error *err)
     analyser_client_init(&session->analyser, session->graph, &session->types,
                          &session->interrupt);
     worker_client_init(&session->worker, &session->interrupt);
+    tier_init(&session->tier);
+    session->tier_context = (struct tier_context){.scope.graph = session->graph,
+                                                  .worker = &session->worker.process};
+    session->worker.tier = &session->tier;
+    session->worker.tier_context = &session->tier_context;
     int r = interrupt_init(&session->interrupt);
     if (r < 0)
         return error_errno(err, r, "cannot make an eventfd");
@@ -40,6 +45,7 @@ void session_free(struct session *session)
     if (!session)
         return;
     analyser_client_clear(&session->analyser);
+    tier_clear(&session->tier);
     worker_client_clear(&session->worker);
     interrupt_clear(&session->interrupt);
     kept_clear(&session->kept);
@@ -360,6 +366,8 @@ void session_pack_flags(struct session *session)
     struct buffer *packed = &session->analyser.flags;
     buffer_clear(packed);
     pack_u64(packed, session->n_flags);
+    session->tier_context.flags = session->flags;
+    session->tier_context.n_flags = session->n_flags;
     for (size_t i = 0; i < session->n_flags; i++)
         pack_string(packed, session->flags[i]);
 }

@@ -282,6 +282,18 @@ int session_is_complete(struct session *session, const char *source,
                         const char *const *magics, size_t n_magics, char **ret_status,
                         char **ret_indent, struct error *err) MUST_USE;
 
+/* The optimised tier (tier.h). session_idle() is called while no request is there, again
+ * after the milliseconds it returns; -1: not before the next request. */
+int session_idle(struct session *session);
+struct tier;
+const struct tier *session_tier(const struct session *session);
+int session_set_level(struct session *session, const char *level,
+                      const struct session_events *events, struct error *err) MUST_USE;
+/* Waits until these functions, or all (n 0), have been compiled and swapped in. */
+int session_optimise(struct session *session, const char *const *names, size_t n,
+                     const struct session_events *events, struct result *result,
+                     struct error *err) MUST_USE;
+
 /* Stops what runs: SIGINT to the worker, and its replacement when that does not help
  * within two seconds. While nothing runs it waits for session_begin(). */
 void session_interrupt(struct session *session);

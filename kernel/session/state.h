@@ -26,6 +26,8 @@ struct session {
     struct cells cells;
     struct past past;
     struct transcript transcript;
+    struct tier tier;
+    struct tier_context tier_context;
     char **libraries; /* opened by %link, in order */
     size_t n_libraries, libraries_capacity;
     char **flags; /* -I, -D, ... */

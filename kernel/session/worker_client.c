@@ -220,6 +220,8 @@ static void heed(struct worker_client *client, const struct session_events *even
     } else if (frame->kind == WORKER_CHECKPOINT && client->checkpoints.asked_id &&
                frame->id == client->checkpoints.asked_id) {
         checkpoints_answer(&client->checkpoints, &client->process, frame);
+    } else if (frame->kind == WORKER_SWAPPED && client->tier) {
+        tier_swapped(client->tier, frame->data, frame->size);
     } else {
         for (size_t i = 0; i < frame->n_fds; i++)
             close(frame->fds[i]);
@@ -280,10 +282,24 @@ static int look(struct worker_client *client, uint32_t id,
         int r = channel_receive(client->process.channel, 0, ret, NULL);
         if (r <= 0)
             return r < 0 ? -EPIPE : 0;
-        if (ret->id == id && ret->kind != WORKER_DYING && ret->kind != WORKER_DISPLAY)
+        if (ret->id == id && ret->id && ret->kind != WORKER_DYING &&
+            ret->kind != WORKER_DISPLAY)
             return 1;
         heed(client, events, ret);
     }
+}
+
+void worker_client_look(struct worker_client *client)
+{
+    struct frame frame;
+    if (worker_client_is_alive(client) && client->is_greeted)
+        (void)!look(client, 0, NULL, &frame);
+}
+
+/* How long to wait for what happens first; -1: for ever. */
+static int shorter(int64_t left, int step)
+{
+    return left < 0 || (step >= 0 && step < left) ? step : (int)left;
 }
 
 /* The signal says which request it is for: it may come before the worker has read it. */
@@ -373,7 +389,10 @@ static int wait_answer(struct worker_client *client, uint32_t id,
             {.fd = process->err, .events = POLLIN},
             {.fd = console->terminal.master, .events = POLLIN},
             {.fd = console_answer_fd(console, events), .events = POLLIN}};
-        poll(fds, 6, time_left(patience, now, console_timeout(console, now)));
+        int step =
+            client->tier ? tier_step_running(client->tier, client->tier_context) : -1;
+        poll(fds, 6,
+             shorter(time_left(patience, now, console_timeout(console, now)), step));
         now = now_ms();
         if (fds[1].revents && interrupt_take(client->interrupt))
             pass_interrupt(client, id, patience);
@@ -462,8 +481,12 @@ int worker_client_ask(struct worker_client *client, uint16_t kind,
     r = channel_send(process->channel, kind, process->generation, id, question->data,
                      question->size, NULL);
     console_begin(&client->console, now);
+    if (client->tier)
+        tier_begin(client->tier);
     if (r == 0)
         r = wait_answer(client, id, events, &answer, &patience);
+    if (client->tier)
+        tier_end(client->tier);
     drain(client, events);
     if (r < 0) {
         describe_death(client, &patience, ret);

@@ -11,6 +11,7 @@
 #include "kernel/session/console.h"
 #include "kernel/session/interrupt.h"
 #include "kernel/session/session.h"
+#include "kernel/session/tier.h"
 
 #define WORKER_START_TIMEOUT_MS 10000
 #define WORKER_HANDLER_MS 40     /* for the cell's own handler of SIGINT */
@@ -36,6 +37,8 @@ struct worker_client {
     struct interrupt *interrupt; /* borrowed */
     struct worker_stream streams[2];
     struct console console;
+    struct tier *tier;                 /* borrowed; NULL: none */
+    struct tier_context *tier_context; /* borrowed */
     struct outcome dying; /* what a dying worker said of itself, kind OK: nothing */
     struct checkpoints checkpoints;
 };
@@ -65,5 +68,8 @@ bool worker_client_has_checkpoint(struct worker_client *client, uint64_t moment,
 /* The worker, alive or dead, is replaced by a checkpoint, as checkpoints_take_over(). */
 int worker_client_take_over(struct worker_client *client, uint64_t moment,
                             char **ret_changed, struct error *err) MUST_USE;
+
+/* Between requests: takes what the worker says of itself. */
+void worker_client_look(struct worker_client *client);
 
 #endif

@@ -325,6 +325,13 @@ static void on_interrupt(int signal_number, siginfo_t *info, void *context)
     errno = saved_errno;
 }
 
+bool guard_is_in_cell(const ucontext_t *context)
+{
+    const void *ip = (const void *)(uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+    return guard.is_running && !guard.is_faulting && !guard_is_forked() &&
+           is_cell_thread() && arena_has_code(guard.names->arena, ip);
+}
+
 static void ignore(int signal_number)
 {
     (void)signal_number; /* a handler, unlike SIG_IGN, is not inherited by programs */

@@ -46,6 +46,9 @@ void guard_set_checkpoint(bool has_checkpoint);
 /* Called when a call has come back, before it is a success; it may end in guard_fault().
  */
 void guard_check(void (*check)(void));
+/* For a signal handler: it interrupted code of cells itself, on the thread that runs it,
+ * and so is in the middle of no library function. */
+bool guard_is_in_cell(const ucontext_t *context);
 /* After fork(): this process and thread are the ones that run cells now. */
 void guard_adopt(void);
 

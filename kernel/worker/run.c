@@ -33,7 +33,8 @@ static struct unit *load(struct engine *engine, const struct plan *plan,
         const struct binding *binding = &plan->bindings[i];
         bindings[i] =
             (struct name_binding){kind_of(binding->kind), binding->name, binding->symbol,
-                                  binding->type, binding->is_carried};
+                                  binding->type, binding->is_carried,
+                                  binding->definition};
     }
     CLEANUP(carry_clear) struct carry carry = {0};
     carry_start(&carry, engine, plan);

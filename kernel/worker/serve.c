@@ -10,6 +10,7 @@
 #include "kernel/worker/limit.h"
 #include "kernel/worker/run.h"
 #include "kernel/worker/serve_names.h"
+#include "pickler/code/swap.h"
 
 #define VARIABLES_MAX 100000 /* of one dump */
 
@@ -324,6 +325,17 @@ static int handle_code(struct engine *engine, struct unpack *in, struct outcome 
     return 0;
 }
 
+static int handle_unswap(struct engine *engine, struct unpack *in,
+                         struct outcome *outcome, struct buffer *rest, struct error *err)
+{
+    (void)outcome;
+    (void)rest;
+    if (!unpack_done(in))
+        return bad_request(err);
+    swap_take_back_all(&engine->names);
+    return 0;
+}
+
 static handler find_handler(uint16_t kind)
 {
     switch (kind) {
@@ -355,6 +367,8 @@ static handler find_handler(uint16_t kind)
         return serve_forget;
     case WORKER_SHOW:
         return serve_show;
+    case WORKER_UNSWAP:
+        return handle_unswap;
     default:
         return NULL;
     }

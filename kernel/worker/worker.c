@@ -20,6 +20,7 @@
 #include "kernel/worker/output.h"
 #include "kernel/worker/serve.h"
 #include "kernel/worker/show.h"
+#include "kernel/worker/swapping.h"
 #include "kernel/worker/zygote.h"
 
 #define CHANNEL_FD 200 /* or above: cells have the low descriptors to themselves */
@@ -50,6 +51,14 @@ static int answer(struct engine *engine, struct channel *channel,
     return r;
 }
 
+static int take_request(struct engine *engine, struct channel *channel,
+                        const struct frame *request, struct error *err)
+{
+    if (request->kind != WORKER_SWAP)
+        return answer(engine, channel, request, err);
+    return swapping_take(request, err);
+}
+
 static int greet(struct channel *channel, struct error *err)
 {
     CLEANUP(buffer_clear) struct buffer hello = {0};
@@ -69,7 +78,7 @@ static int serve(struct engine *engine, struct channel **channel, struct error *
         if (r > 0 && request.kind == WORKER_CHECKPOINT)
             r = checkpoint_make(channel, &request, err);
         else if (r > 0)
-            r = answer(engine, *channel, &request, err);
+            r = take_request(engine, *channel, &request, err);
     }
     return r;
 }
@@ -97,6 +106,8 @@ static int work(struct error *err)
     checkpoint_init();
     damage_check();
     limit_init();
+    if (r == 0)
+        swapping_init(&engine, &channel);
     if (r == 0)
         r = serve(&engine, &channel, err);
     return r == -EPIPE ? 0 : r; /* the front has closed its end: the session is over */

@@ -61,10 +61,9 @@ char *cc_find(void)
     return NULL;
 }
 
-/* gcc does the first by itself with -fPIC, and gcc 12 accepts the others. */
+/* gcc 12 accepts these by itself. */
 static const char *const clang_flags[] = {
-    "-fsemantic-interposition", "-Wno-error=int-conversion",
-    "-Wno-error=incompatible-function-pointer-types", NULL};
+    "-Wno-error=int-conversion", "-Wno-error=incompatible-function-pointer-types", NULL};
 #define N_CLANG_FLAGS (sizeof(clang_flags) / sizeof(*clang_flags))
 
 char *cc_find_named(const char *name)
@@ -165,8 +164,13 @@ static int start(const char *compiler, const struct files *files,
     argv[n++] = compiler;
     for (size_t i = 0; common_flags[i]; i++)
         argv[n++] = common_flags[i];
-    for (size_t i = 0; strstr(compiler, "clang") && clang_flags[i]; i++)
+    bool is_clang = strstr(compiler, "clang") != NULL;
+    for (size_t i = 0; is_clang && clang_flags[i]; i++)
         argv[n++] = clang_flags[i];
+    if (is_clang && !options->is_whole) /* gcc does so by itself with -fPIC */
+        argv[n++] = "-fsemantic-interposition";
+    if (!is_clang && options->is_whole) /* clang then takes addresses directly, too */
+        argv[n++] = "-fno-semantic-interposition";
     if (choice->is_openmp)
         argv[n++] = "-fopenmp";
     for (size_t i = 0; i < options->n_flags; i++)

@@ -5,6 +5,8 @@
 #ifndef ACHAR_CODE_CC_H
 #define ACHAR_CODE_CC_H
 
+#include <stdbool.h>
+
 #include "pickler/base/buffer.h"
 #include "pickler/base/error.h"
 
@@ -20,6 +22,9 @@ struct cc_options {
      * each may be missing: "gcc -std=gnu2x -O3". NULL: nothing. */
     const char *chosen;
     int wake_fd; /* readable: give up; -1: never */
+    /* Functions of the unit may be inlined into each other and called directly. Their
+     * addresses stay symbols all the same. */
+    bool is_whole;
 };
 
 /* The names that are looked for in $PATH, in this order; NULL-terminated. */

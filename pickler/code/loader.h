@@ -12,6 +12,10 @@
 #include "pickler/code/object.h"
 #include "pickler/code/thread_block.h"
 
+/* The address of a symbol, of a thread-local one that of its struct thread_index; NULL:
+ * unknown. */
+typedef void *(*image_resolver)(void *context, const char *name, bool is_thread_local);
+
 struct image_symbol {
     const char *name; /* borrowed from the image */
     char *address;
@@ -46,11 +50,10 @@ struct image {
     size_t thread_size, thread_block;
     bool has_threads;
     struct image_link *link; /* what only relocation needs; NULL after image_seal() */
+    image_resolver shown;    /* set before relocation: the address that a function of the
+                                image's own has where it is taken, not called; it may
+                                yield NULL (the function itself), and be NULL */
 };
-
-/* The address of an undefined symbol, of a thread-local one that of its struct
- * thread_index; NULL: unknown. */
-typedef void *(*image_resolver)(void *context, const char *name, bool is_thread_local);
 
 /* The object must stay valid until the image is relocated or freed. -EBADMSG: not an
  * object; -ENOTSUP: a model of thread-local variables that no flag of ours asks for;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "pickler/code/names_table.h"
+#include "pickler/code/swap.h"
 #include "pickler/code/tcc.h"
 
 #define TRAMPOLINE_SIZE 16
@@ -68,6 +69,7 @@ void names_clear(struct names *names)
     }
     for (size_t i = 0; i < names->n_library; i++)
         free(names->library[i].name);
+    swap_clear(names);
     free(names->all);
     free(names->owners);
     free(names->index);
@@ -118,7 +120,7 @@ static char *make_thunk(struct names *names, const char *text)
     return at;
 }
 
-static void set_body(const struct names *names, struct name *name, char *body)
+void names_set_body(const struct names *names, struct name *name, char *body)
 {
     name->body = body;
     memcpy(slot_of(names, name->trampoline), &body, sizeof(body));
@@ -223,10 +225,15 @@ static int prepare_declared(struct load *load, struct change *change, struct err
     return change->trampoline ? 0 : no_room(err, text);
 }
 
-/* As the object asked for, as far as its address shows. */
-static size_t alignment_of(const char *address)
+/* As the object asked for, as far as its address shows; and as gcc and clang take it for
+ * granted of other units' large objects (x86-64 psABI, section 3.1.2), which libtcc does
+ * not know: a whole cache line, so that vector code is as fast as on its own arrays. */
+static size_t alignment_of(const char *address, uint64_t size)
 {
     size_t alignment = (uintptr_t)address & -(uintptr_t)address;
+    size_t least = size >= 64 ? 64 : size >= 16 ? 16 : 1;
+    if (alignment < least)
+        alignment = least;
     return alignment < 4096 ? alignment : 4096;
 }
 
@@ -248,7 +255,7 @@ static int prepare_storage(struct load *load, struct change *change, struct erro
         return 0;
     }
     change->storage = arena_take(load->names->arena, ARENA_DATA, change->size + 1,
-                                 alignment_of(change->address));
+                                 alignment_of(change->address, change->size));
     change->is_taken = change->storage != NULL;
     return change->storage
                ? 0
@@ -272,8 +279,8 @@ static int prepare_thread(struct load *load, struct change *change, struct error
         change->thread = name->thread;
         return 0;
     }
-    change->is_taken = thread_block_new(change->size, alignment_of(change->address),
-                                        &change->thread.block);
+    change->is_taken = thread_block_new(
+        change->size, alignment_of(change->address, change->size), &change->thread.block);
     return change->is_taken
                ? 0
                : error_set(err, -ENOMEM, "no room for the variable '%s'", binding->name);
@@ -381,6 +388,7 @@ static void commit_variable(const struct load *load, struct change *change)
         return;
     if (name->kind == NAME_VARIABLE && name->storage)
         names_remove_variable(names, name);
+    swap_take_back(names, name);
     leave_trampoline(names, name);
     name->kind = NAME_VARIABLE;
     name->storage = change->storage;
@@ -393,6 +401,7 @@ static void commit_variable(const struct load *load, struct change *change)
 static void commit_function(struct names *names, struct change *change)
 {
     struct name *name = change->name;
+    swap_take_back(names, name);
     if (name->trampoline != change->trampoline)
         leave_trampoline(names, name);
     if (name->kind == NAME_VARIABLE && name->storage)
@@ -405,11 +414,13 @@ static void commit_function(struct names *names, struct change *change)
     if (name->trampoline)
         *owner_of(names, name->trampoline) = name;
     if (name->kind == NAME_DECLARED)
-        set_body(names, name, make_thunk(names, name->text));
+        names_set_body(names, name, make_thunk(names, name->text));
     else if (name->trampoline)
-        set_body(names, name, change->address);
+        names_set_body(names, name, change->address);
     else
         name->body = change->address;
+    name->bound = name->body;
+    name->version = change->binding->version;
 }
 
 static void commit(struct load *load)
@@ -429,38 +440,6 @@ static void commit(struct load *load)
         else
             commit_function(names, change);
     }
-}
-
-static void insert_unit(struct unit ***list, size_t n, size_t *capacity,
-                        struct unit *unit, enum arena_part part)
-{
-    GROW(*list, n, *capacity);
-    size_t at = n;
-    while (at > 0 && (*list)[at - 1]->image->parts[part] > unit->image->parts[part]) {
-        (*list)[at] = (*list)[at - 1];
-        at--;
-    }
-    (*list)[at] = unit;
-}
-
-static struct unit *keep(struct names *names, struct image *image)
-{
-    struct unit *unit = must_alloc(sizeof(*unit));
-    unit->image = image;
-    lines_read(&unit->lines, image);
-    image_seal(image);
-    insert_unit(&names->by_code, names->n_units, &names->by_code_capacity, unit,
-                ARENA_CODE);
-    insert_unit(&names->by_data, names->n_units, &names->by_data_capacity, unit,
-                ARENA_DATA);
-    names->n_units++;
-    return unit;
-}
-
-void unit_add_site(struct unit *unit, uint32_t cell, uint32_t line, uint32_t type)
-{
-    GROW(unit->sites, unit->n_sites, unit->sites_capacity);
-    unit->sites[unit->n_sites++] = (struct unit_site){cell, line, type};
 }
 
 static void load_clear(struct load *load, bool is_committed)
@@ -492,7 +471,7 @@ int names_load(struct names *names, const void *object, size_t size,
         r = image_relocate(image, resolve, &load, err);
     if (r == 0) {
         commit(&load);
-        *ret = keep(names, TAKE(image));
+        *ret = names_keep(names, TAKE(image));
     }
     load_clear(&load, r == 0);
     return r;
@@ -517,12 +496,13 @@ void names_forget(struct names *names, const char *text)
         if (owns_storage(names, name))
             arena_give(names->arena, ARENA_DATA, name->storage, name->size + 1);
     }
+    swap_take_back(names, name);
     name->kind = NAME_DECLARED;
     name->storage = NULL;
     name->size = 0;
     char *thunk = name->trampoline ? make_thunk(names, name->text) : NULL;
     if (thunk)
-        set_body(names, name, thunk);
+        names_set_body(names, name, thunk);
     else
         leave_trampoline(names, name);
 }
@@ -537,6 +517,7 @@ void names_rebind(struct names *names)
         if (!address)
             continue;
         remember_library(names, address, name->text);
-        set_body(names, name, address);
+        names_set_body(names, name, address);
+        name->bound = address;
     }
 }

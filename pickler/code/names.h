@@ -27,17 +27,19 @@ struct name_binding {
     /* It goes on: a variable keeps what it holds while its type stays; a function keeps
      * its trampoline although its type is another one, of the same words. */
     bool is_carried;
+    uint32_t version; /* which definition of the name it is; 0: not known */
 };
 
 struct name {
     char *text;
     enum name_kind kind;
-    char *trampoline;           /* NULL while it never was a function */
-    char *body;                 /* what it jumps to */
-    char *storage;              /* of a variable */
+    char *trampoline; /* NULL while it never was a function */
+    char *body;       /* what it jumps to: `bound`, or an optimised one (swap.h) */
+    char *bound;      /* the body that its definition came with */
+    char *storage;    /* of a variable */
     struct thread_index thread; /* of a thread-local variable */
     uint64_t size;
-    uint32_t type;
+    uint32_t type, version;
 };
 
 struct unit_site { /* memory allocated on this line is of this element type */
@@ -50,6 +52,8 @@ struct unit { /* a loaded image with its line table */
     struct unit_site *sites; /* added by who knows them */
     size_t n_sites, sites_capacity;
 };
+
+struct swapped; /* swap.h */
 
 struct library_symbol {
     char *address;
@@ -79,6 +83,8 @@ struct names {
     size_t n_units, by_code_capacity, by_data_capacity;
     struct library_symbol *library; /* every one that code refers to, sorted by address */
     size_t n_library, library_capacity;
+    struct swapped **swapped; /* optimised units in use */
+    size_t n_swapped, swapped_capacity;
 };
 
 int names_init(struct names *names, struct arena *arena, const struct names_hooks *hooks,
@@ -96,6 +102,11 @@ int names_load(struct names *names, const void *object, size_t size,
  * callers call `undefined`. A later function of the same type is again where callers
  * look. */
 void names_forget(struct names *names, const char *text);
+
+/* For files of this folder: a relocated image becomes a unit (takes it); where a name's
+ * trampoline jumps to. */
+struct unit *names_keep(struct names *names, struct image *image);
+void names_set_body(const struct names *names, struct name *name, char *body);
 
 void unit_add_site(struct unit *unit, uint32_t cell, uint32_t line, uint32_t type);
 /* The element type of what the call before `return_address` allocates, 0: not known. */

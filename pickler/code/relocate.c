@@ -11,7 +11,8 @@
 struct binder {
     struct image *image;
     struct image_link *link;
-    char **addresses; /* of every symbol */
+    char **addresses; /* of every symbol, to be called */
+    char **shown;     /* and to be stored and compared */
     char **slots;     /* given so far, NULL: none yet; both lists by symbol */
     char **stubs;
     struct thread_index **pairs;
@@ -126,11 +127,14 @@ static int resolve_symbols(struct binder *binder, image_resolver resolve, void *
             binder->addresses[i] = (char *)symbol->st_value;
             continue;
         }
+        const char *name = elf_symbol_name(elf, i);
         if (symbol->st_shndx != SHN_UNDEF) {
             binder->addresses[i] = link_symbol(binder->image, i);
+            if (binder->image->shown && ELF64_ST_TYPE(symbol->st_info) == STT_FUNC &&
+                ELF64_ST_BIND(symbol->st_info) != STB_LOCAL)
+                binder->shown[i] = binder->image->shown(context, name, false);
             continue;
         }
-        const char *name = elf_symbol_name(elf, i);
         bool is_thread_local = ELF64_ST_TYPE(symbol->st_info) == STT_TLS;
         binder->addresses[i] = *name ? resolve(context, name, is_thread_local) : NULL;
         is_missing[i] = !binder->addresses[i] && *name &&
@@ -141,12 +145,17 @@ static int resolve_symbols(struct binder *binder, image_resolver resolve, void *
     return any ? report_undefined(binder, is_missing) : 0;
 }
 
+static char **shown_address(struct binder *binder, size_t symbol)
+{
+    return binder->shown[symbol] ? &binder->shown[symbol] : &binder->addresses[symbol];
+}
+
 static char *slot_of(struct binder *binder, size_t symbol)
 {
     if (!binder->slots[symbol]) {
         char *at = binder->image->parts[ARENA_DATA] + binder->link->slots +
                    binder->n_slots++ * sizeof(void *);
-        memcpy(at, &binder->addresses[symbol], sizeof(void *));
+        memcpy(at, shown_address(binder, symbol), sizeof(void *));
         binder->slots[symbol] = at;
     }
     return binder->slots[symbol];
@@ -257,7 +266,7 @@ static int apply(struct binder *binder, char *place, const Elf64_Rela *r)
 {
     size_t symbol = ELF64_R_SYM(r->r_info);
     uint64_t value =
-        (uint64_t)(uintptr_t)binder->addresses[symbol] + (uint64_t)r->r_addend;
+        (uint64_t)(uintptr_t)*shown_address(binder, symbol) + (uint64_t)r->r_addend;
     uint64_t here = (uint64_t)(uintptr_t)place;
     uint64_t table = (uint64_t)(uintptr_t)binder->image->parts[ARENA_DATA] +
                      binder->link->slots; /* the place of _GLOBAL_OFFSET_TABLE_ */
@@ -358,12 +367,14 @@ int image_relocate(struct image *image, image_resolver resolve, void *context,
 {
     size_t n = image->link->elf.n_symbols + 1;
     CLEANUP(freep) char **addresses = must_alloc(n * sizeof(*addresses));
+    CLEANUP(freep) char **shown = must_alloc(n * sizeof(*shown));
     CLEANUP(freep) char **slots = must_alloc(n * sizeof(*slots));
     CLEANUP(freep) char **stubs = must_alloc(n * sizeof(*stubs));
     CLEANUP(freep) struct thread_index **pairs = must_alloc(n * sizeof(*pairs));
     struct binder binder = {.image = image,
                             .link = image->link,
                             .addresses = addresses,
+                            .shown = shown,
                             .slots = slots,
                             .stubs = stubs,
                             .pairs = pairs,

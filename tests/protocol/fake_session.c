@@ -309,3 +309,8 @@ int main(int argc, char **argv)
     }
     return 0;
 }
+
+int session_idle(struct session *session)
+{
+    return -1;
+}

@@ -1,0 +1,587 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "kernel/session/tier.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "kernel/peer/protocol.h"
+#include "pickler/base/file.h"
+#include "pickler/graph/name_ids.h"
+
+#define POLL_MS 10      /* while something is compiled or on its way */
+#define KICK_MS 4       /* before the first signal to a cell is repeated ... */
+#define KICK_MAX_MS 256 /* ... and later ones, at most */
+#define COMPILES_SAFELY "-fno-delete-null-pointer-checks" /* faults stay faults */
+
+static const struct tier_level levels[] = {
+    {"0", {"-O0", NULL}},
+    {"1", {"-O1", COMPILES_SAFELY, NULL}},
+    {"2", {"-O2", COMPILES_SAFELY, NULL}},
+    {"3", {"-O3", COMPILES_SAFELY, NULL}},
+    {"native", {"-O3", "-march=native", COMPILES_SAFELY, NULL}},
+    {"fast", {"-Ofast", "-march=native", COMPILES_SAFELY, NULL}},
+};
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void tier_init(struct tier *tier)
+{
+    *tier = (struct tier){.next_serial = 1};
+    tier->compiler = tier_compiler_new();
+    tier_set_level(tier, "2");
+}
+
+static void function_clear(struct tier_function *function)
+{
+    free(function->name);
+    free(function->why);
+    free(function->needs);
+}
+
+void tier_clear(struct tier *tier)
+{
+    tier_compiler_free(tier->compiler);
+    for (size_t i = 0; i < tier->n_functions; i++)
+        function_clear(&tier->functions[i]);
+    free(tier->functions);
+    *tier = (struct tier){0};
+}
+
+/* ---- what is known of functions ------------------------------------------------------
+ */
+
+static void set_state(struct tier *tier, struct tier_function *function,
+                      enum tier_state state)
+{
+    tier->n_state[function->state]--;
+    tier->n_state[state]++;
+    function->state = state;
+    if (state != TIER_REFUSED) {
+        free(function->why);
+        function->why = NULL;
+    }
+    if (state == TIER_WAITING && !tier->waiting_since)
+        tier->waiting_since = now_ms();
+}
+
+struct tier_function *tier_find(const struct tier *tier, const char *name)
+{
+    for (size_t i = 0; i < tier->n_functions; i++)
+        if (strcmp(tier->functions[i].name, name) == 0)
+            return &tier->functions[i];
+    return NULL;
+}
+
+static struct tier_function *add_function(struct tier *tier, const char *name)
+{
+    GROW(tier->functions, tier->n_functions, tier->functions_capacity);
+    struct tier_function *function = &tier->functions[tier->n_functions++];
+    *function = (struct tier_function){.name = must_strdup(name)};
+    tier->n_state[TIER_WAITING]++;
+    return function;
+}
+
+static void remove_function(struct tier *tier, struct tier_function *function)
+{
+    tier->n_state[function->state]--;
+    function_clear(function);
+    *function = tier->functions[--tier->n_functions];
+}
+
+static bool needs(const struct tier_function *function, uint32_t id)
+{
+    for (size_t i = 0; i < function->n_needs; i++)
+        if (function->needs[i] == id)
+            return true;
+    return false;
+}
+
+/* What holds an old version is made again. */
+static void invalidate(struct tier *tier, uint32_t old)
+{
+    for (size_t i = 0; i < tier->n_functions; i++)
+        if (needs(&tier->functions[i], old))
+            set_state(tier, &tier->functions[i], TIER_WAITING);
+}
+
+static void define(struct tier *tier, const struct definition *definition)
+{
+    struct tier_function *function = tier_find(tier, definition->name);
+    bool is_possible = tier_is_possible(definition);
+    if (function && function->id == definition->id)
+        return;
+    if (definition->kind == DEFINITION_FUNCTION && !definition->source && function)
+        return; /* one more prototype */
+    if (function)
+        invalidate(tier, function->id);
+    if (function && !is_possible) {
+        remove_function(tier, function);
+    } else if (is_possible) {
+        if (!function)
+            function = add_function(tier, definition->name);
+        function->id = definition->id;
+        function->n_needs = 0;
+        function->is_alone = false;
+        set_state(tier, function, TIER_WAITING);
+    }
+}
+
+void tier_defined(struct tier *tier, const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->n_definitions; i++) {
+        const struct definition *at = plan->definitions[i];
+        if (at->kind != DEFINITION_FUNCTION && at->kind != DEFINITION_VARIABLE)
+            continue;
+        define(tier, at);
+        tier->changed_at = now_ms();
+    }
+}
+
+void tier_forget(struct tier *tier, const char *name)
+{
+    struct tier_function *function = tier_find(tier, name);
+    if (!function)
+        return;
+    uint32_t id = function->id;
+    remove_function(tier, function);
+    invalidate(tier, id);
+}
+
+static void sync_known(struct tier *tier, const struct graph *graph,
+                       struct name_ids *known)
+{
+    for (size_t i = tier->n_functions; i-- > 0;) {
+        struct tier_function *function = &tier->functions[i];
+        const struct definition *now = graph_current(graph, function->name);
+        if (!now || !tier_is_possible(now)) {
+            remove_function(tier, function);
+            continue;
+        }
+        name_ids_set(known, now->name, now->id);
+        define(tier, now);
+    }
+}
+
+void tier_sync(struct tier *tier, const struct graph *graph)
+{
+    struct name_ids known = {0};
+    sync_known(tier, graph, &known);
+    for (size_t i = 0; i < graph_count(graph); i++) {
+        const struct definition *at = graph_at(graph, i);
+        if (at->kind == DEFINITION_FUNCTION && graph_is_current(graph, at) &&
+            !name_ids_get(&known, at->name, strlen(at->name)))
+            define(tier, at);
+    }
+    name_ids_clear(&known);
+}
+
+void tier_restart(struct tier *tier)
+{
+    for (size_t i = 0; i < tier->n_functions; i++)
+        if (tier->functions[i].state != TIER_REFUSED)
+            set_state(tier, &tier->functions[i], TIER_WAITING);
+}
+
+bool tier_set_level(struct tier *tier, const char *name)
+{
+    bool is_off = strcmp(name, "off") == 0;
+    for (size_t i = 0; i < sizeof(levels) / sizeof(*levels) && !is_off; i++)
+        if (strcmp(levels[i].name, name) == 0) {
+            if (tier->level != &levels[i])
+                for (size_t k = 0; k < tier->n_functions; k++)
+                    set_state(tier, &tier->functions[k], TIER_WAITING);
+            tier->level = &levels[i];
+            return true;
+        }
+    if (is_off) {
+        tier_restart(tier);
+        tier->level = NULL;
+    }
+    return is_off;
+}
+
+bool tier_is_settled(const struct tier *tier)
+{
+    return !tier->level || (!tier->n_state[TIER_WAITING] &&
+                            !tier->n_state[TIER_COMPILING] && !tier->n_state[TIER_SENT]);
+}
+
+/* ---- units ---------------------------------------------------------------------------
+ */
+
+struct making { /* of one unit */
+    struct tier *tier;
+    struct tier_scope scope;
+    uint32_t roots[TIER_ROOTS_MAX];
+    size_t n_roots;
+    struct tier_text text;
+    struct tier_job *job;
+};
+
+/* NULL: something else has taken its name. */
+static const struct definition *in_force(const struct making *making,
+                                         const struct tier_function *function)
+{
+    const struct definition *now = tier_current(&making->scope, function->name);
+    return now && now->id == function->id ? now : NULL;
+}
+
+static bool has_same_options(const struct making *making,
+                             const struct definition *definition)
+{
+    const char *own = definition->options, *first = making->scope.options;
+    return own && first ? strcmp(own, first) == 0 : !own && !first;
+}
+
+/* Those that wait, the newest first; one that must be alone is. */
+static void choose_roots(struct making *making)
+{
+    struct tier *tier = making->tier;
+    for (size_t i = tier->n_functions; i-- > 0;) {
+        struct tier_function *function = &tier->functions[i];
+        if (function->state != TIER_WAITING)
+            continue;
+        const struct definition *definition = in_force(making, function);
+        if (!definition) {
+            remove_function(tier, function);
+            continue;
+        }
+        if (making->n_roots == TIER_ROOTS_MAX ||
+            (making->n_roots &&
+             (function->is_alone || !has_same_options(making, definition))))
+            continue;
+        if (!making->n_roots)
+            making->scope.options = definition->options;
+        making->roots[making->n_roots++] = function->id;
+        if (function->is_alone)
+            return;
+    }
+}
+
+static struct tier_function *find_by_id(const struct tier *tier,
+                                        const struct definition *definition)
+{
+    struct tier_function *function = tier_find(tier, definition->name);
+    return function && function->id == definition->id ? function : NULL;
+}
+
+static size_t position(const struct tier_text *text, uint32_t id)
+{
+    for (size_t i = 0; i < text->n_functions; i++)
+        if (text->functions[i]->id == id)
+            return i;
+    return 0;
+}
+
+static void pack_sites(const struct definition *definition, struct buffer *out)
+{
+    pack_u64(out, definition->cell);
+    pack_u64(out, definition->n_sites);
+    for (size_t i = 0; i < definition->n_sites; i++) {
+        pack_u64(out, definition->sites[i].line);
+        pack_u64(out, definition->sites[i].type);
+    }
+}
+
+/* What waits and is compiled in anyway becomes a root, too. */
+static void add_member(struct making *making, const struct definition *definition)
+{
+    struct buffer *out = &making->job->request;
+    struct tier_function *function = find_by_id(making->tier, definition);
+    bool is_chosen = false;
+    for (size_t i = 0; i < making->n_roots; i++)
+        is_chosen |= making->roots[i] == definition->id;
+    bool is_alone = function && function->is_alone;
+    bool is_root =
+        function && function->state == TIER_WAITING && (is_chosen || !is_alone);
+    pack_string(out, definition->name);
+    pack_u64(out, definition->id);
+    pack_u64(out, is_root);
+    if (is_root) {
+        free(function->needs);
+        tier_text_needs(&making->scope, &making->text, definition, &function->needs,
+                        &function->n_needs);
+        function->serial = making->job->serial;
+        set_state(making->tier, function, TIER_COMPILING);
+    }
+    size_t n = is_root ? function->n_needs : 0;
+    pack_u64(out, n);
+    for (size_t i = 0; i < n; i++)
+        pack_u64(out, position(&making->text, function->needs[i]));
+    pack_sites(definition, out);
+}
+
+static void add_flags(struct tier_job *job, const struct tier_level *level, char **flags,
+                      size_t n)
+{
+    job->flags = must_alloc((n + 4) * sizeof(*job->flags));
+    for (size_t i = 0; i < n; i++)
+        job->flags[job->n_flags++] = must_strdup(flags[i]);
+    for (size_t i = 0; level->flags[i]; i++)
+        job->flags[job->n_flags++] = must_strdup(level->flags[i]);
+}
+
+static void refuse(struct tier *tier, struct tier_function *function, const char *why)
+{
+    set_state(tier, function, TIER_REFUSED);
+    free(function->why);
+    function->why = must_strdup(why ? why : "no reason given");
+}
+
+/* A root that did not come into the unit can never do. */
+static void refuse_missing(struct making *making)
+{
+    struct tier *tier = making->tier;
+    for (size_t i = 0; i < making->n_roots; i++)
+        for (size_t k = 0; k < tier->n_functions; k++)
+            if (tier->functions[k].id == making->roots[i] &&
+                tier->functions[k].state == TIER_WAITING)
+                refuse(tier, &tier->functions[k], "it is too large");
+}
+
+static void list_refused(const struct tier *tier, uint32_t **ret, size_t *ret_n)
+{
+    *ret = must_alloc((tier->n_state[TIER_REFUSED] + 1) * sizeof(**ret));
+    for (size_t i = 0; i < tier->n_functions; i++)
+        if (tier->functions[i].state == TIER_REFUSED)
+            (*ret)[(*ret_n)++] = tier->functions[i].id;
+}
+
+/* False when nothing waits. */
+static bool make_unit(struct tier *tier, const struct tier_context *context)
+{
+    struct making making = {.tier = tier, .scope = context->scope};
+    CLEANUP(freep) uint32_t *refused = NULL;
+    choose_roots(&making);
+    if (!making.n_roots)
+        return false;
+    list_refused(tier, &refused, &making.scope.n_refused);
+    making.scope.refused = refused;
+    tier_text_make(&making.scope, making.roots, making.n_roots, &making.text);
+    making.job = must_alloc(sizeof(*making.job));
+    making.job->serial = tier->next_serial++;
+    pack_u64(&making.job->request, making.job->serial);
+    pack_u64(&making.job->request, making.text.n_functions);
+    for (size_t i = 0; i < making.text.n_functions; i++)
+        add_member(&making, making.text.functions[i]);
+    refuse_missing(&making);
+    making.job->chosen = must_strdup(making.scope.options);
+    add_flags(making.job, tier->level, context->flags, context->n_flags);
+    making.job->text = buffer_take(&making.text.text);
+    tier_text_clear(&making.text);
+    tier_compiler_push(tier->compiler, making.job);
+    return true;
+}
+
+/* ---- what came of them ---------------------------------------------------------------
+ */
+
+static size_t count_roots(const struct tier *tier, uint32_t serial, enum tier_state state)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < tier->n_functions; i++)
+        n += tier->functions[i].serial == serial && tier->functions[i].state == state;
+    return n;
+}
+
+/* Others that were refused with this one compiled in may do without it. */
+static void retry_without(struct tier *tier, uint32_t id)
+{
+    for (size_t i = 0; i < tier->n_functions; i++) {
+        struct tier_function *function = &tier->functions[i];
+        if (function->state == TIER_REFUSED && function->id != id && needs(function, id))
+            set_state(tier, function, TIER_WAITING);
+    }
+}
+
+static void failed(struct tier *tier, uint32_t serial, const char *why)
+{
+    size_t n = count_roots(tier, serial, TIER_COMPILING);
+    for (size_t i = 0; i < tier->n_functions; i++) {
+        struct tier_function *function = &tier->functions[i];
+        if (function->serial != serial || function->state != TIER_COMPILING)
+            continue;
+        if (n > 1) {
+            function->is_alone = true;
+            set_state(tier, function, TIER_WAITING);
+        } else {
+            refuse(tier, function, why);
+            retry_without(tier, function->id);
+        }
+    }
+}
+
+static int object_fd(const struct buffer *object)
+{
+    int fd = memfd_create("achar-object", MFD_CLOEXEC);
+    if (fd >= 0 && write_all(fd, object->data, object->size) < 0)
+        closep(&fd);
+    return fd;
+}
+
+static bool send_unit(const struct tier_job *job, const struct process *worker)
+{
+    CLEANUP(closep) int fd = object_fd(&job->object);
+    return fd >= 0 && worker->pid > 0 &&
+           channel_send_fds(worker->channel, WORKER_SWAP, worker->generation, 0,
+                            job->request.data, job->request.size, &fd, 1, NULL) == 0;
+}
+
+static void finish(struct tier *tier, const struct tier_job *job,
+                   const struct tier_context *context)
+{
+    if (!count_roots(tier, job->serial, TIER_COMPILING))
+        return; /* all of it has been defined again */
+    if (!job->is_ok) {
+        failed(tier, job->serial, job->why);
+        return;
+    }
+    if (!tier->level || !send_unit(job, context->worker)) {
+        tier_restart(tier);
+        return;
+    }
+    for (size_t i = 0; i < tier->n_functions; i++)
+        if (tier->functions[i].serial == job->serial &&
+            tier->functions[i].state == TIER_COMPILING)
+            set_state(tier, &tier->functions[i], TIER_SENT);
+    tier->kick_at = 0;
+    tier->kick_ms = KICK_MS;
+}
+
+void tier_swapped(struct tier *tier, const void *data, size_t size)
+{
+    struct unpack in = unpack_init(data, size);
+    uint32_t serial = (uint32_t)unpack_max(&in, UINT32_MAX);
+    uint64_t result = unpack_u64(&in);
+    CLEANUP(freep) char *why = unpack_string(&in);
+    for (size_t i = 0; i < tier->n_functions && !in.failed; i++) {
+        struct tier_function *function = &tier->functions[i];
+        if (function->serial != serial || function->state != TIER_SENT)
+            continue;
+        if (result == SWAP_DONE)
+            set_state(tier, function, TIER_DONE);
+        else
+            refuse(tier, function, why);
+    }
+}
+
+/* ---- steps ---------------------------------------------------------------------------
+ */
+
+static void take_finished(struct tier *tier, const struct tier_context *context)
+{
+    for (;;) {
+        CLEANUP(tier_job_freep) struct tier_job *job = tier_compiler_pop(tier->compiler);
+        if (!job)
+            return;
+        finish(tier, job, context);
+    }
+}
+
+static void look_at_worker(struct tier *tier, const struct process *worker)
+{
+    if (worker->pid <= 0 || worker->generation == tier->generation)
+        return;
+    if (tier->generation)
+        tier_restart(tier);
+    tier->generation = worker->generation;
+}
+
+static int step(struct tier *tier, const struct tier_context *context, bool may_compile)
+{
+    look_at_worker(tier, context->worker);
+    take_finished(tier, context);
+    if (!tier->level || tier_is_settled(tier)) {
+        tier->waiting_since = 0;
+        return -1;
+    }
+    if (may_compile)
+        while (tier_compiler_load(tier->compiler) < TIER_JOBS_MAX &&
+               make_unit(tier, context))
+            ;
+    if (!tier->n_state[TIER_WAITING])
+        tier->waiting_since = 0;
+    return POLL_MS;
+}
+
+int tier_step(struct tier *tier, const struct tier_context *context)
+{
+    int64_t now = now_ms();
+    int64_t quiet = tier->changed_at + TIER_QUIET_MS - now;
+    bool is_impatient =
+        tier->waiting_since && now - tier->waiting_since > TIER_PATIENCE_MS;
+    bool may_compile = quiet <= 0 || is_impatient;
+    int wait = step(tier, context, may_compile);
+    return wait > 0 && !may_compile && quiet > wait ? (int)quiet : wait;
+}
+
+int tier_hurry(struct tier *tier, const struct tier_context *context)
+{
+    return step(tier, context, true);
+}
+
+/* ---- while a cell runs ---------------------------------------------------------------
+ */
+
+void tier_begin(struct tier *tier)
+{
+    tier->asked_at = now_ms();
+    tier->kick_ms = KICK_MS;
+    tier->kick_at = 0;
+}
+
+void tier_end(struct tier *tier)
+{
+    tier->asked_at = 0;
+}
+
+/* One that waits in the kernel calls nothing, and a signal would end its wait early. */
+static bool is_computing(pid_t pid)
+{
+    char path[64], text[256];
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    CLEANUP(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    if (n <= 0)
+        return false;
+    text[n] = '\0';
+    const char *end = strrchr(text, ')');
+    return end && strncmp(end, ") R", 3) == 0;
+}
+
+static void kick(struct tier *tier, const struct process *worker)
+{
+    int64_t now = now_ms();
+    if (now < tier->kick_at || worker->pid <= 0)
+        return;
+    if (is_computing(worker->pid))
+        syscall(SYS_tgkill, worker->pid, worker->pid, SIGURG);
+    tier->kick_at = now + tier->kick_ms;
+    tier->kick_ms = tier->kick_ms < KICK_MAX_MS ? 2 * tier->kick_ms : KICK_MAX_MS;
+}
+
+int tier_step_running(struct tier *tier, const struct tier_context *context)
+{
+    int64_t left = tier->asked_at + TIER_RUNNING_MS - now_ms();
+    if (!tier->level)
+        return -1;
+    if (left > 0)
+        return (int)left;
+    if (context->scope.plan)
+        tier_defined(tier, context->scope.plan);
+    tier->has_seen_plan |= context->scope.plan != NULL;
+    int wait = step(tier, context, true);
+    if (tier->n_state[TIER_SENT])
+        kick(tier, context->worker);
+    return wait;
+}
