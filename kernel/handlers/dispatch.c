@@ -46,11 +46,18 @@ static void run_handler(struct kernel *kernel, const struct request *request)
         handler->run(kernel, request);
 }
 
+static bool is_execute(const struct request *request)
+{
+    return strcmp(request->type, handle_execute.type) == 0;
+}
+
 void dispatch(struct kernel *kernel, const struct request *request)
 {
     publish_state(kernel, request, "busy");
     run_handler(kernel, request);
     publish_state(kernel, request, "idle");
+    if (kernel->session && is_execute(request))
+        session_rest(kernel->session);
     if (__atomic_load_n(&kernel->is_ending, __ATOMIC_ACQUIRE))
         server_stop(kernel->server);
 }
@@ -74,11 +81,6 @@ static char *reply_type(const char *type)
     if (size <= n || strcmp(type + size - n, suffix) != 0)
         return NULL;
     return must_format("%.*s_reply", (int)(size - n), type);
-}
-
-static bool is_execute(const struct request *request)
-{
-    return strcmp(request->type, handle_execute.type) == 0;
 }
 
 void reply(struct kernel *kernel, const struct request *request, json_t *content)

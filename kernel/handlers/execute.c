@@ -261,7 +261,6 @@ static void run_execute(struct kernel *kernel, const struct request *request)
                                                : finish_error(&execution, &result);
     session_finish(kernel->session);
     send_reply(&execution, content);
-    session_rest(kernel->session);
     store(&execution, &result);
 }
 
