@@ -308,7 +308,7 @@ static int parse_all(struct draft *draft, struct error *err)
             return r;
         if (i == ATTEMPTS_MAX)
             return 0;
-        if (dependents_drop_broken(draft))
+        if (forward_declare_again(draft) || dependents_drop_broken(draft))
             continue;
         if (!draft->has_errors)
             return 0;

@@ -286,6 +286,10 @@ static void insert_piece(struct draft *draft, const struct definition *origin,
     for (size_t i = 0; i < draft->n_changes; i++)
         if (draft->changes[i].piece >= at)
             draft->changes[i].piece++;
+    for (size_t i = 0; i < draft->n_pieces; i++)
+        for (size_t k = 0; k < draft->pieces[i].n_forward; k++)
+            if (draft->pieces[i].forward[k] >= at)
+                draft->pieces[i].forward[k]++;
 }
 
 /* A typedef of a number leaves no trace in the type. */

@@ -195,6 +195,8 @@ struct cell_names draft_names(struct analysis *analysis);
 /* After a parse: calls of functions that the cell defines further on get a prototype.
  * True when there is a new one. */
 bool forward_declare(struct draft *draft);
+/* The same for what is compiled again and did not compile for that reason. */
+bool forward_declare_again(struct draft *draft);
 /* The prototypes before a piece; with `static` where the definition has it, or without.
  */
 void forward_text(const struct draft *draft, const struct piece *piece, bool with_static,

@@ -63,6 +63,48 @@ bool forward_declare(struct draft *draft)
     return is_new;
 }
 
+/* All functions defined further on that its text mentions. */
+static bool forward_mentioned(struct draft *draft, size_t index)
+{
+    struct piece *piece = &draft->pieces[index];
+    struct lexer lexer = lexer_init(piece->text, piece->size);
+    bool is_new = false;
+    for (;;) {
+        struct token token = lexer_next(&lexer);
+        if (token.kind == TOKEN_END)
+            return is_new;
+        if (token.kind != TOKEN_IDENTIFIER)
+            continue;
+        CLEANUP(freep) char *name = must_strndup(token.text, token.size);
+        size_t definition = piece_that_defines(draft, name);
+        if (definition != SIZE_MAX && definition > index)
+            is_new |= add_forward(piece, definition);
+    }
+}
+
+bool forward_declare_again(struct draft *draft)
+{
+    bool is_new = false;
+    for (size_t i = 0; i < draft->n_pieces; i++) {
+        struct piece *piece = &draft->pieces[i];
+        CLEANUP(freep)
+        char *name = piece->origin && piece->why_broken && !piece->is_broken
+                         ? unknown_name(piece->why_broken)
+                         : NULL;
+        if (name)
+            is_new |= forward_mentioned(draft, i);
+    }
+    for (size_t i = 0; is_new && i < draft->n_pieces; i++) {
+        struct piece *piece =
+            &draft->pieces[i]; /* perhaps only for want of a prototype */
+        if (piece->origin && !piece->is_broken) {
+            free(piece->why_broken);
+            piece->why_broken = NULL;
+        }
+    }
+    return is_new;
+}
+
 void forward_text(const struct draft *draft, const struct piece *piece, bool with_static,
                   struct buffer *out)
 {

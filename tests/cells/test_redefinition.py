@@ -104,6 +104,17 @@ def test_static_local_starts_again(session):
     assert run("n()") == "50"
 
 
+def test_callers_that_call_each_other(session):
+    """They are compiled again in one unit, in any order."""
+    run = session.value
+    run("int base(int x) { return x; }")
+    run("int low(int n) { return n ? 1 : base(n); }")
+    run("int user(int n) { return low(n) + base(n); }")
+    run("int low(int n) { return n ? user(n - 1) : base(7); }")
+    run("double base(double x) { return x; }")
+    assert run("user(3)") == str(7 + 0 + 1 + 2 + 3)
+
+
 def test_enumerator_that_is_gone(session):
     run = session.value
     run("enum e { A, X, B };\nint f(void) { return X; }\nint g(void) { return B; }")

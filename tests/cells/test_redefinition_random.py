@@ -240,6 +240,7 @@ def test_random_redefinitions(session, seed, tmp_path):
         text = model.step()
         history.append(text)
         cell = session.run(text)
-        assert cell.is_ok, cell.traceback + "\n" + "\n".join(history[-40:])
+        assert cell.is_ok and "cannot follow" not in cell.stderr, (
+            cell.traceback + cell.stderr + "\n" + "\n".join(history[-40:]))
         if i % CHECK_EVERY == CHECK_EVERY - 1:
             compare(session, model, tmp_path, history)
