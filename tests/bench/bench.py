@@ -16,6 +16,7 @@ import time
 
 import cloudpickle
 from client import Kernel, save
+from programs import measure_programs
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ACHAR = pathlib.Path(os.environ.get("ACHAR", ROOT / "build/kernel/app/achar")).resolve()
@@ -171,6 +172,7 @@ def main():
     print(f"{'what':34} {'achar':>11}   {'other':>11}   {'ratio':>8}   other\n" + "-" * 96)
     rows = []
     for rows_of in (measure_start(times // 10), measure_cells(times), measure_calls(times),
+                    measure_programs(ACHAR_COMMAND, 5 if arguments.quick else 15),
                     measure_graphs(arguments.quick)):
         for row in rows_of:
             rows.append(row)
