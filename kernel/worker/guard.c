@@ -475,6 +475,10 @@ static void run(const struct guard_call *call)
     }
     guard.diverted = NULL;
     guard.is_running = 1;
+    if (guard.is_interrupted) { /* since guard_run() looked */
+        set_report(&guard.asked);
+        leave();
+    }
     if (guard.before)
         guard.before();
     guard.is_behind = 0;
