@@ -21,18 +21,13 @@
 #include "kernel/worker/fault.h"
 #include "kernel/worker/release.h"
 #include "kernel/worker/replace.h"
+#include "kernel/worker/signals.h"
 #include "kernel/worker/thread.h"
 
 #define ALTERNATE_STACK_SIZE ((size_t)512 << 10)
 #define JOINED_TRIES 3
 #define RETRY_NS 200000
 #define STACK_APART ((size_t)64 << 10) /* between a cell's frames and ours */
-
-/* What ends a process: faults, and what is only ever sent. */
-static const int fault_signals[] = {
-    SIGSEGV, SIGBUS,  SIGFPE,    SIGILL,  SIGABRT,   SIGTRAP, SIGSYS,  SIGHUP,
-    SIGQUIT, SIGTERM, SIGUSR1,   SIGUSR2, SIGALRM,   SIGPROF, SIGXCPU, SIGXFSZ,
-    SIGIO,   SIGPWR,  SIGVTALRM, SIGTSTP, SIGSTKFLT, SIGTTIN, SIGTTOU};
 
 struct ending {
     enum outcome_kind kind;
@@ -236,19 +231,6 @@ static void describe_fault(int signal_number, const siginfo_t *info,
                      sizeof(ret->message));
 }
 
-/* Sent by somebody else, or by a timer: the cell is anywhere. Its own raise() must not
- * return, as little as what faults. */
-static bool is_from_outside(int signal_number, const siginfo_t *info)
-{
-    bool is_fault = signal_number == SIGSEGV || signal_number == SIGBUS ||
-                    signal_number == SIGFPE || signal_number == SIGILL ||
-                    signal_number == SIGABRT || signal_number == SIGTRAP ||
-                    signal_number == SIGSYS;
-    if (info->si_code > 0)
-        return !is_fault;
-    return info->si_pid != getpid();
-}
-
 static void on_fault(int signal_number, siginfo_t *info, void *context)
 {
     if (guard_is_forked()) { /* a child of the cell: it ends as it would anywhere */
@@ -269,7 +251,8 @@ static void on_fault(int signal_number, siginfo_t *info, void *context)
     bool is_cell = guard.is_running && is_cell_thread();
     int saved_errno = errno;
     describe_fault(signal_number, info, context, &why);
-    if (is_cell && !guard.has_checkpoint && is_from_outside(signal_number, info)) {
+    if (is_cell && !guard.has_checkpoint &&
+        signals_is_from_outside(signal_number, info)) {
         end_soon(&why, context);
         errno = saved_errno;
         return;
@@ -332,11 +315,6 @@ bool guard_is_in_cell(const ucontext_t *context)
            is_cell_thread() && arena_has_code(guard.names->arena, ip);
 }
 
-static void ignore(int signal_number)
-{
-    (void)signal_number; /* a handler, unlike SIG_IGN, is not inherited by programs */
-}
-
 static void find_stack(void)
 {
     pthread_attr_t attributes;
@@ -347,38 +325,6 @@ static void find_stack(void)
     if (pthread_attr_getstack(&attributes, &low, &size) == 0)
         guard.stack = (struct fault_stack){low, (char *)low + size};
     pthread_attr_destroy(&attributes);
-}
-
-bool guard_is_handler(const struct sigaction *action)
-{
-    return action->sa_flags & SA_SIGINFO &&
-           (action->sa_sigaction == on_fault || action->sa_sigaction == on_interrupt);
-}
-
-bool guard_handler(int signal_number, struct sigaction *ret)
-{
-    *ret = (struct sigaction){.sa_sigaction = on_fault,
-                              .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
-    sigaddset(&ret->sa_mask, SIGINT);
-    sigaddset(&ret->sa_mask, WORKER_INTERRUPT_SIGNAL);
-    sigaddset(&ret->sa_mask, WORKER_LIMIT_SIGNAL);
-    for (size_t i = 0; i < sizeof(fault_signals) / sizeof(*fault_signals); i++)
-        if (fault_signals[i] == signal_number)
-            return true;
-    /* No SA_RESTART: what blocks inside the C library returns to the cell. */
-    *ret = (struct sigaction){.sa_sigaction = on_interrupt,
-                              .sa_flags = SA_SIGINFO | SA_ONSTACK};
-    return signal_number == SIGINT || signal_number == WORKER_INTERRUPT_SIGNAL ||
-           signal_number == WORKER_LIMIT_SIGNAL;
-}
-
-static void set_handlers(void)
-{
-    struct sigaction on;
-    for (int i = 1; i < _NSIG; i++)
-        if (guard_handler(i, &on))
-            sigaction(i, &on, NULL);
-    signal(SIGPIPE, ignore);
 }
 
 void guard_set_checkpoint(bool has_checkpoint)
@@ -435,7 +381,7 @@ void guard_init(const struct names *names,
     trace_init(names->arena);
     find_stack(); /* slow, and the same in a forked child */
     guard_adopt();
-    set_handlers();
+    signals_init(on_fault, on_interrupt);
 }
 
 /* The stack pointer here is where a trace ends: above it stands code of ours only. */

@@ -11,8 +11,6 @@
 #ifndef ACHAR_WORKER_GUARD_H
 #define ACHAR_WORKER_GUARD_H
 
-#include <signal.h>
-
 #include "kernel/peer/outcome.h"
 #include "kernel/worker/trace.h"
 
@@ -74,10 +72,6 @@ _Noreturn void guard_exit_at_once(int status); /* _exit() */
 void guard_give_up(void);
 bool guard_has_one_thread(void);
 
-/* For what stands in for sigaction(): cells see our handlers as SIG_DFL. */
-bool guard_is_handler(const struct sigaction *action);
-/* Our own for this signal; false: it has none. */
-bool guard_handler(int signal, struct sigaction *ret);
 bool guard_is_forked(void); /* a child that user code has forked */
 
 #endif

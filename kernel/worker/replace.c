@@ -13,8 +13,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kernel/peer/protocol.h"
 #include "kernel/worker/guard.h"
 #include "kernel/worker/run.h"
+#include "kernel/worker/signals.h"
 #include "kernel/worker/thread.h"
 
 #define EXIT_HANDLERS_MAX 256
@@ -124,19 +126,47 @@ static int replace_system(const char *command)
     return wait_for_command(pid);
 }
 
+/* Interrupts get through even where a cell blocks all signals. */
+static void spare(sigset_t *set)
+{
+    sigdelset(set, WORKER_INTERRUPT_SIGNAL);
+    sigdelset(set, WORKER_LIMIT_SIGNAL);
+}
+
+static int replace_thread_mask(int how, const sigset_t *set, sigset_t *old)
+{
+    sigset_t spared;
+    if (!set || how == SIG_UNBLOCK)
+        return pthread_sigmask(how, set, old);
+    spared = *set;
+    spare(&spared);
+    return pthread_sigmask(how, &spared, old);
+}
+
+static int replace_mask(int how, const sigset_t *set, sigset_t *old)
+{
+    int r = replace_thread_mask(how, set, old);
+    if (r)
+        errno = r;
+    return r ? -1 : 0;
+}
+
 /* A cell that goes back to the default goes back to ours, which ends the cell instead of
  * the process. */
 static int replace_sigaction(int number, const struct sigaction *action,
                              struct sigaction *old)
 {
     struct sigaction ours, before;
-    bool is_default = action && action->sa_handler == SIG_DFL;
-    if (is_default && guard_handler(number, &ours))
+    if (action && (action->sa_handler != SIG_DFL || !signals_handler(number, &ours))) {
+        ours = *action;
+        spare(&ours.sa_mask);
+    }
+    if (action)
         action = &ours;
     int r = sigaction(number, action, &before);
     if (r == 0 && old)
-        *old = guard_is_handler(&before) ? (struct sigaction){.sa_handler = SIG_DFL}
-                                         : before;
+        *old =
+            signals_is_ours(&before) ? (struct sigaction){.sa_handler = SIG_DFL} : before;
     return r;
 }
 
@@ -198,6 +228,8 @@ void *replace_find(const char *name)
         {"pthread_exit", replace_thread_exit},
         {"system", replace_system},
         {"sigaction", replace_sigaction},
+        {"sigprocmask", replace_mask},
+        {"pthread_sigmask", replace_thread_mask},
         {"signal", replace_signal},
         {"pthread_create", thread_create},
         {"thrd_create", thread_create_c11},

@@ -159,3 +159,14 @@ def test_many(prepared):
         prepared.interrupt()
         assert prepared.finish(sent).name == "Interrupted"
     assert prepared.run("show_state();").is_ok
+
+
+def test_an_interrupted_join_can_be_made_again(prepared):
+    prepared.run("volatile int may_end = 0;\nvoid *wait_for_it(void *p)\n{\n    while (!may_end)\n"
+                 "        usleep(100);\n    return word;\n}\npthread_t late;\n"
+                 "pthread_create(&late, NULL, wait_for_it, NULL);")
+    sent = prepared.send("begin();\npthread_join(late, NULL);")
+    wait_until_started(prepared, sent)
+    prepared.interrupt()
+    assert "keep what" in prepared.finish(sent).traceback
+    assert prepared.value("void *end = NULL;\nmay_end = 1;\npthread_join(late, &end) == 0 && end == word") == "1"
