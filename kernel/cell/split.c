@@ -23,7 +23,8 @@ static bool is_function_head(const struct splitter *splitter, size_t ahead)
 static bool looks_like_declaration(const struct splitter *splitter)
 {
     static const char *const operators[] = {
-        "asm", "__asm__", "__asm", "sizeof", "__extension__", "_Alignof", NULL};
+        "asm",    "__asm__",  "__asm",  "sizeof", "__extension__", "_Alignof", "__real__",
+        "__real", "__imag__", "__imag", NULL};
     const struct code_token *token = splitter_peek(splitter, 0);
     const struct code_token *next = splitter_peek(splitter, 1);
     if (!is_plain(token) || token->word->macro)

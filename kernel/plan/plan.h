@@ -31,6 +31,8 @@ enum binding_kind {
     BINDING_FUNCTION, /* `name`'s trampoline jumps to `symbol` from now on */
     BINDING_VARIABLE, /* `symbol` is the initial image of `name` */
     BINDING_DECLARED, /* a function that is only declared: calls of it are an error */
+    BINDING_EXTERN,   /* a variable that is only declared: `symbol` is what it is while
+                         neither the session nor a library defines it */
 };
 
 struct binding {

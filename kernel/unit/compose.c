@@ -208,6 +208,19 @@ static bool is_carried(const struct composer *composer, const struct entity *ent
                   types_get(types, now->type)->spelling) == 0;
 }
 
+/* What code calls it by: another name where an __asm__ label says so. */
+static char *linked_name(const struct entity *entity)
+{
+    const char *name = entity->definition->name;
+    if (entity->owner || clang_Cursor_isNull(entity->cursor))
+        return must_strdup(name);
+    char *linked = take_string(clang_Cursor_getMangling(entity->cursor));
+    if (*linked)
+        return linked;
+    free(linked);
+    return must_strdup(name);
+}
+
 static void bind(struct composer *composer, const struct entity *entity,
                  enum binding_kind kind)
 {
@@ -215,7 +228,7 @@ static void bind(struct composer *composer, const struct entity *entity,
     GROW(plan->bindings, plan->n_bindings, composer->bindings_capacity);
     plan->bindings[plan->n_bindings++] =
         (struct binding){.kind = kind,
-                         .name = must_strdup(entity->definition->name),
+                         .name = linked_name(entity),
                          .symbol = must_strdup(entity->symbol),
                          .type = entity->definition->type,
                          .definition = entity->definition->id,
@@ -284,7 +297,29 @@ static void define_function(struct composer *composer, const struct entity *enti
     }
 }
 
-static void define_entity(struct composer *composer, const struct entity *entity)
+static bool is_weak(const struct entity *entity)
+{
+    const char *text = entity->definition->declaration;
+    return tokens_mention(text, strlen(text), "weak") ||
+           tokens_mention(text, strlen(text), "__weak__");
+}
+
+/* `extern int x;`: another cell may define it, so that the unit must load without. */
+static void declare_variable(struct composer *composer, struct entity *entity)
+{
+    const struct definition *definition = entity->definition;
+    CXType type = clang_getCanonicalType(clang_getCursorType(entity->cursor));
+    add_line(composer, definition->declaration);
+    if (clang_Type_getSizeOf(type) <= 0 || definition_is_thread_local(definition))
+        return;
+    free(entity->symbol);
+    entity->symbol = must_format("%s__achar%u", definition->name, definition->id);
+    buffer_format(&composer->out, "__typeof__(%s) %s;\n", entity->type_text,
+                  entity->symbol);
+    bind(composer, entity, BINDING_EXTERN);
+}
+
+static void define_entity(struct composer *composer, struct entity *entity)
 {
     if (entity->owner)
         return; /* with its function */
@@ -299,10 +334,11 @@ static void define_entity(struct composer *composer, const struct entity *entity
         break;
     case ENTITY_PROTOTYPE:
         add_line(composer, entity->definition->declaration);
-        bind(composer, entity, BINDING_DECLARED);
+        if (!is_weak(entity)) /* such a one may stay without a body, and is NULL then */
+            bind(composer, entity, BINDING_DECLARED);
         break;
     case ENTITY_EXTERN:
-        add_line(composer, entity->definition->declaration);
+        declare_variable(composer, entity);
         break;
     case ENTITY_TYPE:
         line_of(&composer->out, &composer->draft->pieces[entity->piece], 0);
@@ -316,6 +352,18 @@ static void define_entity(struct composer *composer, const struct entity *entity
     }
 }
 
+/* `int x; int x = 3;`: the first one only declares. */
+static bool is_defined_later(const struct draft *draft, const struct piece *piece,
+                             const struct declarator *declarator)
+{
+    CLEANUP(freep)
+    char *name =
+        must_strndup(piece->text + declarator->name.start, declarator->name.size);
+    const struct entity *entity = entity_find(draft, name);
+    return entity && entity->role == ENTITY_VARIABLE &&
+           &draft->pieces[entity->piece] > piece;
+}
+
 /* Declarations that make no definition of their own: repeated prototypes and the like. */
 static void declare_rest(struct composer *composer, const struct piece *piece)
 {
@@ -324,10 +372,11 @@ static void declare_rest(struct composer *composer, const struct piece *piece)
         return;
     for (size_t i = 0; i < declaration->n_declarators; i++) {
         const struct declarator *declarator = &declaration->declarators[i];
+        bool is_object = !declaration->is_extern && !declarator->is_function;
         if (declarator->initialiser.size || !declarator->is_confirmed ||
-            (!declaration->is_extern && !declarator->is_function))
+            (is_object && !is_defined_later(composer->draft, piece, declarator)))
             continue;
-        if (declaration->is_extern && !declarator->is_function)
+        if (!declarator->is_function)
             buffer_add_string(&composer->out, "extern ");
         declarator_text(piece->text, declaration, declarator, &composer->out);
         buffer_add_char(&composer->out, '\n');
@@ -403,6 +452,9 @@ static void add_layouts(struct composer *composer)
         const struct type *type = types_get(types, id);
         if (!type_is_record(type) || type->is_incomplete)
             continue;
+        for (size_t i = 0; i < type->n_fields; i++)
+            if (*type->fields[i].name) /* a macro may have the name of a member */
+                buffer_format(&composer->out, "#undef %s\n", type->fields[i].name);
         layout_emit(types, id, id, &composer->out);
         GROW(plan->layouts, plan->n_layouts, capacity);
         plan->layouts[plan->n_layouts++] = id;

@@ -4,6 +4,7 @@
  * directives alone, below the session's macros, and what it leaves out becomes blanks, as
  * do the conditional directives themselves. So no other part has to know of them, and a
  * branch that is left out may hold anything. Places stay as they are. */
+#include <errno.h>
 #include <string.h>
 
 #include "kernel/unit/analysis.h"
@@ -193,6 +194,8 @@ int conditionals_settle(struct draft *draft, char *text, size_t size, struct err
     if (!memchr(text, '#', size) || !find_lines(text, size, &lines))
         return 0;
     int r = prologue_minimal(draft, buffer_string(&lines.probe), lines.probe.size, err);
+    if (r == -EINVAL) /* no header that libtcc understands */
+        r = 1;
     if (r < 0)
         return r;
     if (r > 0)

@@ -27,8 +27,8 @@ static const char *const type_words[] = {
     "_Complex",    "__int128",   "_Float128",  "_Float64",    "_Float32",
     "__auto_type", "_Decimal32", "_Decimal64", "_Decimal128", NULL};
 static const char *const bracket_words[] = {"__attribute__", "__attribute", "_Alignas",
-                                            "__asm__",       "asm",         "__asm",
-                                            "__declspec",    NULL};
+                                            "alignas",       "__asm__",     "asm",
+                                            "__asm",         "__declspec",  NULL};
 static const char *const typeof_words[] = {"typeof",  "__typeof__", "__typeof",
                                            "_Atomic", "_BitInt",    NULL};
 static const char *const tag_words[] = {"struct", "union", "enum", NULL};
@@ -356,6 +356,11 @@ void declaration_parse(const char *text, size_t size, const struct cell_names *n
     memset(ret, 0, sizeof(*ret));
     tokenize(&reader, size);
     ret->specifiers.start = offset(&reader, peek(&reader, 0));
+    if (token_is(peek(&reader, 0), "_Static_assert") ||
+        token_is(peek(&reader, 0), "static_assert")) {
+        free(reader.tokens);
+        return;
+    }
     read_specifiers(&reader);
     while (read_declarator(&reader) && token_is(peek(&reader, 0), ","))
         reader.at++;

@@ -307,6 +307,19 @@ static void add_type_names(struct entity *entity)
             definition_add_name(entity->definition, declaration->names[i]);
 }
 
+/* Those that a macro makes do not stand in the declaration's tokens. */
+static enum CXChildVisitResult add_enumerator_name(CXCursor cursor, CXCursor parent,
+                                                   CXClientData data)
+{
+    struct definition *definition = data;
+    if (clang_getCursorKind(cursor) != CXCursor_EnumConstantDecl)
+        return CXChildVisit_Continue;
+    CLEANUP(freep) char *name = cursor_name(cursor);
+    if (!is_named(definition, name))
+        definition_add_name(definition, name);
+    return CXChildVisit_Continue;
+}
+
 /* Neither its name nor its keyword stands where it is declared. */
 static bool is_made_by_macro(const struct piece *piece, CXCursor cursor, size_t offset)
 {
@@ -377,6 +390,8 @@ static void found_type(struct draft *draft, size_t index, CXCursor cursor, size_
     piece_place(piece, place.start, &entity->definition->line,
                 &entity->definition->column);
     add_type_names(entity);
+    if (clang_getCursorKind(cursor) == CXCursor_EnumDecl)
+        clang_visitChildren(cursor, add_enumerator_name, entity->definition);
 }
 
 static bool is_forward_of_known(const struct draft *draft, const struct piece *piece)

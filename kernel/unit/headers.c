@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "kernel/unit/headers.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "kernel/unit/header_set.h"
@@ -150,6 +151,9 @@ int headers_update(struct headers *headers, const struct include_line *includes,
                    struct error *err)
 {
     CLEANUP(freep) char *key = key_of(headers, includes, n);
+    for (size_t i = 0; i < n; i++) /* it is another text for every compiler */
+        if (strstr(includes[i].text, "<stdatomic.h>"))
+            return error_set(err, -EINVAL, "'<stdatomic.h>' is not indexed");
     if (!headers->key || strcmp(headers->key, key) != 0) {
         int result = build(headers, includes, n, err);
         if (result < 0)

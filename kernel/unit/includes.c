@@ -34,7 +34,9 @@ int includes_index(struct draft *draft, struct error *err)
     pieces_find_directives(draft);
     entities_from_directives(draft);
     int r = prologue_index(draft, &why);
-    if (r == -ENOENT || r == -EINVAL)
+    if (r == -EINVAL) /* libtcc does not understand a header; libclang may */
+        draft->is_full = true;
+    else if (r == -ENOENT)
         includes_report(draft, &why);
     else if (r < 0)
         return error_set(err, r, "%s", why.text);

@@ -225,6 +225,22 @@ static void drop_automatic(struct piece *piece)
     }
 }
 
+/* `int CAT(x, 1) = 5;`: what seems to be declared is a macro with arguments. */
+static bool is_macro_use(struct draft *draft, const struct piece *piece, const char *name)
+{
+    const struct declaration *declaration = &piece->declaration;
+    const char *macro = name_macro(draft->analysis, name, strlen(name));
+    if (piece->kind != ITEM_DECLARATION || !macro || macro[strlen(name)] != '(')
+        return false;
+    for (size_t i = 0; i < declaration->n_declarators; i++) {
+        const struct declarator *at = &declaration->declarators[i];
+        if (at->is_function && at->initialiser.size && at->name.size == strlen(name) &&
+            !memcmp(piece->text + at->name.start, name, at->name.size))
+            return true;
+    }
+    return false;
+}
+
 static void read_declaration(struct draft *draft, struct piece *piece,
                              uint32_t *n_anonymous)
 {
@@ -237,6 +253,8 @@ static void read_declaration(struct draft *draft, struct piece *piece,
     }
     for (size_t i = 0; i < piece->declaration.n_names; i++) {
         const char *name = piece->declaration.names[i];
+        if (is_macro_use(draft, piece, name))
+            continue;
         if (!must_agree(draft, piece, name))
             draft_hide(draft, name);
         for (unsigned kind = 0; kind < TAG_KINDS; kind++) {
@@ -366,6 +384,19 @@ static size_t end_of_pragmas(const struct draft *draft, const struct cell *cell,
                                                                                   : i;
 }
 
+/* Where longjmp() leads back into a cell's statements, these must still be running. */
+static bool mentions_setjmp(const struct draft *draft)
+{
+    static const char *const names[] = {"setjmp", "_setjmp", "sigsetjmp",
+                                        "__builtin_setjmp", NULL};
+    for (size_t i = 0; i < draft->n_pieces; i++)
+        for (size_t k = 0; draft->pieces[i].kind != ITEM_FUNCTION && names[k]; k++)
+            if (strstr(draft->pieces[i].text, names[k]) &&
+                tokens_mention(draft->pieces[i].text, draft->pieces[i].size, names[k]))
+                return true;
+    return false;
+}
+
 bool pieces_cut(struct draft *draft)
 {
     struct cell_names names = draft_names(draft->analysis);
@@ -390,6 +421,7 @@ bool pieces_cut(struct draft *draft)
     }
     track_packing(draft);
     cell_clear(&cell);
+    draft->joins_runs |= mentions_setjmp(draft);
     return is_whole;
 }
 

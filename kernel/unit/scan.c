@@ -12,6 +12,18 @@ static const char *const words[] = {
     "_BitInt",   "__auto_type",   "vector_size",       "__vector_size__", "nullptr",
     "constexpr", "_Pragma",       "transparent_union", "_Alignas",        "alignas",
     NULL};
+/* What compilers say of themselves. */
+static const char *const identities[] = {"__STDC_VERSION__",
+                                         "__VERSION__",
+                                         "__GNUC__",
+                                         "__GNUC_MINOR__",
+                                         "__clang__",
+                                         "__TINYC__",
+                                         "__OPTIMIZE__",
+                                         "__clang_major__",
+                                         "__has_builtin",
+                                         "__has_feature",
+                                         NULL};
 /* Attributes that libtcc ignores, and words that matter only in the cell's own text. */
 static const char *const own_words[] = {"mode", "__mode__", "aligned", "__aligned__",
                                         NULL};
@@ -53,6 +65,14 @@ static bool is_missing_builtin(const struct token *token)
     return false;
 }
 
+/* libtcc reads these as double, whatever their suffix. */
+static bool is_hex_real(const struct token *token)
+{
+    return token->size > 2 && (token->text[1] | 32) == 'x' &&
+           (memchr(token->text, 'p', token->size) ||
+            memchr(token->text, 'P', token->size));
+}
+
 /* Behind the # of a directive. */
 static bool is_openmp(struct lexer lexer)
 {
@@ -73,10 +93,13 @@ static char *scan_text(const char *text, size_t size, bool is_own)
         is_case = token_is(&token, "case") || (is_case && !token_is(&token, ":"));
         if (is_own && is_case && token_is(&token, "...")) /* libtcc compares signed */
             return must_strdup("case ... :");
+        if (is_own && token.kind == TOKEN_NUMBER && is_hex_real(&token))
+            return must_strndup(token.text, token.size);
         if (token.kind == TOKEN_DIRECTIVE && is_openmp(lexer))
             return must_strdup("#pragma omp");
         bool is_word = token.kind == TOKEN_IDENTIFIER &&
                        (is_in(&token, words) || (is_own && is_in(&token, own_words)) ||
+                        (is_own && is_in(&token, identities)) ||
                         (is_own && is_missing_builtin(&token)));
         if (is_word)
             return must_strndup(token.text, token.size);
@@ -208,6 +231,10 @@ static enum CXChildVisitResult look(CXCursor cursor, CXCursor parent, CXClientDa
              clang_getCanonicalType(clang_getPointeeType(type)).kind ==
                  CXType_VariableArray)
         *reason = "a pointer to a variable length array";
+    else if (kind == CXCursor_AddrLabelExpr &&
+             clang_getCursorKind(parent) ==
+                 CXCursor_BinaryOperator) /* in a constant it leaves libtcc damaged */
+        *reason = "&&label";
     else if (is_lost_cast(cursor, kind, type))
         *reason = "a signed char as an unsigned short";
     else if (kind == CXCursor_UnexposedExpr && is_record_argument(cursor))

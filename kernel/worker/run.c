@@ -18,6 +18,8 @@ static enum name_kind kind_of(enum binding_kind kind)
         return NAME_VARIABLE;
     case BINDING_DECLARED:
         return NAME_DECLARED;
+    case BINDING_EXTERN:
+        return NAME_VARIABLE;
     }
     return NAME_DECLARED;
 }
@@ -31,10 +33,13 @@ static struct unit *load(struct engine *engine, const struct plan *plan,
         must_alloc((plan->n_bindings + 1) * sizeof(*bindings));
     for (size_t i = 0; i < plan->n_bindings; i++) {
         const struct binding *binding = &plan->bindings[i];
-        bindings[i] =
-            (struct name_binding){kind_of(binding->kind), binding->name, binding->symbol,
-                                  binding->type, binding->is_carried,
-                                  binding->definition};
+        bindings[i] = (struct name_binding){.kind = kind_of(binding->kind),
+                                            .name = binding->name,
+                                            .symbol = binding->symbol,
+                                            .type = binding->type,
+                                            .is_carried = binding->is_carried,
+                                            .version = binding->definition,
+                                            .is_weak = binding->kind == BINDING_EXTERN};
     }
     CLEANUP(carry_clear) struct carry carry = {0};
     carry_start(&carry, engine, plan);

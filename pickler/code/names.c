@@ -329,6 +329,13 @@ static int prepare(struct load *load, const struct name_binding *bindings, size_
             change->name = must_alloc(sizeof(*change->name));
             change->name->text = must_strdup(bindings[i].name);
         }
+        if (bindings[i].is_weak &&
+            (!change->is_new || find_library(load->names, bindings[i].name))) {
+            if (change->is_new)
+                name_free(change->name);
+            change->name = NULL;
+            continue;
+        }
         int r = bindings[i].kind == NAME_DECLARED ? prepare_declared(load, change, err)
                                                   : prepare_symbol(load, change, err);
         if (r < 0)

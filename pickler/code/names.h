@@ -28,6 +28,7 @@ struct name_binding {
      * its trampoline although its type is another one, of the same words. */
     bool is_carried;
     uint32_t version; /* which definition of the name it is; 0: not known */
+    bool is_weak; /* only when the name means nothing so far */
 };
 
 struct name {

@@ -76,9 +76,9 @@ static int call(const struct unit *unit, const char *name)
 static void test_variables(void)
 {
     static const struct name_binding first[] = {
-        {NAME_VARIABLE, "x", "x__achar1", 3, false, 0},
-        {NAME_VARIABLE, "q", "q__achar2", 4, false, 0},
-        {NAME_VARIABLE, "big", "big__achar3", 5, false, 0}};
+        {NAME_VARIABLE, "x", "x__achar1", 3, false, 0, false},
+        {NAME_VARIABLE, "q", "q__achar2", 4, false, 0, false},
+        {NAME_VARIABLE, "big", "big__achar3", 5, false, 0, false}};
     must_load("int x__achar1 = 5; extern int x; int *q__achar2 = &x;\n"
               "double big__achar3[100000000];",
               first, N(first));
@@ -89,13 +89,13 @@ static void test_variables(void)
     *storage = 77;
 
     static const struct name_binding same[] = {
-        {NAME_VARIABLE, "x", "x__achar4", 3, false, 0}};
+        {NAME_VARIABLE, "x", "x__achar4", 3, false, 0, false}};
     must_load("int x__achar4 = 6;", same, 1);
     CHECK(x->storage == (char *)storage && *storage == 6);
     must_load("int x__achar4;", same, 1); /* of .bss: zero again */
     CHECK_INT(*storage, 0);
     static const struct name_binding other[] = {
-        {NAME_VARIABLE, "x", "x__achar5", 9, false, 0}};
+        {NAME_VARIABLE, "x", "x__achar5", 9, false, 0, false}};
     must_load("double x__achar5 = 1.5;", other, 1);
     CHECK(x->storage != (char *)storage && *(double *)(void *)x->storage == 1.5);
     CHECK(names_variable(&names, storage) == NULL);
@@ -110,8 +110,8 @@ static void test_variables(void)
 static void test_functions(void)
 {
     static const struct name_binding one[] = {
-        {NAME_FUNCTION, "f", "f__achar10", 0, false, 0},
-        {NAME_DECLARED, "g", NULL, 0, false, 0}};
+        {NAME_FUNCTION, "f", "f__achar10", 0, false, 0, false},
+        {NAME_DECLARED, "g", NULL, 0, false, 0, false}};
     struct unit *unit = must_load("int f(void); int g(void); int (*p)(void) = f;\n"
                                   "int f__achar10(void) { return 10; }\n"
                                   "int call(void) { return f() + p() + (p == f); }\n"
@@ -123,8 +123,8 @@ static void test_functions(void)
     CHECK_STRING(undefined_name, "g");
 
     static const struct name_binding two[] = {
-        {NAME_FUNCTION, "f", "f__achar11", 0, false, 0},
-        {NAME_FUNCTION, "g", "g__achar12", 0, false, 0}};
+        {NAME_FUNCTION, "f", "f__achar11", 0, false, 0, false},
+        {NAME_FUNCTION, "g", "g__achar12", 0, false, 0, false}};
     must_load("int f(void); int f__achar11(void) { return 20; }\n"
               "int g__achar12(void) { return f(); }",
               two, N(two));
@@ -133,7 +133,7 @@ static void test_functions(void)
 
     /* recursion through the name reaches the newest body as well */
     static const struct name_binding self[] = {
-        {NAME_FUNCTION, "fib", "fib__achar13", 0, false, 0}};
+        {NAME_FUNCTION, "fib", "fib__achar13", 0, false, 0, false}};
     unit = must_load("int fib(int); int fib__achar13(int n)\n"
                      "{ return n < 2 ? n : fib(n - 1) + fib(n - 2); }\n"
                      "int call(void) { return fib(10); }",
@@ -146,8 +146,8 @@ static void test_functions(void)
 static void test_all_or_nothing(void)
 {
     static const struct name_binding bindings[] = {
-        {NAME_VARIABLE, "fresh", "fresh__achar1", 3, false, 0},
-        {NAME_FUNCTION, "f", "f__achar14", 0, false, 0}};
+        {NAME_VARIABLE, "fresh", "fresh__achar1", 3, false, 0, false},
+        {NAME_FUNCTION, "f", "f__achar14", 0, false, 0, false}};
     struct error err;
     size_t used = arena.parts[ARENA_DATA].used, n = names.n;
     int *f_body = (int *)(void *)names_find(&names, "f")->body;
@@ -166,8 +166,8 @@ static void test_all_or_nothing(void)
 static void test_way_back(void)
 {
     static const struct name_binding bindings[] = {
-        {NAME_FUNCTION, "h", "h__achar20", 0, false, 0},
-        {NAME_VARIABLE, "s", "s__achar21", 3, false, 0}};
+        {NAME_FUNCTION, "h", "h__achar20", 0, false, 0, false},
+        {NAME_VARIABLE, "s", "s__achar21", 3, false, 0, false}};
     struct unit *unit =
         must_load("#line 7 \"In[4]\"\n#include <string.h>\n"
                   "char *s__achar21 = \"literal\";\n"
@@ -221,7 +221,7 @@ static void test_way_back_cc(const char *compiler)
     struct error err = {0};
     compiled.is_ok = cc_compile(text, &options, &compiled.object, &messages, &err) == 0;
     static const struct name_binding bindings[] = {
-        {NAME_FUNCTION, "deep", "deep__achar30", 0, false, 0}};
+        {NAME_FUNCTION, "deep", "deep__achar30", 0, false, 0, false}};
     struct unit *unit = load_object(&compiled, bindings, 1, &err);
     if (!CHECK(unit != NULL)) {
         fprintf(stderr, "  %s\n", err.text);
