@@ -5,44 +5,72 @@
 #include "kernel/peer/protocol.h"
 #include "magics/dispatch.h"
 
+/* What is needed of the cell's plan after the session has taken it. */
+struct statements {
+    struct capture_roots roots;
+    char *entry;
+    uint32_t type; /* of the value, 0: none */
+    struct allocation_site *sites;
+    size_t n_sites;
+};
+
+static void statements_clear(struct statements *statements)
+{
+    capture_roots_clear(&statements->roots);
+    free(statements->entry);
+    free(statements->sites);
+}
+
 static int prepare(struct magic_context *context, const struct magic_arguments *arguments,
-                   struct capture_roots *roots, char **ret_entry, uint32_t *ret_type,
-                   struct result *result, struct error *err)
+                   struct statements *ret, struct result *result, struct error *err)
 {
     struct plan *plan = NULL;
     int r = session_plan(context->session, context->cell, arguments->body_line, PLAN_CELL,
                          arguments->body, &plan, result, err);
     if (r < 0 || !plan)
         return r;
-    *ret_entry = must_strdup(plan->entry_text);
-    *ret_type = plan->value_symbol ? plan->value_type : 0;
+    ret->entry = must_strdup(plan->entry_text);
+    ret->type = plan->value_symbol ? plan->value_type : 0;
+    ret->n_sites = plan->n_sites;
+    ret->sites = TAKE(plan->sites);
+    plan->n_sites = 0;
     for (size_t i = 0; i < plan->n_refs; i++)
-        capture_roots_add(roots, plan->refs[i]);
+        capture_roots_add(&ret->roots, plan->refs[i]);
     for (size_t i = 0; i < plan->n_definitions; i++)
-        capture_roots_add(roots, plan->definitions[i]->id);
+        capture_roots_add(&ret->roots, plan->definitions[i]->id);
     return session_define(context->session, plan, context->events, result, err);
+}
+
+static void fill_entry(struct magic_context *context, struct statements *statements,
+                       struct payload *payload)
+{
+    const struct graph *graph = session_graph(context->session);
+    const struct types *types = session_types(context->session);
+    payload->cell = context->cell;
+    payload->entry = PAYLOAD_CALL;
+    payload->entry_text = TAKE(statements->entry);
+    payload->returns_state = true;
+    payload->value_type = payload_import_type(payload, graph, types, statements->type);
+    for (size_t i = 0; i < statements->n_sites; i++)
+        statements->sites[i].type =
+            payload_import_type(payload, graph, types, statements->sites[i].type);
+    payload->n_sites = statements->n_sites;
+    payload->sites = TAKE(statements->sites);
 }
 
 static int run(struct magic_context *context, const struct magic_arguments *arguments,
                struct result *result, struct error *err)
 {
-    CLEANUP(capture_roots_clear) struct capture_roots roots = {0};
+    CLEANUP(statements_clear) struct statements statements = {0};
     CLEANUP(payload_freep) struct payload *payload = NULL;
     CLEANUP(buffer_clear) struct buffer values = {0};
-    CLEANUP(freep) char *entry = NULL;
-    uint32_t type = 0;
-    int r = prepare(context, arguments, &roots, &entry, &type, result, err);
-    if (r < 0 || result->kind != RESULT_OK || !entry)
+    int r = prepare(context, arguments, &statements, result, err);
+    if (r < 0 || result->kind != RESULT_OK || !statements.entry)
         return r;
-    r = capture(context, &roots, &payload, result, err);
+    r = capture(context, &statements.roots, &payload, result, err);
     if (r < 0 || result->kind != RESULT_OK)
         return r;
-    payload->cell = context->cell;
-    payload->entry = PAYLOAD_CALL;
-    payload->entry_text = TAKE(entry);
-    payload->returns_state = true;
-    payload->value_type = payload_import_type(payload, session_graph(context->session),
-                                              session_types(context->session), type);
+    fill_entry(context, &statements, payload);
     const char *executor = arguments->n_words ? arguments->words[0] : NULL;
     if (!dispatch_one(context, executor, payload, &values, result))
         return 0;

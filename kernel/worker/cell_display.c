@@ -26,7 +26,8 @@ typedef struct achar_display *handle;
 /* Global, as what cells call has no context. */
 static const struct engine *shown_engine;
 
-static __thread handle next_update; /* what update_display() has named */
+static __thread const void *live_stack; /* of the functions below a call of ours */
+static __thread handle next_update;     /* what update_display() has named */
 
 __attribute__((format(printf, 2, 3))) static void *fail(const char *who,
                                                         const char *format, ...)
@@ -312,6 +313,13 @@ static const void *object_of(const struct types *types, uint32_t type, const voi
     return object;
 }
 
+/* What the functions that have called us keep on the stack is there to be shown. */
+static bool is_dead_stack(void *context, const void *address)
+{
+    return (uintptr_t)address < (uintptr_t)live_stack &&
+           shown_engine->world.is_stack(context, address);
+}
+
 static handle cell_show(const void *value, unsigned line, const char *text)
 {
     CLEANUP(bundle_clear) struct bundle bundle = {0};
@@ -328,7 +336,10 @@ static handle cell_show(const void *value, unsigned line, const char *text)
     represent_function function = represent_find(engine, type, object, &taken);
     if (function)
         function(taken, &bundle);
-    represent_rest(engine, type, object, !function, &bundle);
+    live_stack = __builtin_frame_address(0);
+    struct value_world world = engine->world;
+    world.is_stack = is_dead_stack;
+    represent_rest(&world, type, object, !function, &bundle);
     return show("display", &bundle);
 }
 

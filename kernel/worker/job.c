@@ -73,6 +73,8 @@ static bool load_code(struct job *job, const void *object, size_t object_size,
         engine_add_sites(job->unit, definition->cell, definition->sites,
                          definition->n_sites);
     }
+    engine_add_sites(job->unit, job->payload->cell, job->payload->sites,
+                     job->payload->n_sites);
     return true;
 }
 
@@ -309,7 +311,8 @@ static bool find_value(const struct job *job, struct value_root *ret_root,
                         : NULL;
     if (!address)
         return false;
-    represent_rest(job->engine, payload->value_type, address, true, &ret->value_more);
+    represent_rest(&job->engine->world, payload->value_type, address, true,
+                   &ret->value_more);
     ret->value_text = bundle_take_text(&ret->value_more);
     *ret_root = (struct value_root){.name = "achar_value",
                                     .address = address,

@@ -128,14 +128,14 @@ static void add(struct bundle *bundle, const char *mime, const struct buffer *te
         return; /* a bundle that is full already */
 }
 
-void represent_rest(const struct engine *engine, uint32_t type, const void *value,
+void represent_rest(const struct value_world *world, uint32_t type, const void *value,
                     bool is_ours, struct bundle *bundle)
 {
     CLEANUP(buffer_clear) struct buffer text = {0};
     CLEANUP(buffer_clear) struct buffer html = {0};
-    display_value(&engine->world, &engine->types, type, value, NULL, &text);
+    display_value(world, world->types, type, value, NULL, &text);
     add(bundle, "text/plain", &text);
-    if (is_ours && display_table(&engine->world, &engine->types, type, value, &html) &&
+    if (is_ours && display_table(world, world->types, type, value, &html) &&
         html.size <= HTML_MAX)
         add(bundle, "text/html", &html);
 }

@@ -22,8 +22,9 @@ represent_function represent_find(const struct engine *engine, uint32_t type,
 /* Calls it as a cell's code is called. */
 void represent_run(represent_function function, void *value, struct bundle *bundle,
                    struct outcome *ret);
-/* Adds text/plain, and text/html for a table, unless a function has given them. */
-void represent_rest(const struct engine *engine, uint32_t type, const void *value,
+/* Adds text/plain, and text/html for a table, unless a function has given them. `world`
+ * is the engine's, or one like it. */
+void represent_rest(const struct value_world *world, uint32_t type, const void *value,
                     bool is_ours, struct bundle *bundle);
 
 #endif

@@ -115,7 +115,7 @@ static void render(struct engine *engine, const struct plan *plan, const char *v
         if (ret->kind != OUTCOME_OK)
             return;
     }
-    represent_rest(engine, plan->value_type, value, !function, &bundle);
+    represent_rest(&engine->world, plan->value_type, value, !function, &bundle);
     ret->value_text = bundle_take_text(&bundle);
     bundle_move(&ret->value_more, &bundle);
 }

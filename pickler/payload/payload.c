@@ -18,6 +18,7 @@ enum section {
     SECTION_DEFINITIONS,
     SECTION_LIBRARIES, /* absent when there are none */
     SECTION_VALUES,    /* absent when empty */
+    SECTION_SITES,     /* absent when empty */
     SECTION_END
 };
 
@@ -42,6 +43,7 @@ void payload_free(struct payload *payload)
     types_clear(&payload->types);
     free(payload->entry_text);
     free(payload->values);
+    free(payload->sites);
     free(payload);
 }
 
@@ -81,6 +83,15 @@ static void pack_strings(struct buffer *out, char *const *strings, size_t n)
         pack_string(out, strings[i]);
 }
 
+static void pack_sites(struct buffer *out, const struct allocation_site *sites, size_t n)
+{
+    pack_u64(out, n);
+    for (size_t i = 0; i < n; i++) {
+        pack_u64(out, sites[i].line);
+        pack_u64(out, sites[i].type);
+    }
+}
+
 static void pack_section(const struct payload *payload, enum section section,
                          struct buffer *out)
 {
@@ -108,6 +119,10 @@ static void pack_section(const struct payload *payload, enum section section,
     case SECTION_LIBRARIES:
         if (payload->n_libraries)
             pack_strings(out, payload->libraries, payload->n_libraries);
+        return;
+    case SECTION_SITES:
+        if (payload->n_sites)
+            pack_sites(out, payload->sites, payload->n_sites);
         return;
     case SECTION_VALUES:
     case SECTION_END:
@@ -159,6 +174,9 @@ int payload_pack(const struct payload *payload, struct buffer *out, struct error
         add_section(out, (enum section)section, content.data, content.size);
     }
     add_section(out, SECTION_VALUES, payload->values, payload->values_size);
+    CLEANUP(buffer_clear) struct buffer sites = {0};
+    pack_section(payload, SECTION_SITES, &sites);
+    add_section(out, SECTION_SITES, sites.data, sites.size);
     size_t size = out->size - start;
     if (size <= PAYLOAD_SIZE_MAX)
         return 0;
@@ -220,6 +238,17 @@ static int unpack_definitions(struct unpack *in, struct payload *payload,
     return 0;
 }
 
+static void unpack_sites(struct unpack *in, struct payload *payload)
+{
+    size_t n = unpack_count(in);
+    payload->sites = must_alloc((n + 1) * sizeof(*payload->sites));
+    for (; payload->n_sites < n && !in->failed; payload->n_sites++)
+        payload->sites[payload->n_sites] =
+            (struct allocation_site){.line = (uint32_t)unpack_max(in, UINT32_MAX),
+                                     .type = (uint32_t)unpack_max(in, TYPES_MAX)};
+    in->failed |= !n;
+}
+
 static int unpack_section(struct payload *payload, enum section section, const void *data,
                           size_t size, struct error *err)
 {
@@ -251,6 +280,9 @@ static int unpack_section(struct payload *payload, enum section section, const v
         memcpy(payload->values, data, size);
         payload->values_size = size;
         return 0;
+    case SECTION_SITES:
+        unpack_sites(&in, payload);
+        break;
     case SECTION_END:
         break;
     }
@@ -258,6 +290,7 @@ static int unpack_section(struct payload *payload, enum section section, const v
         [SECTION_ENTRY] = "its entry",         [SECTION_NAMES] = "its names",
         [SECTION_TYPES] = "its types",         [SECTION_DEFINITIONS] = "its definitions",
         [SECTION_LIBRARIES] = "its libraries", [SECTION_VALUES] = "its state",
+        [SECTION_SITES] = "its sites",
     };
     if (r == 0 && unpack_done(&in))
         return 0;
@@ -324,6 +357,9 @@ static int check_whole(const struct payload *payload, struct error *err)
 {
     if (!is_entry_sound(payload))
         return damaged(err, "its entry does not fit the rest");
+    for (size_t i = 0; i < payload->n_sites; i++)
+        if (payload->sites[i].type >= payload->types.n)
+            return damaged(err, "a site of the entry does not fit the rest");
     for (size_t i = 0; i < payload->n_definitions; i++)
         if (!is_definition_sound(payload, i))
             return damaged(err, "a definition does not fit the rest");

@@ -42,7 +42,9 @@ struct payload {
     size_t n_libraries;
     char *values; /* value graph of the variables in the closure */
     size_t values_size;
-    uint32_t cell; /* that the entry belongs to */
+    uint32_t cell;                 /* that the entry belongs to */
+    struct allocation_site *sites; /* of the entry */
+    size_t n_sites;
 };
 
 void payload_free(struct payload *payload);

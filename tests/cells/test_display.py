@@ -254,6 +254,30 @@ def test_tasks_display_too(shared_session):
         {"text/html": "<b>done</b>"}]
 
 
+def test_remote_cells_display_too(shared_session):
+    shared_session.run(HEADER + POINTS)
+    cell = shared_session.run("""%%remote
+        printf("before\\n");
+        for (int i = 0; i < 2; i++)
+            display(points[i].x);
+        display(points[1]);""")
+    assert [content.get("text") or content["data"]["text/plain"] for _, content in cell.shown] == [
+        "before\n", "1", "2", "{.x = 2, .y = 1e+100}"], cell
+
+
+def test_locals_are_followed(shared_session):
+    cell = shared_session.run(HEADER + POINTS + """
+        void down(struct point *at) { display(at); display(&at->x); }
+        void up(void) { struct point own = {7, 8}; down(&own); }
+        up();
+        static int *gone;
+        void leave(void) { int x = 1; gone = &x; }
+        leave();""")
+    whole, member = [data["text/plain"] for data in cell.displays]
+    assert whole.endswith("-> {.x = 7, .y = 8.0}") and member.endswith("-> 7")
+    assert shared_session.value("gone").endswith("(on the stack)")
+
+
 TABLE = """<table>
 <thead><tr><th></th><th>x</th><th>name</th></tr></thead>
 <tbody>
