@@ -8,13 +8,16 @@
 #include "kernel/peer/protocol.h"
 #include "kernel/session/state.h"
 
-/* 1 with *ret to be read, 0 when there is no answer. */
+/* 1 with *ret to be read, 0 when there is no answer. An interrupt that ends a question is
+ * meant for what the question is asked for: it stays for that. */
 static int ask(struct session *session, uint16_t kind, const struct buffer *question,
                struct unpack *ret, struct error *err)
 {
     CLEANUP(freep) char *why = NULL;
     struct frame answer;
     int r = analyser_client_ask(&session->analyser, kind, question, &answer, &why, err);
+    if (r == 0 && why && !strncmp(why, "interrupted", strlen("interrupted")))
+        interrupt_raise(&session->interrupt);
     if (r > 0 && answer.kind == FRAME_BAD)
         r = 0;
     if (r > 0)
