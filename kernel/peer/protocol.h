@@ -63,20 +63,21 @@ enum {
 
     WORKER_CHECKPOINT = 60, /* {u budget in bytes} -> {u pid (0: none was made), u bytes
                      of the worker's own memory, s what is in the way of one} with
-                     descriptors, if one was made: its channel, its pidfd */
-    WORKER_TAKE_OVER,    /* front -> checkpoint, on its own channel, when the worker has
-                            ended: {} -> {u pid, n s files that were changed since}; then
-                            it is the session worker. Till then it knows nothing else, and
-                            ends with the channel */
-    WORKER_LIMIT = 64,   /* {u bytes of memory that cells may have, 0: any} -> {outcome} */
-    WORKER_SWAP = 66, /* {u serial, n (s name, u version, u is_root, n u needs, u cell,
-                         n (u line, u type))} with a descriptor, the object: an optimised
-                         unit of the functions named (pickler/code/swap.h), and their
-                         allocation sites; no answer. The only frame that may come while a
-                         cell runs: a SIGURG asks the worker to look at once */
-    WORKER_SWAPPED,   /* worker -> front, at any time: {u serial, u swap_result, s why or
-                         NULL} */
-    WORKER_UNSWAP,    /* {} -> {outcome}: all functions go back to their own bodies */
+                     descriptors, if one was made: its channel, where
+                     it says FRAME_HELLO {} when it is ready, and its pidfd */
+    WORKER_TAKE_OVER,  /* front -> checkpoint, on its own channel, when the worker has
+                          ended: {} -> {u pid, n s files that were changed since}; then
+                          it is the session worker. Till then it knows nothing else, and
+                          ends with the channel */
+    WORKER_LIMIT = 64, /* {u bytes of memory that cells may have, 0: any} -> {outcome} */
+    WORKER_SWAP = 66,  /* {u serial, n (s name, u version, u is_root, n u needs, u cell,
+                          n (u line, u type))} with a descriptor, the object: an optimised
+                          unit of the functions named (pickler/code/swap.h), and their
+                          allocation sites; no answer. The only frame that may come while a
+                          cell runs: a SIGURG asks the worker to look at once */
+    WORKER_SWAPPED,    /* worker -> front, at any time: {u serial, u swap_result, s why or
+                          NULL} */
+    WORKER_UNSWAP,     /* {} -> {outcome}: all functions go back to their own bodies */
 
     WORKER_DISPLAY = 72, /* worker -> front (job worker -> pool) while a cell runs, of any
                             thread: {u bytes} with descriptors: a memory file

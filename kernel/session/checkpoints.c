@@ -78,6 +78,7 @@ void checkpoints_ask(struct checkpoints *checkpoints, struct process *worker, ui
                      question.data, question.size, NULL) < 0)
         return; /* the next request finds that it has ended */
     checkpoints->asked_id = id;
+    checkpoints->group = worker->pid;
     checkpoints->asked_moment = moment;
 }
 
@@ -140,6 +141,16 @@ bool checkpoints_has(struct checkpoints *checkpoints, uint64_t moment)
     return poll(&ended, 1, 0) == 0;
 }
 
+/* Before that it may still be in the worker's process group, which is killed. */
+static int await_ready(struct process *process, struct error *err)
+{
+    struct frame hello;
+    int r = channel_receive(process->channel, CHECKPOINT_TIMEOUT_MS, &hello, err);
+    return r > 0 && hello.kind == FRAME_HELLO
+               ? 0
+               : error_set(err, -ESRCH, "the checkpoint does not answer");
+}
+
 static int tell(struct process *process, uint32_t generation, char **ret_changed,
                 struct error *err)
 {
@@ -175,14 +186,19 @@ int checkpoints_take_over(struct checkpoints *checkpoints, struct process *worke
         return error_set(err, -ESRCH, "there is no checkpoint");
     size_t i = find(checkpoints, moment);
     struct process process = checkpoints->at[i].process;
+    int r = await_ready(&process, err);
+    if (r < 0)
+        return r;
     process.out = worker->out;
     process.err = worker->err;
     worker->out = worker->err = -1;
+    if (checkpoints->group > 0)
+        kill(-checkpoints->group, SIGKILL); /* what the cell has forked, too */
     process_end(worker);
     end_from(checkpoints, i + 1);
     checkpoints->n--;
     checkpoints->asked_id = 0;
-    int r = tell(&process, generation, ret_changed, err);
+    r = tell(&process, generation, ret_changed, err);
     if (r < 0)
         process_end(&process);
     else

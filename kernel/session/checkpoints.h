@@ -23,6 +23,7 @@ struct checkpoints {
     size_t n_ending, ending_capacity;
     uint32_t asked_id; /* of a request that has no answer yet; 0: none */
     uint64_t asked_moment;
+    pid_t group;    /* of the worker that was asked */
     char *obstacle; /* why the last one that was asked for was not made; NULL: it was */
     uint64_t bytes; /* of the worker's own memory then */
 };
@@ -39,10 +40,11 @@ void checkpoints_answer(struct checkpoints *checkpoints, const struct process *w
 /* True when there is one of this moment that still lives. */
 bool checkpoints_has(struct checkpoints *checkpoints, uint64_t moment);
 
-/* Ends the worker and has the moment's checkpoint be the worker, under this generation;
- * later checkpoints end. *ret_changed (owned, may be NULL) names the files that were
- * open and have been written to since. -ESRCH, with everything as it was: there
- * is none; any other failure: neither the worker nor this checkpoint is left. */
+/* Ends the worker and its process group, and has the moment's checkpoint be the worker,
+ * under this generation; later checkpoints end. *ret_changed (owned, may be NULL) names
+ * the files that were open and have been written to since. -ESRCH, with everything as it
+ * was: there is none; any other failure: neither the worker nor this checkpoint is left.
+ */
 int checkpoints_take_over(struct checkpoints *checkpoints, struct process *worker,
                           uint64_t moment, uint32_t generation, char **ret_changed,
                           struct error *err) MUST_USE;

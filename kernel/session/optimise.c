@@ -75,10 +75,8 @@ int session_optimise(struct session *session, const char *const *names, size_t n
             {.fd = channel_fd(session->worker.process.channel), .events = POLLIN},
             {.fd = session->interrupt.fd, .events = POLLIN}};
         poll(fds, 3, POLL_MS);
-        if (fds[1].revents & POLLHUP) {
-            worker_client_stop(&session->worker);
+        if (fds[1].revents & POLLHUP)
             r = session_ready(session, events, err);
-        }
     }
     return r;
 }

@@ -177,8 +177,10 @@ int past_go_back(struct session *session, size_t i, char **ret_changed, struct e
     tier_sync(&session->tier, session->graph);
     past->moment = level->moment;
     past->is_open = false;
-    while (past->n > i)
+    while (past->n > i) {
+        transcript_forget_cell(&session->transcript, past->at[past->n - 1].cell);
         drop_last(past);
+    }
     past_keep(session);
     return 0;
 }

@@ -34,6 +34,20 @@ void transcript_clear(struct transcript *transcript)
     *transcript = (struct transcript){0};
 }
 
+void transcript_forget_cell(struct transcript *transcript, uint32_t cell)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < transcript->n; i++) {
+        if (transcript->at[i].cell != cell) {
+            transcript->at[n++] = transcript->at[i];
+            continue;
+        }
+        transcript->size -= size_of(&transcript->at[i]);
+        clear_part(&transcript->at[i]);
+    }
+    transcript->n = n;
+}
+
 static struct transcript_part part_of(const struct plan *plan)
 {
     struct transcript_part part = {

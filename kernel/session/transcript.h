@@ -32,6 +32,8 @@ void transcript_add(struct transcript *transcript, const struct plan *plan);
  * appended to *ret, owned: they must stay. */
 void transcript_follow(struct transcript *transcript, const struct graph *graph,
                        uint32_t **ret, size_t *ret_n);
+/* What a cell has run no longer counts. */
+void transcript_forget_cell(struct transcript *transcript, uint32_t cell);
 /* The newest part that stood there, borrowed; NULL: nothing did. */
 const struct transcript_part *transcript_find(const struct transcript *transcript,
                                               uint32_t cell, uint32_t line);

@@ -118,7 +118,9 @@ static int wait_for_turn(struct channel **channel, int end, pid_t front,
     setpgid(0, 0);
     channel_free(*channel);
     *channel = channel_new(end, end);
-    if (getppid() != front || channel_receive(*channel, -1, &request, err) <= 0 ||
+    if (getppid() != front ||
+        channel_send(*channel, FRAME_HELLO, 0, 0, NULL, 0, err) < 0 ||
+        channel_receive(*channel, -1, &request, err) <= 0 ||
         request.kind != WORKER_TAKE_OVER)
         _exit(0);
     return take_over(*channel, surroundings, &request, err);

@@ -52,11 +52,11 @@ static bool is_own(int fd, const struct stat *file)
                                    own[fd].inode && own[fd].device == file->st_dev);
 }
 
-/* The folder has a link for each thread beside "." and "..". */
+/* The folder has a link for each thread beside "." and ".."; 0: it cannot be seen. */
 static size_t count_threads(void)
 {
     struct stat tasks;
-    return stat("/proc/self/task", &tasks) == 0 ? (size_t)tasks.st_nlink - 2 : 1;
+    return stat("/proc/self/task", &tasks) == 0 ? (size_t)tasks.st_nlink - 2 : 0;
 }
 
 /* A team of OpenMP waits for the next parallel region, which makes a new one. */
@@ -224,13 +224,14 @@ static const char *look_at_descriptors(struct surroundings *ret)
     const char *why = NULL;
     DIR *folder = opendir("/proc/self/fd");
     struct dirent *entry;
-    while (folder && !why && (entry = readdir(folder))) {
+    if (!folder)
+        return "has no descriptor left to look around with";
+    while (!why && (entry = readdir(folder))) {
         int fd = *entry->d_name == '.' ? -1 : (int)strtol(entry->d_name, NULL, 10);
         if (fd >= 0 && fd != dirfd(folder))
             why = look_at(fd, ret);
     }
-    if (folder)
-        closedir(folder);
+    closedir(folder);
     return why;
 }
 
@@ -242,6 +243,8 @@ const char *obstacle_find(uint64_t budget, struct surroundings *ret)
         return "has them switched off";
     for (int i = 0; i < 3; i++)
         getitimer((__itimer_which_t)i, &ret->timers[i]);
+    if (count_threads() == 0)
+        return "has no /proc to look at itself with";
     if (!is_single_threaded())
         return "has threads of its own";
     if (has_children())

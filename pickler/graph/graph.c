@@ -239,8 +239,21 @@ struct graph_mark graph_mark(struct graph *graph)
                                graph->n_forgotten + graph->n_changes};
 }
 
+/* Ids must not be given again: others remember them. */
+static void add_last_id(struct graph *graph, uint32_t id)
+{
+    static const char name[] = "__achar_taken_back";
+    struct definition *last = must_alloc(sizeof(*last));
+    *last = (struct definition){.id = id,
+                                .kind = DEFINITION_MACRO,
+                                .name = must_strdup(name),
+                                .source = must_format("#undef %s", name)};
+    graph_add(graph, last);
+}
+
 void graph_rewind(struct graph *graph, struct graph_mark mark)
 {
+    uint32_t next_id = graph_next_id(graph);
     assert(mark.n_changes >= graph->n_forgotten);
     while (graph->n_forgotten + graph->n_changes > mark.n_changes) {
         struct name_change *change = &graph->changes[--graph->n_changes];
@@ -249,6 +262,8 @@ void graph_rewind(struct graph *graph, struct graph_mark mark)
     }
     while (graph->n && graph->at[graph->n - 1]->id >= mark.next_id)
         definition_free(graph->at[--graph->n]);
+    if (graph_next_id(graph) < next_id)
+        add_last_id(graph, next_id - 1);
 }
 
 void graph_forget_marks(struct graph *graph, struct graph_mark oldest)

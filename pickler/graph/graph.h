@@ -45,7 +45,8 @@ struct graph_mark {
     uint64_t n_changes;
 };
 struct graph_mark graph_mark(struct graph *graph);
-/* Removes what was added since, and names mean again what they meant. */
+/* Removes what was added since, and names mean again what they meant. The ids that are
+ * free now are not given again: an "#undef" of a name of our own has the last of them. */
 void graph_rewind(struct graph *graph, struct graph_mark mark);
 void graph_forget_marks(struct graph *graph, struct graph_mark oldest);
 bool graph_may_return(const struct graph *graph, const struct definition *definition);

@@ -196,6 +196,14 @@ def wait_for_workers(session, most):
     raise AssertionError(f"there are {len(workers(session))} of them")
 
 
+def test_children_of_a_cell_that_faults_end_with_it(session):
+    session.value("#include <stdio.h>\n#include <unistd.h>")
+    cell = session.run('int child = fork();\nif (!child)\n    for (;;)\n        pause();\n'
+                       'printf("%d\\n", child);\n*(volatile int *)0 = 1;')
+    assert AS_BEFORE in cell.traceback
+    wait_gone([int(cell.stdout)])
+
+
 def some_faults(session):
     for code in ("int x = 1;", "*(volatile int *)0 = 1;", "x = 2;", "abort();", "x = 3;"):
         session.run(code)
@@ -264,8 +272,9 @@ def test_what_is_printed_before_a_fault_comes_and_what_is_after_too(session):
 
 @pytest.mark.parametrize("n_interrupts", [1, 2])
 def test_a_cell_that_cannot_be_interrupted_is_taken_back(session, n_interrupts):
-    session.value("#include <signal.h>\nint x = 1;\nsigset_t all;")
-    sent = session.send("x = 2; sigfillset(&all); sigprocmask(SIG_BLOCK, &all, 0);\n"
+    session.value("#include <signal.h>\n#include <sys/syscall.h>\n#include <unistd.h>\n"
+                  "int x = 1;\nunsigned long all = -1;")
+    sent = session.send("x = 2; syscall(SYS_rt_sigprocmask, SIG_BLOCK, &all, 0, 8);\n"
                         "for (;;)\n    x++;")
     time.sleep(0.5)
     for _ in range(n_interrupts):
