@@ -4,6 +4,7 @@
 #include "kernel/handlers/kernel.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -102,12 +103,25 @@ static void start_session(struct kernel *kernel)
     set_interruptible(kernel, kernel->session);
 }
 
-/* What the session does while nobody asks for anything. */
-static void wait_for_request(struct kernel *kernel)
+/* Waits for the next request; meanwhile passes on what the session prints, and lets it do
+ * what it does at leisure. NULL at the end. */
+static struct request *next_request(struct kernel *kernel, bool *ret_is_aborted)
 {
+    struct pollfd fds[1 + SESSION_WATCHED_MAX];
     int wait_ms = 0; /* none, when one is there already */
-    while (!queue_wait(kernel->queue, wait_ms))
-        wait_ms = kernel->session ? session_idle(kernel->session) : -1;
+    while (!queue_is_closed(kernel->queue)) {
+        struct request *request = queue_pop(kernel->queue, ret_is_aborted);
+        if (request)
+            return request;
+        fds[0] = (struct pollfd){.fd = queue_fd(kernel->queue), .events = POLLIN};
+        size_t n = kernel->session ? session_watch(kernel->session, fds + 1) : 0;
+        int n_ready = poll(fds, 1 + n, wait_ms);
+        if (n_ready > 0 && kernel->session)
+            session_listen(kernel->session, fds + 1);
+        if (!fds[0].revents)
+            wait_ms = kernel->session ? session_idle(kernel->session) : -1;
+    }
+    return NULL;
 }
 
 static void *serve_shell(void *context)
@@ -118,11 +132,7 @@ static void *serve_shell(void *context)
     __atomic_store_n(&kernel->is_started, true, __ATOMIC_RELEASE);
     bool is_aborted;
     struct request *request;
-    for (;;) {
-        wait_for_request(kernel);
-        request = queue_pop(kernel->queue, &is_aborted);
-        if (!request)
-            break;
+    while ((request = next_request(kernel, &is_aborted))) {
         server_wake(kernel->server);
         if (is_aborted)
             dispatch_aborted(kernel, request);
@@ -131,11 +141,11 @@ static void *serve_shell(void *context)
         request_free(request);
     }
     set_interruptible(kernel, NULL);
-    output_unref(kernel->output);
-    spills_clear(&kernel->spills);
     history_close(kernel->history);
     magics_free(kernel->magics);
     session_free(kernel->session);
+    output_unref(kernel->output);
+    spills_clear(&kernel->spills);
     return NULL;
 }
 

@@ -170,6 +170,17 @@ static void withdraw(void *context)
     input_forget(output->kernel->input);
 }
 
+static void keep(void *context)
+{
+    struct output *output = context;
+    output->n_refs++;
+}
+
+static void drop(void *context)
+{
+    output_unref(context);
+}
+
 struct session_events output_events(struct output *output)
 {
     return (struct session_events){.stream = add_stream,
@@ -178,7 +189,9 @@ struct session_events output_events(struct output *output)
                                    .take_answer = take_answer,
                                    .withdraw = withdraw,
                                    .answer_fd = input_fd(output->kernel->input),
-                                   .context = output};
+                                   .context = output,
+                                   .keep = keep,
+                                   .drop = drop};
 }
 
 static void show_tails(struct output *output)

@@ -2,11 +2,12 @@
 #include "kernel/handlers/queue.h"
 
 #include <pthread.h>
-#include <time.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 struct queue {
     pthread_mutex_t lock;
-    pthread_cond_t changed;
+    int fd;                                       /* an eventfd */
     struct request *requests[QUEUE_REQUESTS_MAX]; /* a ring */
     size_t first, n;
     size_t n_aborted; /* the first of those that wait */
@@ -18,7 +19,9 @@ struct queue *queue_new(void)
 {
     struct queue *queue = must_alloc(sizeof(*queue));
     pthread_mutex_init(&queue->lock, NULL);
-    pthread_cond_init(&queue->changed, NULL);
+    queue->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (queue->fd < 0)
+        abort();
     return queue;
 }
 
@@ -37,7 +40,7 @@ void queue_free(struct queue *queue)
         return;
     while (queue->n)
         request_free(take_first(queue));
-    pthread_cond_destroy(&queue->changed);
+    close(queue->fd);
     pthread_mutex_destroy(&queue->lock);
     free(queue);
 }
@@ -51,38 +54,18 @@ void queue_push(struct queue *queue, struct request *request)
         queue->requests[(queue->first + queue->n++) % QUEUE_REQUESTS_MAX] = request;
         queue->size += request->size;
     }
-    pthread_cond_signal(&queue->changed);
     pthread_mutex_unlock(&queue->lock);
-}
-
-bool queue_wait(struct queue *queue, int timeout_ms)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += timeout_ms % 1000 * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000L;
-    }
-    pthread_mutex_lock(&queue->lock);
-    int r = 0;
-    while (queue->n == 0 && !queue->is_closed && r == 0)
-        r = timeout_ms < 0 ? pthread_cond_wait(&queue->changed, &queue->lock)
-                           : pthread_cond_clockwait(&queue->changed, &queue->lock,
-                                                    CLOCK_MONOTONIC, &until);
-    bool is_over = queue->n > 0 || queue->is_closed;
-    pthread_mutex_unlock(&queue->lock);
-    return is_over;
+    eventfd_write(queue->fd, 1);
 }
 
 struct request *queue_pop(struct queue *queue, bool *ret_is_aborted)
 {
     struct request *request = NULL;
     pthread_mutex_lock(&queue->lock);
-    while (queue->n == 0 && !queue->is_closed)
-        pthread_cond_wait(&queue->changed, &queue->lock);
-    if (!queue->is_closed) {
+    if (queue->n == 0) {
+        eventfd_t count;
+        (void)eventfd_read(queue->fd, &count);
+    } else if (!queue->is_closed) {
         request = take_first(queue);
         *ret_is_aborted = queue->n_aborted > 0;
         if (queue->n_aborted)
@@ -90,6 +73,19 @@ struct request *queue_pop(struct queue *queue, bool *ret_is_aborted)
     }
     pthread_mutex_unlock(&queue->lock);
     return request;
+}
+
+int queue_fd(const struct queue *queue)
+{
+    return queue->fd;
+}
+
+bool queue_is_closed(struct queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    bool is_closed = queue->is_closed;
+    pthread_mutex_unlock(&queue->lock);
+    return is_closed;
 }
 
 bool queue_has_room(struct queue *queue)
@@ -119,6 +115,6 @@ void queue_close(struct queue *queue)
 {
     pthread_mutex_lock(&queue->lock);
     queue->is_closed = true;
-    pthread_cond_broadcast(&queue->changed);
     pthread_mutex_unlock(&queue->lock);
+    eventfd_write(queue->fd, 1);
 }

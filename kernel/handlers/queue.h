@@ -17,10 +17,12 @@ void queue_free(struct queue *queue);
 DEFINE_FREEP(struct queue, queue_free)
 
 void queue_push(struct queue *queue, struct request *request); /* takes it */
-/* False: no request has come within timeout_ms (-1: wait for ever). */
-bool queue_wait(struct queue *queue, int timeout_ms);
-/* Waits for the next request; NULL once the queue is closed. */
+/* The next request, NULL when there is none. */
 struct request *queue_pop(struct queue *queue, bool *ret_is_aborted) MUST_USE;
+/* Readable when queue_pop() has a request that it did not have the last time, or the
+ * queue was closed. */
+int queue_fd(const struct queue *queue);
+bool queue_is_closed(struct queue *queue);
 bool queue_has_room(struct queue *queue);
 bool queue_is_empty(struct queue *queue);
 void queue_abort(struct queue *queue); /* all that wait now */

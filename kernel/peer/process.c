@@ -113,6 +113,12 @@ static int make_pair(bool is_socket, int ends[2])
     return -EMFILE;
 }
 
+void process_set_pipe(int fd)
+{
+    fcntl(fd, F_SETPIPE_SZ, PROCESS_PIPE_SIZE);
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+}
+
 int process_start(const char *const *argv, bool is_captured, int input,
                   uint32_t generation, struct process *ret, struct error *err)
 {
@@ -138,10 +144,8 @@ int process_start(const char *const *argv, bool is_captured, int input,
         return error_errno(err, r, "cannot start '%s'", path);
     }
     if (is_captured) {
-        fcntl(out[0], F_SETPIPE_SZ, PROCESS_PIPE_SIZE);
-        fcntl(errors[0], F_SETPIPE_SZ, PROCESS_PIPE_SIZE);
-        fcntl(out[0], F_SETFL, O_NONBLOCK);
-        fcntl(errors[0], F_SETFL, O_NONBLOCK);
+        process_set_pipe(out[0]);
+        process_set_pipe(errors[0]);
     }
     *ret = (struct process){.pid = pid,
                             .pidfd = (int)syscall(SYS_pidfd_open, pid, 0),

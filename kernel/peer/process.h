@@ -13,8 +13,9 @@
 #include "kernel/peer/channel.h"
 
 #define PROCESS_CHANNEL_FD 3
-#define PROCESS_PIPE_SIZE (256 << 10) /* bytes of output that a process is ahead of us   \
-                                       */
+#define PROCESS_PIPE_SIZE                                                                \
+    (256 << 10) /* bytes of output that a process is ahead of us                         \
+                 */
 
 struct process {
     pid_t pid; /* 0: none */
@@ -34,6 +35,9 @@ char *process_helper_path(const char *name) MUST_USE;
  * its own then. The child has default signal handling and an empty signal mask. */
 int process_start(const char *const *argv, bool is_captured, int input,
                   uint32_t generation, struct process *ret, struct error *err) MUST_USE;
+
+/* Makes the read end of a pipe of output ready for us. */
+void process_set_pipe(int fd);
 
 /* Closes its channel, which asks a helper to end, and gives it this long before
  * process_end(). */

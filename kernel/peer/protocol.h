@@ -79,6 +79,9 @@ enum {
                           NULL} */
     WORKER_UNSWAP,     /* {} -> {outcome}: all functions go back to their own bodies */
 
+    WORKER_PIPES = 70, /* worker -> front, before it runs a request: {} with descriptors:
+                          the read ends of its new stdout and stderr; programs that it
+                          has started go on writing to the old ones */
     WORKER_DISPLAY = 72, /* worker -> front (job worker -> pool) while a cell runs, of any
                             thread: {u bytes} with descriptors: a memory file
                             that holds so many bytes of a bundle (bundle_pack()), and

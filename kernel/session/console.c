@@ -56,7 +56,7 @@ void console_end(struct console *console, bool is_failed,
 static void emit(const struct session_events *events, bool is_stderr, const char *text,
                  size_t size)
 {
-    if (size && events)
+    if (size && events && events->stream)
         events->stream(events->context, is_stderr, text, size);
 }
 

@@ -39,3 +39,17 @@ void result_error(struct result *result, const char *name, const char *format, .
         must_format("\033[1;31m%s\033[0m: %s", result->name, result->message);
     result->n_traceback = 1;
 }
+
+struct session_events session_events_keep(const struct session_events *events)
+{
+    if (events->keep)
+        events->keep(events->context);
+    return *events;
+}
+
+void session_events_drop(struct session_events *events)
+{
+    if (events->drop)
+        events->drop(events->context);
+    *events = (struct session_events){0};
+}

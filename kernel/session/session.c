@@ -454,6 +454,16 @@ char *session_folder(const struct session *session)
                                                : must_strndup(folder, (size_t)size);
 }
 
+size_t session_watch(const struct session *session, struct pollfd *fds)
+{
+    return worker_client_watch(&session->worker, fds);
+}
+
+void session_listen(struct session *session, const struct pollfd *fds)
+{
+    worker_client_listen(&session->worker, fds);
+}
+
 void session_begin(struct session *session, bool keeps_interrupt)
 {
     if (!keeps_interrupt)

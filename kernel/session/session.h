@@ -10,6 +10,7 @@
 #ifndef ACHAR_SESSION_SESSION_H
 #define ACHAR_SESSION_SESSION_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -48,7 +49,14 @@ struct session_events {
     void (*withdraw)(void *context);
     int answer_fd;
     void *context;
+    /* One more owner of the context, and one less; NULL: it outlives the session. What is
+     * printed after a cell, by its threads and programs, needs it still. */
+    void (*keep)(void *context);
+    void (*drop)(void *context);
 };
+
+struct session_events session_events_keep(const struct session_events *events);
+void session_events_drop(struct session_events *events); /* {0} afterwards */
 
 struct session;
 
@@ -304,6 +312,12 @@ int session_interrupt_fd(const struct session *session);
 
 /* The folder that the session's code is in, owned; NULL when it has no process. */
 char *session_folder(const struct session *session);
+
+#define SESSION_WATCHED_MAX 80
+/* While nothing runs: what to wait for, at most SESSION_WATCHED_MAX, returns how many;
+ * and then, the output that has come. */
+size_t session_watch(const struct session *session, struct pollfd *fds);
+void session_listen(struct session *session, const struct pollfd *fds);
 
 /* Called before and after every request that may be interrupted. Interrupts from before
  * are forgotten unless they are kept: the caller knows whether one was meant for it. */

@@ -31,6 +31,8 @@ void worker_client_clear(struct worker_client *client)
     worker_client_stop(client);
     checkpoints_clear(&client->checkpoints);
     console_clear(&client->console);
+    strays_clear(&client->strays);
+    session_events_drop(&client->owner);
 }
 
 bool worker_client_is_alive(const struct worker_client *client)
@@ -70,7 +72,7 @@ static size_t unfinished(const char *text, size_t size)
 static void emit(struct worker_client *client, int which, const char *text, size_t size,
                  const struct session_events *events)
 {
-    if (size)
+    if (size && (!events || events->stream))
         console_output(&client->console, which, text, size, now_ms(), events);
 }
 
@@ -204,6 +206,28 @@ static void show(struct frame *frame, const struct session_events *events)
     display_done(frame);
 }
 
+/* The worker has new pipes: programs that it has started hold the old ones, which stay
+ * those of the cell before. */
+static void change_pipes(struct worker_client *client, const struct frame *frame)
+{
+    int *ends[2] = {&client->process.out, &client->process.err};
+    if (frame->n_fds != 2) {
+        for (size_t i = 0; i < frame->n_fds; i++)
+            close(frame->fds[i]);
+        return;
+    }
+    drain(client, &client->owner);
+    console_release(&client->console, &client->owner);
+    for (int which = 0; which < 2; which++) {
+        if (*ends[which] >= 0 && client->owner.stream)
+            strays_add(&client->strays, *ends[which], which, &client->owner);
+        else
+            closep(ends[which]);
+        *ends[which] = frame->fds[which];
+        process_set_pipe(frame->fds[which]);
+    }
+}
+
 /* What the worker says beside its answers. */
 static void heed(struct worker_client *client, const struct session_events *events,
                  struct frame *frame)
@@ -222,6 +246,8 @@ static void heed(struct worker_client *client, const struct session_events *even
         checkpoints_answer(&client->checkpoints, &client->process, frame);
     } else if (frame->kind == WORKER_SWAPPED && client->tier) {
         tier_swapped(client->tier, frame->data, frame->size);
+    } else if (frame->kind == WORKER_PIPES) {
+        change_pipes(client, frame);
     } else {
         for (size_t i = 0; i < frame->n_fds; i++)
             close(frame->fds[i]);
@@ -283,7 +309,7 @@ static int look(struct worker_client *client, uint32_t id,
         if (r <= 0)
             return r < 0 ? -EPIPE : 0;
         if (ret->id == id && ret->id && ret->kind != WORKER_DYING &&
-            ret->kind != WORKER_DISPLAY)
+            ret->kind != WORKER_DISPLAY && ret->kind != WORKER_PIPES)
             return 1;
         heed(client, events, ret);
     }
@@ -382,16 +408,17 @@ static int wait_answer(struct worker_client *client, uint32_t id,
         }
         struct process *process = &client->process;
         struct console *console = &client->console;
-        struct pollfd fds[6] = {
+        struct pollfd fds[6 + STRAYS_MAX] = {
             {.fd = channel_fd(process->channel), .events = POLLIN},
             {.fd = client->interrupt->fd, .events = POLLIN},
             {.fd = process->out, .events = POLLIN},
             {.fd = process->err, .events = POLLIN},
             {.fd = console->terminal.master, .events = POLLIN},
             {.fd = console_answer_fd(console, events), .events = POLLIN}};
+        size_t n_strays = strays_watch(&client->strays, fds + 6);
         int step =
             client->tier ? tier_step_running(client->tier, client->tier_context) : -1;
-        poll(fds, 6,
+        poll(fds, 6 + n_strays,
              shorter(time_left(patience, now, console_timeout(console, now)), step));
         now = now_ms();
         if (fds[1].revents && interrupt_take(client->interrupt))
@@ -402,6 +429,7 @@ static int wait_answer(struct worker_client *client, uint32_t id,
         for (int which = 0; which < 2; which++)
             if (fds[2 + which].revents)
                 pump_once(client, which, events);
+        strays_read(&client->strays, fds + 6);
         if (fds[4].revents)
             console_take_written(console, now, events);
         if (fds[5].revents)
@@ -462,6 +490,33 @@ static void end_console(struct worker_client *client, struct outcome *outcome,
         must_strdup("this front end does not allow input; it was asked for");
 }
 
+size_t worker_client_watch(const struct worker_client *client, struct pollfd *fds)
+{
+    const struct process *process = &client->process;
+    fds[0] = (struct pollfd){.fd = process->out, .events = POLLIN};
+    fds[1] = (struct pollfd){.fd = process->err, .events = POLLIN};
+    return 2 + strays_watch(&client->strays, fds + 2);
+}
+
+void worker_client_listen(struct worker_client *client, const struct pollfd *fds)
+{
+    const struct session_events *owner = client->owner.stream ? &client->owner : NULL;
+    for (int which = 0; which < 2; which++)
+        if (fds[which].revents)
+            pump_once(client, which, owner);
+    console_release(&client->console, owner);
+    strays_read(&client->strays, fds + 2);
+}
+
+/* From now on the pipes are those of this request. */
+static void set_owner(struct worker_client *client, const struct session_events *events)
+{
+    if (!events || events->context == client->owner.context)
+        return;
+    session_events_drop(&client->owner);
+    client->owner = session_events_keep(events);
+}
+
 int worker_client_ask(struct worker_client *client, uint16_t kind,
                       const struct buffer *question, const struct session_events *events,
                       struct outcome *ret, struct unpack *ret_rest, struct error *err)
@@ -491,6 +546,7 @@ int worker_client_ask(struct worker_client *client, uint16_t kind,
     if (r < 0) {
         describe_death(client, &patience, ret);
         end_console(client, ret, events);
+        set_owner(client, events);
         *ret_rest = unpack_init("", 0);
         return 0;
     }
@@ -503,5 +559,6 @@ int worker_client_ask(struct worker_client *client, uint16_t kind,
     }
     r = outcome_unpack(ret_rest, ret, err);
     end_console(client, ret, events);
+    set_owner(client, events);
     return r;
 }

@@ -11,6 +11,7 @@
 #include "kernel/session/console.h"
 #include "kernel/session/interrupt.h"
 #include "kernel/session/session.h"
+#include "kernel/session/strays.h"
 #include "kernel/session/tier.h"
 
 #define WORKER_START_TIMEOUT_MS 10000
@@ -39,6 +40,8 @@ struct worker_client {
     struct console console;
     struct tier *tier;                 /* borrowed; NULL: none */
     struct tier_context *tier_context; /* borrowed */
+    struct session_events owner;       /* whose output the current pipes carry */
+    struct strays strays;              /* earlier pipes */
     struct outcome dying; /* what a dying worker said of itself, kind OK: nothing */
     struct checkpoints checkpoints;
 };
@@ -50,6 +53,10 @@ bool worker_client_is_alive(const struct worker_client *client); /* false: it ha
 /* Starts the process without waiting for it. */
 int worker_client_start(struct worker_client *client, struct error *err) MUST_USE;
 void worker_client_stop(struct worker_client *client);
+
+/* While it is not asked anything: what to wait for, and the output that has come. */
+size_t worker_client_watch(const struct worker_client *client, struct pollfd *fds);
+void worker_client_listen(struct worker_client *client, const struct pollfd *fds);
 
 /* Asks and waits. The answer always begins with an outcome, which goes into *ret; what
  * follows it is left in *ret_rest, borrowed until the next call. A worker that dies gives

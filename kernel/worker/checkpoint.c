@@ -17,6 +17,7 @@
 #include "kernel/worker/guard.h"
 #include "kernel/worker/hot_pages.h"
 #include "kernel/worker/obstacle.h"
+#include "kernel/worker/output.h"
 #include "kernel/worker/show.h"
 #include "pickler/base/pack.h"
 
@@ -97,6 +98,7 @@ static int take_over(struct channel *channel, const struct surroundings *surroun
     struct changes changes = {0};
     uint32_t generation = request->generation, id = request->id;
     guard_adopt();
+    output_note_program(); /* the front may read other pipes by now */
     show_connect(channel_fd(channel));
     obstacle_own(channel_fd(channel));
     obstacle_restore(surroundings, add_change, &changes);

@@ -6,8 +6,19 @@
 #ifndef ACHAR_WORKER_OUTPUT_H
 #define ACHAR_WORKER_OUTPUT_H
 
+#include <stdbool.h>
+
 /* Remembers where descriptors 0, 1 and 2 lead; once, before any cell runs. */
 void output_init(void);
+
+/* A program was started, or this process was forked: it may print when the cell is done.
+ * fork() is noticed by itself. */
+void output_note_program(void);
+
+/* Where that has happened since the last call: gives descriptors 1 and 2 new pipes, so
+ * that what is printed later is told apart, and *ret the read ends (owned); false,
+ * nothing to do. A descriptor that a cell has redirected stays so. */
+bool output_renew(int ret[2]);
 
 /* Opens again what the last cell has closed, and drops what it has not read. */
 void output_restore(void);

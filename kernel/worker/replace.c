@@ -15,6 +15,7 @@
 
 #include "kernel/peer/protocol.h"
 #include "kernel/worker/guard.h"
+#include "kernel/worker/output.h"
 #include "kernel/worker/run.h"
 #include "kernel/worker/signals.h"
 #include "kernel/worker/thread.h"
@@ -117,6 +118,7 @@ static int replace_system(const char *command)
     posix_spawnattr_setpgroup(&attributes, 0);
     posix_spawnattr_setsigdefault(&attributes, &defaults);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF);
+    output_note_program();
     int r = posix_spawn(&pid, "/bin/sh", NULL, &attributes, (char *const *)argv, environ);
     posix_spawnattr_destroy(&attributes);
     if (r) {
@@ -176,6 +178,30 @@ static void (*replace_signal(int number, void (*handler)(int)))(int)
     return replace_sigaction(number, &on, &old) < 0 ? SIG_ERR : old.sa_handler;
 }
 
+static FILE *replace_popen(const char *command, const char *mode)
+{
+    output_note_program();
+    return popen(command, mode);
+}
+
+static int replace_spawn(pid_t *pid, const char *path,
+                         const posix_spawn_file_actions_t *actions,
+                         const posix_spawnattr_t *attributes, char *const *argv,
+                         char *const *environment)
+{
+    output_note_program();
+    return posix_spawn(pid, path, actions, attributes, argv, environment);
+}
+
+static int replace_spawn_found(pid_t *pid, const char *file,
+                               const posix_spawn_file_actions_t *actions,
+                               const posix_spawnattr_t *attributes, char *const *argv,
+                               char *const *environment)
+{
+    output_note_program();
+    return posix_spawnp(pid, file, actions, attributes, argv, environment);
+}
+
 static int replace_atexit(void (*handler)(void))
 {
     if (n_exit_handlers == EXIT_HANDLERS_MAX)
@@ -226,7 +252,11 @@ void *replace_find(const char *name)
         {"at_quick_exit", replace_atexit},
         {"__assert_fail", replace_assert},
         {"pthread_exit", replace_thread_exit},
+        {"popen", replace_popen},
+        {"posix_spawn", replace_spawn},
+        {"posix_spawnp", replace_spawn_found},
         {"system", replace_system},
+        {"vfork", fork}, /* which may do all that vfork() may, and is noticed */
         {"sigaction", replace_sigaction},
         {"sigprocmask", replace_mask},
         {"pthread_sigmask", replace_thread_mask},

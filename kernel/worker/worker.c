@@ -26,6 +26,24 @@
 #define CHANNEL_FD 200 /* or above: cells have the low descriptors to themselves */
 #define DYING_SIZE (32u << 10)
 
+/* Before code runs: what earlier cells have started keeps its pipes. */
+static int renew_pipes(struct channel *channel, const struct frame *request,
+                       struct error *err)
+{
+    int ends[2];
+    bool runs = request->kind == WORKER_RUN || request->kind == WORKER_ADDRESS ||
+                request->kind == WORKER_TIME;
+    if (!runs || !output_renew(ends))
+        return 0;
+    show_lock();
+    int r = channel_send_fds(channel, WORKER_PIPES, request->generation, request->id, "",
+                             0, ends, 2, err);
+    show_unlock();
+    close(ends[0]);
+    close(ends[1]);
+    return r;
+}
+
 static int answer(struct engine *engine, struct channel *channel,
                   const struct frame *request, struct error *err)
 {
@@ -39,6 +57,9 @@ static int answer(struct engine *engine, struct channel *channel,
     show_connect(channel_fd(channel));
     show_begin(generation, id);
     guard_begin(id);
+    int r = renew_pipes(channel, request, err);
+    if (r < 0)
+        return r;
     if (serve_request(engine, request, &body, &refused) < 0) {
         buffer_clear(&body);
         pack_string(&body, refused.text);
@@ -46,7 +67,7 @@ static int answer(struct engine *engine, struct channel *channel,
     }
     output_restore();
     show_lock();
-    int r = channel_send(channel, kind, generation, id, body.data, body.size, err);
+    r = channel_send(channel, kind, generation, id, body.data, body.size, err);
     show_unlock();
     return r;
 }

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-HEADERS = "#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include <unistd.h>\n"
+HEADERS = "#include <stdio.h>\n#include <fcntl.h>\n#include <stdlib.h>\n#include <string.h>\n#include <unistd.h>\n"
 
 
 def resident(session):
@@ -91,7 +91,7 @@ def test_value_comes_after_output(session):
 def test_100_megabytes(session, tmp_path, monkeypatch):
     """The cell does not wait for what is sent, its beginning and end are shown, the whole is in
     a file, and the kernel stays small and answers."""
-    session.value(HEADERS + "#include <fcntl.h>")
+    session.value(HEADERS)
     before = resident(session)
     sent = session.send('for (int i = 0; i < 1000000; i++)\n    printf("%099d\\n", i);\n'
                         'fflush(stdout);\nclose(creat("printed", 0600));')
@@ -148,3 +148,75 @@ def test_a_progress_bar_is_live(shared_session):
         pass
     shared_session.interrupt()
     assert shared_session.finish(sent).name == "Interrupted"
+
+
+def streams_of(session, names, *texts):
+    """Which cell each text came from, by iopub's parent; waits until all have come."""
+    found = {}
+    while set(found) != set(texts):
+        message = session.receive(20)
+        if message["msg_type"] == "stream":
+            for text in texts:
+                if text in message["content"]["text"]:
+                    found[text] = names.get(message["parent_header"].get("msg_id"))
+    return [found[text] for text in texts]
+
+
+@pytest.mark.parametrize("start", [
+    'system("(while [ ! -e go ]; do sleep 0.02; done; echo child) &");',
+    'if (!fork()) {\n    while (access("go", F_OK)) usleep(20000);\n    puts("child");\n    exit(0);\n}',
+])
+def test_a_program_prints_into_its_cell(session, tmp_path, start):
+    """Also while another one runs, and when none does."""
+    session.value(HEADERS)
+    names = {session.send(start): "first"}
+    names[session.send('close(creat("go", 0600));\nputs("second");\nsleep(60);')] = "second"
+    assert streams_of(session, names, "second\n", "child\n") == ["second", "first"]
+    session.interrupt()
+
+
+def test_output_while_nothing_runs(session, tmp_path):
+    session.value(HEADERS + "#include <pthread.h>\n"
+                  'void *wait_for(void *file) {\n    while (access(file, F_OK)) usleep(20000);\n'
+                  '    printf("thread %s\\n", (char *)file);\n    return NULL;\n}\npthread_t t;')
+    names = {session.send('pthread_create(&t, NULL, wait_for, "one");\n'
+                          'system("(while [ ! -e two ]; do sleep 0.02; done; echo program) &");'): 1}
+    session.finish(list(names)[0])
+    (tmp_path / "one").touch()
+    assert streams_of(session, names, "thread one\n") == [1]
+    (tmp_path / "two").touch()
+    assert streams_of(session, names, "program\n") == [1]
+
+
+def test_a_thread_prints_into_the_newest_cell(session, tmp_path):
+    session.value(HEADERS + "#include <pthread.h>\n"
+                  'void *wait_for(void *file) {\n    while (access(file, F_OK)) usleep(20000);\n'
+                  '    printf("thread\\n");\n    return NULL;\n}\npthread_t t;')
+    names = {session.send('pthread_create(&t, NULL, wait_for, "go");'): "first"}
+    names[session.send('close(creat("go", 0600));\nsleep(60);')] = "second"
+    assert streams_of(session, names, "thread\n") == ["second"]
+    session.interrupt()
+
+
+def test_a_program_does_not_hold_its_cell(session):
+    session.value(HEADERS)
+    assert session.run('system("(sleep 100; echo late) & echo $! >pid; echo soon");').stdout == "soon\n"
+    assert session.run('puts("next");').stdout == "next\n"
+    session.run('system("kill $(cat pid)");')
+
+
+def test_a_descriptor_that_was_kept_aside(session):
+    """Redirecting in one cell and back in a later one works, with programs in between."""
+    session.value(HEADERS)
+    session.run('int kept = dup(1);\nsystem("true");')
+    session.run('freopen("file", "w", stdout);\nputs("hidden");\nsystem("true");')
+    session.run("fflush(stdout);\ndup2(kept, 1);")
+    assert session.run('puts("seen");').stdout == "seen\n"
+
+
+def test_output_after_a_fault(session):
+    """A checkpoint that takes over prints into the cells that come."""
+    session.value(HEADERS)
+    session.run('system("true");')
+    assert not session.run("int *nowhere = NULL;\nsystem(\"true\");\n*nowhere = 1;").is_ok
+    assert session.run('puts("here");\nfflush(stdout);\nsystem("echo there");').stdout == "here\nthere\n"

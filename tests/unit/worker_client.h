@@ -71,6 +71,19 @@ static inline void worker_stop(struct worker *worker)
     outcome_clear(&worker->dying);
 }
 
+static inline void worker_change_pipes(struct worker *worker, const struct frame *frame)
+{
+    if (!CHECK_INT(frame->n_fds, 2))
+        return;
+    worker_drain(worker);
+    closep(&worker->process.out);
+    closep(&worker->process.err);
+    worker->process.out = frame->fds[0];
+    worker->process.err = frame->fds[1];
+    process_set_pipe(frame->fds[0]);
+    process_set_pipe(frame->fds[1]);
+}
+
 /* Sends SIGINT after interrupt_ms (0: never, -1: before the request). The rest of the
  * answer is in *ret_rest, valid until the next request. False when the worker died. */
 static inline bool worker_ask(struct worker *worker, uint16_t kind,
@@ -101,6 +114,10 @@ static inline bool worker_ask(struct worker *worker, uint16_t kind,
         if (r < 0)
             break;
         *ret_rest = unpack_init(frame.data, frame.size);
+        if (frame.kind == WORKER_PIPES) {
+            worker_change_pipes(worker, &frame);
+            continue;
+        }
         if (frame.kind == WORKER_DYING) {
             CHECK_OK(outcome_unpack(ret_rest, &worker->dying, &err), err);
             continue;
