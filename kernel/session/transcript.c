@@ -69,6 +69,8 @@ void transcript_add(struct transcript *transcript, const struct plan *plan)
     size_t n = 0, left = transcript->size + size_of(&part);
     for (; left > TRANSCRIPT_MAX && n < transcript->n; n++)
         left -= size_of(&transcript->at[n]);
+    if (transcript->n - n >= TRANSCRIPT_PARTS_MAX)
+        n = transcript->n - TRANSCRIPT_PARTS_MAX + 1;
     forget(transcript, n);
     GROW(transcript->at, transcript->n, transcript->capacity);
     transcript->at[transcript->n++] = part;

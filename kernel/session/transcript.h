@@ -12,6 +12,7 @@
 #include "pickler/graph/graph.h"
 
 #define TRANSCRIPT_MAX (32u << 20) /* bytes; the oldest parts are forgotten first */
+#define TRANSCRIPT_PARTS_MAX 5000
 
 struct transcript_part {
     uint32_t cell, line;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "kernel/worker/carry.h"
 
-#include <dirent.h>
 #include <stdio.h>
+
+#include "kernel/worker/tidy.h"
 
 void carry_start(struct carry *carry, const struct engine *engine,
                  const struct plan *plan)
@@ -57,17 +58,6 @@ static bool is_moved(const struct carry *carry, const struct name *name)
     return false;
 }
 
-static bool has_threads(void)
-{
-    DIR *folder = opendir("/proc/self/task");
-    int n = 0;
-    while (folder && readdir(folder))
-        n++;
-    if (folder)
-        closedir(folder);
-    return n != 3; /* "." and "..", or it cannot be told */
-}
-
 void carry_finish(struct carry *carry, struct engine *engine, bool is_quiet)
 {
     const struct names *names = &engine->names;
@@ -81,7 +71,7 @@ void carry_finish(struct carry *carry, struct engine *engine, bool is_quiet)
                                   .moves = carry->moves,
                                   .n_moves = carry->n,
                                   .others = others,
-                                  .keeps_blocks = has_threads()};
+                                  .keeps_blocks = tidy_has_threads()};
     for (size_t i = 0; i < names->n_variables; i++) {
         const struct name *name = names->variables[i];
         if (!is_moved(carry, name))

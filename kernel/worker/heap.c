@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "kernel/worker/heap_guard.h"
+#include "kernel/worker/heap_piece.h"
 
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t n, size_t size);
@@ -29,24 +30,12 @@ extern void *__libc_memalign(size_t alignment, size_t size);
 extern void __libc_free(void *block);
 
 #define EXPORT __attribute__((visibility("default")))
-#define GRAIN_BITS 4 /* 16 bytes */
-#define PIECE_BITS 32
-#define PIECES ((size_t)1 << (47 - PIECE_BITS))
-#define WORDS ((size_t)1 << (PIECE_BITS - GRAIN_BITS - 6))
 #define FREED_MAX ((size_t)1 << 14) /* freed blocks that are remembered */
 #define RESTING_MAX 1024 /* freed blocks whose memory is not given out again yet ... */
 #define RESTING_BYTES_MAX ((size_t)1 << 20) /* ... and their bytes */
 #define SIZE_MAX_BLOCK ((size_t)1 << 46)
 
-#define GROUP_WORDS 64 /* one bit of `used` stands for so many words */
-
-struct piece {
-    uint64_t live[WORDS];
-    uint64_t freed[WORDS];
-    uint64_t used[WORDS / GROUP_WORDS / 64]; /* groups in which a block ever started */
-};
-
-static struct piece *pieces[PIECES];
+struct piece *heap_pieces[PIECES];
 static struct heap_block freed_blocks[FREED_MAX]; /* by a hash of their start */
 
 /* Memory that a cell has freed rests for a while, so that a pointer that dangles is known
@@ -95,14 +84,14 @@ static struct piece *piece_of(uintptr_t address, bool is_made)
     size_t i = address >> PIECE_BITS;
     if (i >= PIECES)
         return NULL;
-    struct piece *piece = __atomic_load_n(&pieces[i], __ATOMIC_ACQUIRE);
+    struct piece *piece = __atomic_load_n(&heap_pieces[i], __ATOMIC_ACQUIRE);
     if (piece || !is_made)
         return piece;
     piece = map_piece();
     if (piece == MAP_FAILED)
         return NULL;
     struct piece *expected = NULL;
-    if (!__atomic_compare_exchange_n(&pieces[i], &expected, piece, false,
+    if (!__atomic_compare_exchange_n(&heap_pieces[i], &expected, piece, false,
                                      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
         munmap(piece, sizeof(*piece));
         return expected;
@@ -458,7 +447,7 @@ static uintptr_t nearest(uintptr_t address, bool is_live)
 {
     size_t grain = (address >> GRAIN_BITS) & (WORDS * 64 - 1);
     for (size_t i = address >> PIECE_BITS;; i--) {
-        const struct piece *piece = __atomic_load_n(&pieces[i], __ATOMIC_ACQUIRE);
+        const struct piece *piece = __atomic_load_n(&heap_pieces[i], __ATOMIC_ACQUIRE);
         size_t found = piece ? scan_piece(piece, is_live, grain) : NO_GRAIN;
         if (found != NO_GRAIN)
             return (uintptr_t)i << PIECE_BITS | (uintptr_t)found << GRAIN_BITS;
@@ -541,7 +530,7 @@ static bool check_resting(struct heap_finding *ret)
 static bool check_group(size_t piece, size_t group, size_t *n_visits,
                         struct heap_finding *ret)
 {
-    const uint64_t *words = pieces[piece]->live + group * GROUP_WORDS;
+    const uint64_t *words = heap_pieces[piece]->live + group * GROUP_WORDS;
     for (size_t i = 0; i < GROUP_WORDS; i++)
         for (uint64_t bits = words[i]; bits; bits &= bits - 1) {
             size_t grain = (group * GROUP_WORDS + i) * 64 + (size_t)__builtin_ctzll(bits);
@@ -557,7 +546,7 @@ static bool check_group(size_t piece, size_t group, size_t *n_visits,
 static bool next_group(void)
 {
     for (; recent.piece < PIECES; recent.piece++, recent.group = 0) {
-        const struct piece *piece = pieces[recent.piece];
+        const struct piece *piece = heap_pieces[recent.piece];
         for (; piece && recent.group < WORDS / GROUP_WORDS; recent.group++) {
             uint64_t left = piece->used[recent.group / 64] >> recent.group % 64;
             if (left) {

@@ -8,6 +8,7 @@
 #include "kernel/worker/carry.h"
 #include "kernel/worker/limit.h"
 #include "kernel/worker/represent.h"
+#include "kernel/worker/tidy.h"
 
 static enum name_kind kind_of(enum binding_kind kind)
 {
@@ -148,6 +149,7 @@ int run_plan(struct engine *engine, const struct plan *plan, const void *object,
 {
     struct unit *unit = NULL;
     *ret_value = NULL;
+    tidy(engine);
     int r = take_plan(engine, plan, object, object_size, run_flags & RUN_LOAD_ONLY, ret,
                       &unit, err);
     if (r < 0 || !unit || run_flags & RUN_LOAD_ONLY)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "pickler/code/collect.h"
 #include "pickler/code/names_table.h"
 #include "pickler/code/swap.h"
 #include "pickler/code/tcc.h"
@@ -45,6 +46,7 @@ int names_init(struct names *names, struct arena *arena, const struct names_hook
     names->slots = arena_take(arena, ARENA_DATA, NAMES_MAX * sizeof(void *), 4096);
     if (!names->trampolines || !names->slots)
         return error_set(err, -ENOMEM, "no room for the names of cells");
+    names->collect_at = COLLECT_EVERY;
     names->owners = must_alloc(NAMES_MAX * sizeof(*names->owners));
     return 0;
 }
@@ -246,6 +248,7 @@ static int prepare_storage(struct load *load, struct change *change, struct erro
     const struct name_binding *binding = change->binding;
     if (!strcmp(binding->symbol, binding->name)) {
         change->storage = change->address;
+        load->names->n_in_images++;
         return 0;
     }
     change->is_kept = name->storage && name->kind == NAME_VARIABLE &&

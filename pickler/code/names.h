@@ -52,6 +52,7 @@ struct unit { /* a loaded image with its line table */
     struct lines lines;
     struct unit_site *sites; /* added by who knows them */
     size_t n_sites, sites_capacity;
+    bool is_gone; /* it is about to be freed */
 };
 
 struct swapped; /* swap.h */
@@ -86,6 +87,8 @@ struct names {
     size_t n_library, library_capacity;
     struct swapped **swapped; /* optimised units in use */
     size_t n_swapped, swapped_capacity;
+    size_t n_in_images; /* variables whose storage is part of their unit */
+    size_t collect_at;  /* number of units at which unneeded ones are looked for */
 };
 
 int names_init(struct names *names, struct arena *arena, const struct names_hooks *hooks,
