@@ -5,6 +5,7 @@
 
 #include "kernel/session/tier.h"
 #include "magics/context.h"
+#include "pickler/code/object_cache.h"
 
 static const char *const actions[] = {"0",      "1",   "2",   "3",   "fast",
                                       "native", "now", "off", "wait"};
@@ -47,6 +48,16 @@ static void show(struct magic_context *context)
     }
 }
 
+static void show_cache(struct magic_context *context)
+{
+    uint64_t size;
+    size_t n;
+    CLEANUP(freep) char *folder = object_cache_describe(&size, &n);
+    if (folder)
+        magic_print(context, "%.1f MB in %zu files of %s\n", (double)size / 1e6, n,
+                    folder);
+}
+
 static bool check_names(struct magic_context *context, const char *const *names, size_t n,
                         struct result *result)
 {
@@ -80,6 +91,7 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
     const char *action = arguments->n_words ? arguments->words[0] : NULL;
     if (!action) {
         show(context);
+        show_cache(context);
         return 0;
     }
     check_action(action, result);

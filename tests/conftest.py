@@ -29,6 +29,7 @@ def kernelspec(achar, tmp_path_factory):
     clean.setenv("JUPYTER_RUNTIME_DIR", str(prefix / "runtime"))
     clean.setenv("JUPYTER_CONFIG_DIR", str(prefix / "config"))
     clean.setenv("XDG_DATA_HOME", str(prefix / "data"))  # the kernel's history
+    clean.setenv("XDG_CACHE_HOME", str(prefix / "cache"))  # compiled objects
     clean.setenv("ACHAR_KEYS", str(prefix / "keys"))
     yield prefix / "share/jupyter/kernels/achar"
     clean.undo()

@@ -40,7 +40,7 @@ static void compile(const void *payload, size_t size, int wake_fd, struct outcom
         ret->message = must_strdup(err.text);
         return;
     }
-    struct cc_options options = {.wake_fd = wake_fd};
+    struct cc_options options = {.wake_fd = wake_fd, .is_cached = true};
     r = cc_compile(buffer_string(&text), &options, ret_object, &messages, &err);
     if (r == 0)
         return;

@@ -21,6 +21,7 @@ static int compile(struct session *session, const struct plan *plan, bool is_for
     struct cc_options options = {.flags = (const char *const *)session->flags,
                                  .n_flags = session->n_flags,
                                  .chosen = plan->options,
+                                 .is_cached = true,
                                  .wake_fd = session->interrupt.fd};
     int r = cc_compile(plan->text, &options, ret_object, &messages, err);
     if (r <= 0)

@@ -78,7 +78,8 @@ static void run(struct tier_compiler *compiler, struct tier_job *job)
                                  .n_flags = job->n_flags,
                                  .chosen = job->chosen,
                                  .wake_fd = compiler->stop_fd,
-                                 .is_whole = true};
+                                 .is_whole = true,
+                                 .is_cached = true};
     int r = cc_compile(job->text, &options, &job->object, &job->why, &err);
     job->is_ok = r == 0;
     if (r < 0)

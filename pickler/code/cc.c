@@ -15,6 +15,9 @@
 #include <sys/wait.h>
 
 #include "pickler/base/file.h"
+#include "pickler/code/object_cache.h"
+
+#define RULE_MAX ((size_t)1 << 20) /* bytes of the list of headers */
 
 extern char **environ;
 
@@ -79,7 +82,7 @@ char *cc_find_named(const char *name)
 
 /* The three files of a run, all in memory; the child reaches them through /proc. */
 struct files {
-    int in, out, messages;
+    int in, out, messages, rule;
 };
 
 static void files_clear(struct files *files)
@@ -87,6 +90,7 @@ static void files_clear(struct files *files)
     closep(&files->in);
     closep(&files->out);
     closep(&files->messages);
+    closep(&files->rule);
 }
 
 static int files_init(struct files *files, const char *text)
@@ -94,7 +98,8 @@ static int files_init(struct files *files, const char *text)
     files->in = memfd_create("achar-unit", MFD_CLOEXEC);
     files->out = memfd_create("achar-object", MFD_CLOEXEC);
     files->messages = memfd_create("achar-messages", MFD_CLOEXEC);
-    if (files->in < 0 || files->out < 0 || files->messages < 0)
+    files->rule = memfd_create("achar-headers", MFD_CLOEXEC);
+    if (files->in < 0 || files->out < 0 || files->messages < 0 || files->rule < 0)
         return -errno;
     return write_all(files->in, text, strlen(text));
 }
@@ -152,15 +157,23 @@ static char *find_chosen(const struct choice *choice)
     return path ? path : cc_find();
 }
 
-static int start(const char *compiler, const struct files *files,
-                 const struct cc_options *options, const struct choice *choice,
-                 pid_t *ret)
+struct command {
+    const char **argv; /* with room for what names the files */
+    size_t n;
+};
+
+static void command_clear(struct command *command)
 {
-    size_t n = 0, capacity = sizeof(common_flags) / sizeof(*common_flags) + 8;
+    free(command->argv);
+}
+
+/* All that the object depends on, but for the text. */
+static struct command make_command(const char *compiler, const struct cc_options *options,
+                                   const struct choice *choice)
+{
+    size_t n = 0, capacity = sizeof(common_flags) / sizeof(*common_flags) + 16;
     capacity += N_CLANG_FLAGS + options->n_flags + choice->n_words;
-    CLEANUP(freep) const char **argv = must_alloc(capacity * sizeof(*argv));
-    CLEANUP(freep) char *in = must_format("/proc/%d/fd/%d", getpid(), files->in);
-    CLEANUP(freep) char *out = must_format("/proc/%d/fd/%d", getpid(), files->out);
+    const char **argv = must_alloc(capacity * sizeof(*argv));
     argv[n++] = compiler;
     for (size_t i = 0; common_flags[i]; i++)
         argv[n++] = common_flags[i];
@@ -177,9 +190,18 @@ static int start(const char *compiler, const struct files *files,
         argv[n++] = options->flags[i];
     for (size_t i = 0; i < choice->n_words; i++)
         argv[n++] = choice->words[i];
-    argv[n++] = in;
-    argv[n++] = "-o";
-    argv[n++] = out;
+    return (struct command){argv, n};
+}
+
+static int start(struct command *command, const struct files *files, pid_t *ret)
+{
+    const char *compiler = command->argv[0];
+    CLEANUP(freep) char *in = must_format("/proc/%d/fd/%d", getpid(), files->in);
+    CLEANUP(freep) char *out = must_format("/proc/%d/fd/%d", getpid(), files->out);
+    CLEANUP(freep) char *rule = must_format("/proc/%d/fd/%d", getpid(), files->rule);
+    const char *const last[] = {"-MD", "-MF", rule, in, "-o", out, NULL};
+    const char **argv = command->argv;
+    memcpy(argv + command->n, last, sizeof(last));
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none;
@@ -272,6 +294,14 @@ static char *clean_messages(struct buffer *messages)
     return buffer_take(&clean);
 }
 
+static void keep(const char *key, const struct files *files, const struct buffer *object)
+{
+    CLEANUP(buffer_clear) struct buffer rule = {0};
+    read_all(files->rule, RULE_MAX, &rule);
+    if (rule.size && rule.size < RULE_MAX)
+        object_cache_put(key, buffer_string(&rule), object);
+}
+
 int cc_compile(const char *text, const struct cc_options *options,
                struct buffer *ret_object, char **ret_messages, struct error *err)
 {
@@ -284,16 +314,26 @@ int cc_compile(const char *text, const struct cc_options *options,
             err, -ENOENT,
             "no C compiler was found: install clang-19 or gcc, or name one in "
             "$ACHAR_CC");
-    CLEANUP(files_clear) struct files files = {-1, -1, -1};
+    CLEANUP(command_clear)
+    struct command command = make_command(compiler, options, &choice);
+    CLEANUP(freep)
+    char *key = options->is_cached
+                    ? object_cache_key(text, compiler, command.argv, command.n)
+                    : NULL;
+    if (key && object_cache_get(key, ret_object))
+        return 0;
+    CLEANUP(files_clear) struct files files = {-1, -1, -1, -1};
     pid_t pid;
     int status = 0, r = files_init(&files, text);
     if (r == 0)
-        r = start(compiler, &files, options, &choice, &pid);
+        r = start(&command, &files, &pid);
     if (r < 0)
         return error_errno(err, r, "cannot run '%s'", compiler);
     const char *why = wait_for(pid, options->wake_fd, &status);
     if (!why && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
         read_all(files.out, SIZE_MAX, ret_object);
+        if (key)
+            keep(key, &files, ret_object);
         return 0;
     }
     CLEANUP(buffer_clear) struct buffer messages = {0};

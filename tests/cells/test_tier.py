@@ -28,7 +28,7 @@ def run(session, *cells):
 
 
 def states(session):
-    lines = session.run("%opt").stdout.splitlines()[1:]
+    lines = session.run("%opt").stdout.splitlines()[1:-1]  # behind the level, before the cache
     return dict(line.split(None, 1) for line in lines)
 
 
