@@ -194,6 +194,7 @@ int checkpoints_take_over(struct checkpoints *checkpoints, struct process *worke
     worker->out = worker->err = -1;
     if (checkpoints->group > 0)
         kill(-checkpoints->group, SIGKILL); /* what the cell has forked, too */
+    checkpoints->group = 0;
     process_end(worker);
     end_from(checkpoints, i + 1);
     checkpoints->n--;

@@ -118,7 +118,7 @@ int session_ready(struct session *session, const struct session_events *events,
         r = replay_types(session, events, err);
     for (size_t i = 0; r == 0 && i < session->kept.n; i++)
         r = replay_unit(session, &session->kept.at[i], events, err);
-    session->past.moment++; /* no checkpoint is of this state */
+    past_forget(session); /* what checkpoints print would be lost with the old process */
     if (r < 0)
         worker_client_stop(&session->worker);
     else

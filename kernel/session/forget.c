@@ -228,12 +228,10 @@ static void clear_words(char ***words, size_t *n, size_t *capacity)
 
 void session_reset(struct session *session, bool only_variables)
 {
-    past_open(session, NULL);
-    past_change(session);
+    past_forget(session);
     worker_client_stop(&session->worker);
     if (only_variables)
         return;
-    past_forget(session);
     cells_clear(&session->cells);
     analyser_client_stop(&session->analyser);
     buffer_clear(&session->analyser.flags);

@@ -47,6 +47,8 @@ int session_undo(struct session *session, size_t n, struct session_undone *ret,
     struct past *past = &session->past;
     struct error why = {0};
     past_close(session);
+    if (session->worker.process.pid <= 0) /* it could not be replaced by a checkpoint */
+        past_forget(session);
     size_t i = choose_level(past, n, result);
     if (i == SIZE_MAX)
         return 0;

@@ -274,6 +274,7 @@ void worker_client_stop(struct worker_client *client)
         take_checkpoint(client, NULL);
     process_end(&client->process);
     client->checkpoints.asked_id = 0;
+    client->checkpoints.group = 0;
     outcome_clear(&client->dying);
     client->streams[0].n_tail = client->streams[1].n_tail = 0;
 }

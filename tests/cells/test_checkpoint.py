@@ -437,6 +437,23 @@ def test_a_worker_that_starts_anew_after_undo_knows_only_what_is_left(session):
     assert session.run("g()").name == "CompileError"
 
 
+def test_a_session_that_had_to_start_anew_has_nothing_to_take_back(session):
+    session.value('#include <stdio.h>\n#include <signal.h>\n#include <unistd.h>\nint x = 1;')
+    session.value("x = 2; x")
+    assert session.run("%reset variables").is_ok
+    assert session.run("%undo").name == "CannotUndo"
+    assert session.value("x") == "1"
+    session.value("x = 3; x")
+    assert session.run("%undo").is_ok
+    assert session.run('printf("%d", x);').stdout == "1"
+    assert session.run("int ends[2];\npipe(ends);").is_ok
+    assert session.run("raise(SIGKILL);").name == "SIGKILL"
+    assert session.run("%undo 2").name == "CannotUndo"
+    assert session.run('x = 4;\nprintf("%d", x);').stdout == "4"
+    assert session.run("%undo").is_ok
+    assert session.run('printf("%d", x);').stdout == "1"
+
+
 # --- %checkpoint ---
 
 def test_checkpoint_is_shown_and_set(session):
