@@ -58,6 +58,7 @@ void dispatch(struct kernel *kernel, const struct request *request)
     publish_state(kernel, request, "idle");
     if (kernel->session && is_execute(request))
         session_rest(kernel->session);
+    execute_store(kernel);
     if (__atomic_load_n(&kernel->is_ending, __ATOMIC_ACQUIRE))
         server_stop(kernel->server);
 }

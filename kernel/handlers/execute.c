@@ -197,15 +197,28 @@ static json_t *finish_ok(struct execution *execution, const struct result *resul
                      "user_expressions", values);
 }
 
-static void store(struct execution *execution, const struct result *result)
+static void remember(struct execution *execution, const struct result *result)
 {
     struct kernel *kernel = execution->kernel;
-    struct error err = {0};
     if (!execution->is_stored || !kernel->history)
         return;
-    if (history_add(kernel->history, execution->cell, execution->code, result->value_text,
-                    &err) == 0 ||
-        kernel->has_complained)
+    kernel->unstored = (struct unstored){
+        .cell = execution->cell,
+        .code = must_strdup(execution->code),
+        .value = result->value_text ? must_strdup(result->value_text) : NULL};
+}
+
+void execute_store(struct kernel *kernel)
+{
+    struct unstored cell = kernel->unstored;
+    struct error err = {0};
+    if (!cell.cell)
+        return;
+    kernel->unstored = (struct unstored){0};
+    int r = history_add(kernel->history, cell.cell, cell.code, cell.value, &err);
+    free(cell.code);
+    free(cell.value);
+    if (r == 0 || kernel->has_complained)
         return;
     kernel->has_complained = true;
     fprintf(stderr, "achar kernel: %s\n", err.text);
@@ -261,7 +274,7 @@ static void run_execute(struct kernel *kernel, const struct request *request)
                                                : finish_error(&execution, &result);
     session_finish(kernel->session);
     send_reply(&execution, content);
-    store(&execution, &result);
+    remember(&execution, &result);
 }
 
 const struct handler handle_execute = {

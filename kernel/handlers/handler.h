@@ -48,4 +48,8 @@ bool get_bool(struct kernel *kernel, const struct request *request, const char *
 bool get_integer(struct kernel *kernel, const struct request *request, const char *name,
                  int64_t otherwise, int64_t *ret);
 
+/* Brings the cell that has just been answered into the history. After idle: the person
+ * need not wait for a file. */
+void execute_store(struct kernel *kernel);
+
 #endif

@@ -14,6 +14,12 @@
 #include "kernel/wire/server.h"
 #include "magics/cell.h"
 
+/* A cell on its way into the history. */
+struct unstored {
+    uint32_t cell; /* 0: there is none */
+    char *code, *value;
+};
+
 struct kernel {
     struct server *server;
     struct queue *queue;
@@ -22,6 +28,7 @@ struct kernel {
     struct session *session;
     struct magics *magics;
     struct history *history; /* NULL when even memory refuses it */
+    struct unstored unstored;
     struct error start_error;
     uint32_t execution_count; /* of the last cell that was counted */
     uint32_t n_uncounted;     /* cells that were not */

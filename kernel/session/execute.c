@@ -191,7 +191,8 @@ static int commit(struct session *session, struct plan *plan, struct buffer *obj
         !look_is_all(plan, session->graph, &session->types))
         past_change(session);
     plan_pack_definitions(plan, &message);
-    analyser_client_tell(&session->analyser, ANALYSER_DEFINE, &message);
+    if (session->types.n != n_types || plan->n_definitions)
+        analyser_client_tell(&session->analyser, ANALYSER_DEFINE, &message);
     tier_defined(&session->tier, plan);
     for (size_t i = 0; i < plan->n_definitions; i++)
         graph_add(session->graph, plan->definitions[i]);

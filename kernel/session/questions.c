@@ -7,6 +7,7 @@
 
 #include "kernel/peer/protocol.h"
 #include "kernel/session/state.h"
+#include "pickler/base/lex.h"
 
 /* 1 with *ret to be read, 0 when there is no answer. An interrupt that ends a question is
  * meant for what the question is asked for: it stays for that. */
@@ -35,10 +36,41 @@ static void pack_names(const char *const *names, size_t n, struct buffer *out)
 /* Without an analyser the whole cell is C, and the analyser will say what is wrong. */
 static void one_segment(const char *source, struct segment **ret, size_t *ret_n)
 {
+    struct lexer lexer = lexer_init(source, strlen(source));
+    bool has_c = lexer_next(&lexer).kind != TOKEN_END || lexer.unterminated;
     *ret = must_alloc(sizeof(**ret));
     **ret = (struct segment){
         .kind = SEGMENT_C, .line = 1, .column = 1, .size = strlen(source)};
-    *ret_n = 1;
+    *ret_n = has_c;
+}
+
+/* A line that the analyser must look at: a mark of a magic comes first, maybe behind a
+ * comment, or a question mark last. */
+static bool may_be_magic(const char *line, size_t size)
+{
+    static const char blanks[] = " \t\r\f\v";
+    while (size && strchr(blanks, *line))
+        line++, size--;
+    while (size && strchr(blanks, line[size - 1]))
+        size--;
+    if (!size)
+        return false;
+    if (strchr("%!?", *line) || line[size - 1] == '?')
+        return true;
+    return memmem(line, size, "*/", 2) &&
+           (memchr(line, '%', size) || memchr(line, '!', size) ||
+            memchr(line, '?', size));
+}
+
+static bool is_all_c(const char *source)
+{
+    while (*source) {
+        size_t size = strcspn(source, "\n");
+        if (may_be_magic(source, size))
+            return false;
+        source += size + (source[size] == '\n');
+    }
+    return true;
 }
 
 int session_segments(struct session *session, const char *source,
@@ -48,6 +80,10 @@ int session_segments(struct session *session, const char *source,
     CLEANUP(buffer_clear) struct buffer question = {0};
     struct unpack in;
     size_t size = strlen(source);
+    if (is_all_c(source)) {
+        one_segment(source, ret, ret_n);
+        return 0;
+    }
     pack_string(&question, source);
     pack_names(magics, n_magics, &question);
     int r = ask(session, ANALYSER_SEGMENTS, &question, &in, err);
