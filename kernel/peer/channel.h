@@ -37,6 +37,10 @@ struct channel *channel_new(int read_fd, int write_fd) MUST_USE;
 void channel_free(struct channel *channel); /* closes the descriptors */
 DEFINE_FREEP(struct channel, channel_free)
 
+/* Waits up to some microseconds for something to be readable without going to sleep: an
+ * answer that takes no longer is had without the time it takes to wake up. Only where
+ * the machine has processors to spare. */
+void channel_linger(struct channel *channel, unsigned microseconds);
 int channel_fd(const struct channel *channel); /* poll this for POLLIN */
 
 /* Sends the whole frame, waiting for room as long as it takes (while it waits it reads

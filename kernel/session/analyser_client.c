@@ -10,6 +10,8 @@
 
 #include "kernel/peer/protocol.h"
 
+#define LINGER_US 1500 /* for an answer, before going to sleep */
+
 void analyser_client_init(struct analyser_client *client, const struct graph *graph,
                           const struct types *types, struct interrupt *interrupt)
 {
@@ -125,6 +127,7 @@ static int wait_answer(struct analyser_client *client, uint32_t id, struct frame
 {
     struct process *process = &client->process;
     int64_t deadline = now_ms() + ANALYSER_TIMEOUT_MS;
+    channel_linger(process->channel, LINGER_US);
     for (;;) {
         int r = channel_receive(process->channel, 0, ret, NULL);
         if (r < 0) {

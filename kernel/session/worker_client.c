@@ -14,6 +14,7 @@
 #include "kernel/peer/protocol.h"
 
 #define OUTPUT_READ_SIZE (64u << 10)
+#define LINGER_US 1500       /* for an answer, before going to sleep */
 #define OUTPUT_GATHER_MS 10 /* into a request */
 #define OUTPUT_GATHER_NS 300000
 
@@ -394,6 +395,7 @@ static int wait_answer(struct worker_client *client, uint32_t id,
                        const struct session_events *events, struct frame *ret,
                        struct patience *patience)
 {
+    channel_linger(client->process.channel, LINGER_US);
     for (;;) {
         int r = look(client, id, events, ret);
         if (r != 0)
