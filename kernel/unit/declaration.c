@@ -29,8 +29,8 @@ static const char *const type_words[] = {
 static const char *const bracket_words[] = {"__attribute__", "__attribute", "_Alignas",
                                             "alignas",       "__asm__",     "asm",
                                             "__asm",         "__declspec",  NULL};
-static const char *const typeof_words[] = {"typeof",  "__typeof__", "__typeof",
-                                           "_Atomic", "_BitInt",    NULL};
+static const char *const typeof_words[] = {
+    "typeof", "typeof_unqual", "__typeof__", "__typeof", "_Atomic", "_BitInt", NULL};
 static const char *const tag_words[] = {"struct", "union", "enum", NULL};
 
 static bool is_one_of(const struct token *token, const char *const *words)
@@ -148,6 +148,9 @@ static void add_inner_names(struct reader *reader, size_t from, size_t to)
             reader->at++;
         while (reader->at < to && is_one_of(peek(reader, 0), bracket_words))
             skip_word_with_brackets(reader);
+        if (token_is(keyword, "enum") && token_is(peek(reader, 0), ":"))
+            while (reader->at < to && !token_is(peek(reader, 0), "{"))
+                reader->at++;
         if (!token_is(peek(reader, 0), "{"))
             continue;
         if (tag->kind == TOKEN_IDENTIFIER)
@@ -221,7 +224,8 @@ static bool is_specifier(const struct reader *reader, bool has_type)
 {
     const struct token *next = peek(reader, 1);
     if (next->kind == TOKEN_IDENTIFIER)
-        return !is_one_of(next, bracket_words);
+        return !is_one_of(next, bracket_words) ||
+               (!has_type && is_type_name(reader, peek(reader, 0)));
     if (has_type) /* nothing is declared in front of a star */
         return token_is(next, "*");
     return token_is(next, "*") || is_type_name(reader, peek(reader, 0)) ||

@@ -206,8 +206,9 @@ static bool must_agree(const struct draft *draft, const struct piece *piece,
 
 /* What a cell declares outlives it, and stands in memory: `register` and `auto` become
  * blanks. */
-static void drop_automatic(struct piece *piece)
+static void drop_automatic(const struct analysis *analysis, struct piece *piece)
 {
+    bool is_inferred = options_are_c23(analysis->options); /* what `auto` means then */
     const struct span *specifiers = &piece->declaration.specifiers;
     struct lexer lexer = lexer_init(piece->text + specifiers->start, specifiers->size);
     bool is_machine_register = tokens_mention(piece->text, piece->size, "asm") ||
@@ -220,7 +221,7 @@ static void drop_automatic(struct piece *piece)
             return;
         if (token_is(&token, "{")) /* members have no storage of their own */
             return;
-        if (token_is(&token, "register") || token_is(&token, "auto"))
+        if (token_is(&token, "register") || (token_is(&token, "auto") && !is_inferred))
             memset(piece->text + (token.text - piece->text), ' ', token.size);
     }
 }
@@ -246,7 +247,7 @@ static void read_declaration(struct draft *draft, struct piece *piece,
 {
     struct cell_names names = draft_names(draft->analysis);
     declaration_parse(piece->text, piece->size, &names, &piece->declaration);
-    drop_automatic(piece);
+    drop_automatic(draft->analysis, piece);
     if (needs_tag(&piece->declaration)) {
         uint32_t number = earlier_number(draft, piece);
         name_record(draft, piece, number ? number : draft->first_id + (*n_anonymous)++);

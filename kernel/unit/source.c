@@ -134,11 +134,27 @@ static const char *storage_text(const struct entity *entity)
     return is_thread_local ? "_Thread_local " : "";
 }
 
+static bool is_constexpr(const struct entity *entity)
+{
+    const struct span *part = &entity->declaration->specifiers;
+    return tokens_mention(entity->text + part->start, part->size, "constexpr");
+}
+
+/* C23's `auto x = 3;` and __auto_type: the type is the initialiser's. */
+static bool is_inferred(const struct entity *entity)
+{
+    const struct span *part = &entity->declaration->specifiers;
+    const char *text = entity->text + part->start;
+    return tokens_mention(text, part->size, "auto") ||
+           tokens_mention(text, part->size, "__auto_type");
+}
+
 static char *variable_defined_as(const struct entity *entity, const char *name)
 {
     const struct declarator *declarator = entity->declarator;
     struct buffer out = {0};
-    if (!declarator || (entity->is_dynamic && lacks_length(entity))) {
+    if (!declarator || (entity->is_dynamic && lacks_length(entity)) ||
+        is_inferred(entity) || is_constexpr(entity)) {
         buffer_format(&out, "%s__typeof__(%s) %s", storage_text(entity),
                       entity->type_text, name);
     } else {
@@ -296,6 +312,12 @@ static void source_of_variable(struct draft *draft, struct entity *entity)
     entity->is_dynamic = entity->initialiser && is_initialiser_dynamic(draft, entity);
     CLEANUP(freep) char *object = declared_as(entity->type_text, definition->name);
     definition->declaration = must_format("extern %s%s;", storage_text(entity), object);
+    if (entity->role == ENTITY_VARIABLE && is_constexpr(entity) && entity->initialiser) {
+        free(definition->declaration); /* a constant for all that use it */
+        definition->declaration =
+            must_format("static constexpr __typeof__(%s) %s = %s;", entity->type_text,
+                        definition->name, entity->initialiser);
+    }
     if (entity->role == ENTITY_EXTERN)
         definition->source = must_strdup(definition->declaration);
     else
