@@ -9,6 +9,7 @@
 #include "magics/arguments.h"
 #include "magics/context.h"
 #include "magics/executor_table.h"
+#include "magics/objects.h"
 
 #define MAGICS_MAX 64
 
@@ -28,6 +29,7 @@ void magics_free(struct magics *magics)
         return;
     executors_clear(magics);
     record_clear(&magics->record);
+    objects_clear(magics);
     free(magics->standard);
     free(magics->compiler);
     free(magics);

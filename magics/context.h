@@ -21,8 +21,10 @@ struct magics {
     struct record record;
     struct named_executor *executors; /* "local" first */
     size_t n_executors, executors_capacity;
-    char *standard; /* chosen by %std; NULL: gnu17 */
-    char *compiler; /* chosen by %cc, with flags; NULL: by itself */
+    char *standard;       /* chosen by %std; NULL: gnu17 */
+    char *compiler;       /* chosen by %cc, with flags; NULL: by itself */
+    char *objects_folder; /* of libraries that %link has made; NULL: none yet */
+    size_t n_objects;
 };
 
 struct magic_context {

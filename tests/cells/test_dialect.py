@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """How cells are compiled where somebody chose: %args, %std, %cc, %include."""
 import shutil
+import subprocess
 
 import pytest
 
@@ -170,3 +171,33 @@ def test_main_runs_with_its_own_cell_only(session):
     assert run.stdout == "2\n"
     again = session.run("long helper(int x) { return x + 1; }")  # main follows, and does not run
     assert again.is_ok and again.stdout == ""
+
+
+def test_c23_at_the_top_of_cells(session):
+    session.run("%std c23")
+    assert session.value("auto x = 3.5;\nconstexpr int N = 4;\n"
+                         "static constexpr double table[] = {1.5, 2.5};\nint numbers[N];\n"
+                         "sizeof(numbers) + x") == "19.5"
+    assert session.value("enum small : unsigned char { FIRST };\nint twice(void) { return N * 2; }\n"
+                         "twice() + sizeof(enum small) + (int)table[1]") == "11"
+    session.run("auto x = 7;")
+    assert session.value("x") == "7"
+    session.run("%std default")
+    assert session.value("__auto_type y = 2.5;\ny") == "2.5"
+
+
+@needs_gcc
+def test_link_own_files(session, tmp_path):
+    (tmp_path / "own.c").write_text("#include <math.h>\nstatic int n;\n"
+                                    "int own_count(void) { return ++n; }\n"
+                                    "double own_root(double x) { return sqrt(x); }\n")
+    (tmp_path / "part.c").write_text("int part_value = 5;\n"
+                                     "int part_get(void) { return part_value * 2; }\n")
+    subprocess.run(["gcc", "-fPIC", "-c", "part.c"], cwd=tmp_path, check=True)
+    subprocess.run(["ar", "rcs", "libpart.a", "part.o"], cwd=tmp_path, check=True)
+    assert session.run("%link own.c libpart.a").is_ok
+    assert session.value("int own_count(void);\ndouble own_root(double);\nown_count();\n"
+                         "own_root(16) + own_count()") == "6.0"
+    assert session.value("extern int part_value;\nint part_get(void);\npart_value = 7;\n"
+                         "part_get()") == "14"
+    assert "'nothere.c'" in session.run("%link nothere.c").message
