@@ -238,6 +238,12 @@ static void send_reply(struct execution *execution, json_t *content)
                             "execute_reply", metadata, content));
 }
 
+static bool is_interrupted(const struct execution *execution)
+{
+    return __atomic_load_n(&execution->kernel->interrupted_at, __ATOMIC_ACQUIRE) >=
+           execution->request->number;
+}
+
 static void start_cell(struct execution *execution)
 {
     struct kernel *kernel = execution->kernel;
@@ -252,10 +258,11 @@ static void start_cell(struct execution *execution)
     server_set_hurry(kernel->server, false);
     server_settle(kernel->server);
     /* An interrupt that came after this request is meant for it, even if the request was
-     * still waiting then. */
-    session_begin(kernel->session,
-                  __atomic_load_n(&kernel->interrupted_at, __ATOMIC_ACQUIRE) >=
-                      execution->request->number);
+     * still waiting then, or comes right now. */
+    bool was_interrupted = is_interrupted(execution);
+    session_begin(kernel->session, was_interrupted);
+    if (!was_interrupted && is_interrupted(execution))
+        session_interrupt(kernel->session);
 }
 
 static void run_execute(struct kernel *kernel, const struct request *request)
