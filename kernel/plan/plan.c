@@ -185,7 +185,7 @@ static void unpack_bindings(struct unpack *in, struct plan *plan)
     plan->bindings = must_alloc((n + 1) * sizeof(*plan->bindings));
     for (; plan->n_bindings < n && !in->failed; plan->n_bindings++) {
         struct binding *binding = &plan->bindings[plan->n_bindings];
-        binding->kind = (enum binding_kind)unpack_max(in, BINDING_EXTERN);
+        binding->kind = (enum binding_kind)unpack_max(in, BINDING_STALE);
         binding->name = unpack_string(in);
         binding->symbol = unpack_string(in);
         binding->type = unpack_u32(in);

@@ -33,6 +33,8 @@ enum binding_kind {
     BINDING_DECLARED, /* a function that is only declared: calls of it are an error */
     BINDING_EXTERN,   /* a variable that is only declared: `symbol` is what it is while
                          neither the session nor a library defines it */
+    BINDING_STALE, /* a function that could not follow a change: calls of it are an error,
+                      and `symbol` says which */
 };
 
 struct binding {

@@ -344,10 +344,13 @@ static void define_entity(struct composer *composer, struct entity *entity)
         line_of(&composer->out, &composer->draft->pieces[entity->piece], 0);
         add_line(composer, entity->definition->source);
         break;
+    case ENTITY_STALE:
+        if (entity->symbol)
+            bind(composer, entity, BINDING_STALE);
+        break;
     case ENTITY_INCLUDE:
     case ENTITY_PRAGMA:
     case ENTITY_MACRO:
-    case ENTITY_STALE:
         break;
     }
 }

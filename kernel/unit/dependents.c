@@ -562,6 +562,11 @@ void dependents_report(struct draft *draft)
                 "'%s' (In[%u]) keeps its value and the old '%s'; define it again "
                 "to use it with the new one",
                 old->name, old->cell, culprit(draft, old, 0));
+        if (why && old->kind == DEFINITION_FUNCTION && old->source)
+            entity->symbol =
+                must_format("'%s' (In[%u]) could not follow the new '%s': %s; define it "
+                            "again",
+                            old->name, old->cell, culprit(draft, old, 0), why);
     }
 }
 

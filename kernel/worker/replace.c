@@ -212,6 +212,8 @@ static int replace_atexit(void (*handler)(void))
 
 void replace_undefined(const char *name)
 {
+    if (*name == '!')
+        guard_fault(SIGILL, "StaleFunction", "%s", name + 1);
     guard_fault(SIGILL, "UndefinedFunction", "function '%s' is declared but not defined",
                 name);
 }

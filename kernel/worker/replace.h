@@ -11,7 +11,8 @@ void *replace_find(const char *name);
 /* Functions that the cell has given to atexit(), last first; each runs once. */
 void replace_run_exit_handlers(void);
 
-/* Called for a function that is declared but not defined; as names_hooks.undefined. */
+/* Called for a function that is declared but not defined, or ("!why") could not follow
+ * what it uses; as names_hooks.undefined. */
 void replace_undefined(const char *name);
 
 #endif

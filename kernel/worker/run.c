@@ -19,6 +19,8 @@ static enum name_kind kind_of(enum binding_kind kind)
         return NAME_VARIABLE;
     case BINDING_DECLARED:
         return NAME_DECLARED;
+    case BINDING_STALE:
+        return NAME_STALE;
     case BINDING_EXTERN:
         return NAME_VARIABLE;
     }

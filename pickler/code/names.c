@@ -166,6 +166,7 @@ static void *address_of(const struct name *name)
         return name->trampoline;
     case NAME_VARIABLE:
         return name->storage;
+    case NAME_STALE:
     case NAME_THREAD:
         return NULL;
     }
@@ -320,6 +321,17 @@ static struct name *pending_or_known(const struct load *load, const char *text)
     return (struct name *)names_find(load->names, text);
 }
 
+/* Only what is called through a trampoline can be stopped. */
+static void prepare_stale(struct change *change)
+{
+    if (!change->is_new && change->name->kind == NAME_FUNCTION &&
+        change->name->trampoline)
+        return;
+    if (change->is_new)
+        name_free(change->name);
+    change->name = NULL;
+}
+
 static int prepare(struct load *load, const struct name_binding *bindings, size_t n,
                    struct error *err)
 {
@@ -337,6 +349,10 @@ static int prepare(struct load *load, const struct name_binding *bindings, size_
             if (change->is_new)
                 name_free(change->name);
             change->name = NULL;
+            continue;
+        }
+        if (bindings[i].kind == NAME_STALE) {
+            prepare_stale(change);
             continue;
         }
         int r = bindings[i].kind == NAME_DECLARED ? prepare_declared(load, change, err)
@@ -433,6 +449,22 @@ static void commit_function(struct names *names, struct change *change)
     name->version = change->binding->version;
 }
 
+static void commit_stale(struct names *names, const struct change *change)
+{
+    struct name *name = change->name;
+    const char *why = change->binding->symbol;
+    char *text = arena_take(names->arena, ARENA_DATA, strlen(why) + 2, 1);
+    char *thunk = text ? make_thunk(names, text) : NULL;
+    if (!thunk)
+        return;
+    text[0] = '!';
+    memcpy(text + 1, why, strlen(why) + 1);
+    swap_take_back(names, name);
+    names_set_body(names, name, thunk);
+    name->bound = name->body;
+    name->version = change->binding->version;
+}
+
 static void commit(struct load *load)
 {
     struct names *names = load->names;
@@ -447,6 +479,8 @@ static void commit(struct load *load)
             commit_thread(load, change);
         else if (change->binding->kind == NAME_VARIABLE)
             commit_variable(load, change);
+        else if (change->binding->kind == NAME_STALE)
+            commit_stale(names, change);
         else
             commit_function(names, change);
     }
@@ -515,6 +549,7 @@ void names_forget(struct names *names, const char *text)
         names_set_body(names, name, thunk);
     else
         leave_trampoline(names, name);
+    name->bound = thunk;
 }
 
 void names_rebind(struct names *names)

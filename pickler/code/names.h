@@ -16,6 +16,8 @@ enum name_kind {
     NAME_VARIABLE,
     NAME_DECLARED, /* a function without a body: calling it calls `undefined` */
     NAME_THREAD, /* a thread-local variable; no binding says so: the unit's symbol does */
+    NAME_STALE,  /* of bindings only: calling the function calls `undefined` with "!" and
+                    the binding's symbol, until it is bound again */
 };
 
 /* How a unit's symbol becomes a name. When `symbol` is the name itself (code of a
@@ -28,7 +30,7 @@ struct name_binding {
      * its trampoline although its type is another one, of the same words. */
     bool is_carried;
     uint32_t version; /* which definition of the name it is; 0: not known */
-    bool is_weak; /* only when the name means nothing so far */
+    bool is_weak;     /* only when the name means nothing so far */
 };
 
 struct name {

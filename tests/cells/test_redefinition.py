@@ -124,3 +124,17 @@ def test_enumerator_that_is_gone(session):
         changed.stderr)
     assert run("g()") == "1"
     assert "f" in session.run("f()").message
+
+
+def test_stale_function_does_not_touch_what_has_changed(session):
+    """Callers and pointers that reach it get an error with the reason."""
+    run = session.value
+    run("struct s { int a, b; };\nstruct s v = {1, 2};\nint f(void) { return v.b; }\n"
+        "int g(void) { return f(); }\nint (*p)(void) = f;")
+    assert session.run("struct s { int a; };").is_ok
+    for call in ("g()", "p()"):
+        stale = session.run(call)
+        assert stale.name == "StaleFunction", stale
+        assert "'f' (In[1]) could not follow the new 'struct s': no member named 'b'" in (
+            stale.message)
+    assert run("int f(void) { return v.a + 10; }\np() + g()") == "22"
