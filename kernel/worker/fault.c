@@ -157,11 +157,23 @@ static void find_refusal(const siginfo_t *info, char *name, size_t name_size, ch
         snprintf(name, name_size, "MemoryLimit");
 }
 
+/* The processor has found no address in the stack pointer, which functions restore from
+ * the stack when they return. */
+static void find_lost_stack(char *name, size_t name_size, char *text, size_t size)
+{
+    snprintf(name, name_size, "StackSmashing");
+    snprintf(text, size,
+             "the frame of a function was overwritten: a local array was "
+             "written behind its end");
+}
+
 void fault_find_cause(int signal, const siginfo_t *info, char *name, size_t name_size,
                       char *text, size_t size)
 {
     if (signal == SIGABRT)
         find_abort(name, name_size, text, size);
+    else if (signal == SIGBUS && info->si_code == SI_KERNEL)
+        find_lost_stack(name, name_size, text, size);
     else if (signal == SIGSEGV)
         find_refusal(info, name, name_size, text, size);
 }

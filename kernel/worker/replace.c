@@ -3,6 +3,8 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -20,6 +22,7 @@
 #include "kernel/worker/signals.h"
 #include "kernel/worker/thread.h"
 
+#define OWN_DESCRIPTORS 200 /* or above are the worker's, and close-on-exec */
 #define EXIT_HANDLERS_MAX 256
 #define COMMAND_MERCY_MS 1000 /* from SIGINT to SIGKILL */
 
@@ -202,6 +205,41 @@ static int replace_spawn_found(pid_t *pid, const char *file,
     return posix_spawnp(pid, file, actions, attributes, argv, environment);
 }
 
+/* What the worker speaks through is not the cell's to close: "close everything" is a
+ * usual thing to do. */
+static bool is_own_descriptor(int fd)
+{
+    int flags = fd >= OWN_DESCRIPTORS ? fcntl(fd, F_GETFD) : -1;
+    return flags >= 0 && flags & FD_CLOEXEC && !guard_is_forked();
+}
+
+static int replace_close(int fd)
+{
+    if (!is_own_descriptor(fd))
+        return close(fd);
+    errno = EBADF;
+    return -1;
+}
+
+static int replace_close_range(unsigned first, unsigned last, int flags)
+{
+    if (guard_is_forked() || flags)
+        return close_range(first, last, flags);
+    unsigned open_max = (unsigned)sysconf(_SC_OPEN_MAX);
+    unsigned low_last = last < OWN_DESCRIPTORS ? last : OWN_DESCRIPTORS - 1;
+    if (first <= low_last && close_range(first, low_last, 0) < 0)
+        return -1;
+    for (unsigned fd = first > low_last ? first : low_last + 1;
+         fd <= last && fd < open_max; fd++)
+        replace_close((int)fd);
+    return 0;
+}
+
+static void replace_closefrom(int first)
+{
+    replace_close_range(first < 0 ? 0 : (unsigned)first, UINT_MAX, 0);
+}
+
 static int replace_atexit(void (*handler)(void))
 {
     if (n_exit_handlers == EXIT_HANDLERS_MAX)
@@ -259,6 +297,9 @@ void *replace_find(const char *name)
         {"posix_spawnp", replace_spawn_found},
         {"system", replace_system},
         {"vfork", fork}, /* which may do all that vfork() may, and is noticed */
+        {"close", replace_close},
+        {"close_range", replace_close_range},
+        {"closefrom", replace_closefrom},
         {"sigaction", replace_sigaction},
         {"sigprocmask", replace_mask},
         {"pthread_sigmask", replace_thread_mask},
