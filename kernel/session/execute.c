@@ -105,11 +105,23 @@ static int replay_library(struct session *session, size_t i,
     return r;
 }
 
+/* No cell is to blame that could say so. */
+static void say_lost(const struct session_events *events)
+{
+    static const char text[] =
+        "note: the session's process has ended while nothing ran (kill -9?): definitions "
+        "are kept, variables and memory start again from their initial values\n";
+    if (events)
+        events->stream(events->context, true, text, sizeof(text) - 1);
+}
+
 int session_ready(struct session *session, const struct session_events *events,
                   struct error *err)
 {
     if (worker_client_is_alive(&session->worker) || past_revive(session, events))
         return 0;
+    if (session->worker.process.pid > 0)
+        say_lost(events);
     worker_client_stop(&session->worker);
     int r = worker_client_start(&session->worker, err);
     for (size_t i = 0; r == 0 && i < session->n_libraries; i++)

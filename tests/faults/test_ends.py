@@ -60,7 +60,8 @@ ENDS = {
     "a closed pipe": (["mark();\nint ends[2];\npipe(ends);\nclose(ends[0]);\nif (write(ends[1], word, 1) >= 0)\n"
                        "    exit(9);\nclose(ends[1]);"], "", 1),
     "stack protector": (["%cc gcc -fstack-protector-all", "void guarded(int n)\n{\n    char room[16];\n"
-                         "    char *volatile at = room;\n    memset(at, 'A', n);\n}", "mark();\nguarded(40);"],
+                         "    char *volatile at = room;\n    memset(at, 'A', n);\n    word[0] = at[3];\n}",
+                         "mark();\nguarded(40);"],
                         "StackSmashing", 0),
     "a frame that is overwritten": (["__attribute__((stack_protect)) void guarded(int n)\n{\n    __int128 wide = n;\n    char room[16];\n"
                                      "    char *volatile at = room;\n    memset(at, 'A', (int)wide);\n}",
@@ -115,7 +116,8 @@ def test_killed_while_nothing_runs(session):
         time.sleep(0.01)
     state = session.run("show_state();")
     assert state.is_ok, state.traceback
-    assert state.stdout == programs.state(1)
+    is_lost = "has ended while nothing ran" in state.stderr  # before there was a checkpoint
+    assert state.stdout == programs.state(0 if is_lost else 1)
 
 
 def test_terminated_while_it_runs(session):
