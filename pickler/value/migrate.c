@@ -83,23 +83,27 @@ static void map_records(struct migrate *m)
 static void map_pointers(struct migrate *m)
 {
     const struct types *types = m->types;
+    uint32_t from = (uint32_t)m->given->types_from;
+    CLEANUP(freep)
+    uint32_t *pointers =
+        must_alloc((2 * types->n + 2) * sizeof(*pointers)); /* by target */
+    for (uint32_t id = from; id < types->n; id++) {
+        const struct type *type = types_get(types, id);
+        if (type->kind == TYPE_POINTER)
+            pointers[2 * type->target + type->is_const] = id;
+    }
     bool is_more = true;
     for (int round = 0; is_more && round < MIGRATE_DEPTH_MAX; round++) {
         is_more = false;
-        for (uint32_t id = 1; id < m->given->types_from; id++) {
+        for (uint32_t id = 1; id < from; id++) {
             const struct type *type = types_get(types, id);
             if (type->kind != TYPE_POINTER || m->newest[id] != id ||
                 m->newest[type->target] == type->target)
                 continue;
-            uint32_t found = id;
-            while (types_find_next(types, TYPE_POINTER, type->spelling, &found)) {
-                const struct type *at = types_get(types, found);
-                if (at->target != m->newest[type->target] ||
-                    at->is_const != type->is_const)
-                    continue;
-                m->newest[id] = found;
+            uint32_t now = pointers[2 * m->newest[type->target] + type->is_const];
+            if (now && strcmp(types_get(types, now)->spelling, type->spelling) == 0) {
+                m->newest[id] = now;
                 is_more = true;
-                break;
             }
         }
     }
