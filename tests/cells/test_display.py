@@ -382,3 +382,55 @@ def test_displays_go_on_after_a_fault(session):
     assert cell.name == "SIGSEGV" and cell.displays == [{"text/plain": "seen"}]
     cell = session.run('update_display(bar, display_text("1 %")); display_text("new");')
     assert [kind for kind, _ in cell.shown] == ["update_display_data", "display_data"]
+
+
+def test_garbage_is_shown(session):
+    """Structs of random bits, with pointers to live, freed and foreign memory among them."""
+    cell = session.run(HEADER + """
+        #include <stdint.h>
+        #include <stdlib.h>
+        #include <wchar.h>
+        struct junk {
+            char *s; struct junk *next; wchar_t *w; void *v; int (*f)(int); double d; char **ss;
+            int (*a)[3]; long double ld; _Bool b; unsigned bits : 5; enum { A, B = 4 } e;
+            struct junk *all[3]; char text[5];
+        };
+        uint64_t state = 1;
+        uint64_t next_random(void)
+        {
+            state ^= state << 13; state ^= state >> 7; state ^= state << 17;
+            return state;
+        }
+        char *blocks[16];
+        for (int i = 0; i < 16; i++) {
+            blocks[i] = malloc(i * 37 + 1);
+            for (int k = 0; k < i * 37 + 1; k++)
+                blocks[i][k] = next_random();
+            if (i % 3 == 0)
+                free(blocks[i]);
+        }
+        uint64_t pick(uint64_t *words)
+        {
+            uint64_t r = next_random();
+            switch (next_random() % 6) {
+            case 0: return r;
+            case 1: return (uint64_t)(blocks[r % 16] + r / 16 % 700);
+            case 2: return (uint64_t)&words[r % 20];
+            case 3: return (uint64_t)((char *)malloc + r % 100000);
+            case 4: return r % 4096;
+            default: return (uint64_t)((char *)&state + (int64_t)(r % 100000) - 50000);
+            }
+        }
+        for (int round = 0; round < 300; round++) {
+            uint64_t *words = malloc(sizeof(struct junk) + next_random() % 300);
+            for (size_t i = 0; i < sizeof(struct junk) / 8; i++)
+                words[i] = pick(words);
+            struct junk *junk = (struct junk *)words;
+            display(junk);
+            display(*junk);
+            if (next_random() % 4 == 0)
+                free(junk);
+        }""")
+    assert cell.is_ok, cell.traceback
+    assert len(cell.displays) == 600 and not cell.stderr
+    assert all(len(data["text/plain"]) < 70000 for data in cell.displays)
