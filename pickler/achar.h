@@ -83,6 +83,66 @@ void achar_update_next(achar_display *shown);
                __LINE__, #__VA_ARGS__)
 achar_display *achar_show(const void *value, unsigned line, const char *text);
 
+#ifdef ACHAR_PROGRAM
+/* A program of its own (%export, %%asan) has no notebook: it prints what is text, and
+ * says what is not. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#define ACHAR_STAND_IN static __attribute__((unused))
+
+ACHAR_STAND_IN achar_display *achar_print(const char *mime, const char *text)
+{
+    (void)mime;
+    puts(text);
+    return NULL;
+}
+
+ACHAR_STAND_IN achar_display *achar_say(const char *what, size_t size)
+{
+    printf("[%s, %lu bytes]\n", what, (unsigned long)size);
+    return NULL;
+}
+
+ACHAR_STAND_IN int achar_put(const achar_bundle *bundle, const char *mime,
+                             const char *text, size_t size)
+{
+    if (bundle && text)
+        achar_print(mime, text);
+    else if (bundle)
+        achar_say(mime, size);
+    return bundle ? 0 : -1;
+}
+
+#define display_text(text) achar_print("text/plain", text)
+#define display_html(html) achar_print("text/html", html)
+#define display_markdown(markdown) achar_print("text/markdown", markdown)
+#define display_latex(latex) achar_print("text/latex", latex)
+#define display_svg(svg) achar_print("image/svg+xml", svg)
+#define display_json(json) achar_print("application/json", json)
+#define display_vegalite(json) achar_print("application/json", json)
+#define display_png(data, size) achar_say("image/png", (data) ? (size) : 0)
+#define display_jpeg(data, size) achar_say("image/jpeg", (data) ? (size) : 0)
+#define display_data(mime, data, size) achar_say(mime, (data) ? (size) : 0)
+#define display_pixels(pixels, width, height, bytes)                                     \
+    achar_say("pixels", (pixels) ? (size_t)(width) * (height) * (bytes) : 0)
+#define display_file(path) achar_print("text/plain", path)
+#define display_bundle(bundle) achar_say("bundle", (bundle) ? 1 : 0)
+#define clear_output(waits) ((void)(waits))
+#define achar_update_next(shown) ((void)(shown))
+#define achar_show(value, line, text) achar_print((value) ? "" : "", text)
+#define achar_bundle_new() ((achar_bundle *)"")
+#define achar_bundle_free(bundle) ((void)(bundle))
+#define achar_bundle_add(bundle, mime, data, size)                                       \
+    achar_put(bundle, mime, NULL, (data) ? (size) : 0)
+#define achar_bundle_text(bundle, mime, text) achar_put(bundle, mime, text, 0)
+#define achar_bundle_format(bundle, mime, ...)                                           \
+    (printf(__VA_ARGS__), achar_put(bundle, mime, "", 0))
+#define achar_bundle_pixels(bundle, pixels, width, height, bytes)                        \
+    achar_put(bundle, "pixels", NULL, (pixels) ? (size_t)(width) * (height) * (bytes) : 0)
+#define achar_bundle_metadata(bundle, mime, json) ((bundle) && (mime) && (json) ? 0 : -1)
+#endif
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pickler/graph/own_header.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 /* # include <achar.h> */
-static bool is_own(const char *line, size_t size)
+bool own_header_is(const char *line, size_t size)
 {
     static const char word[] = "include", name[] = "<" OWN_HEADER_NAME ">";
     const char *at = line, *end = line + size;
@@ -22,7 +21,7 @@ static bool is_own(const char *line, size_t size)
 
 void own_header_add(struct buffer *out, const char *line, size_t size)
 {
-    if (is_own(line, size))
+    if (own_header_is(line, size))
         buffer_format(out, "#line 1 \"%s\"\n%s", OWN_HEADER_NAME, own_header_text);
     else
         buffer_add(out, line, size);

@@ -5,6 +5,7 @@
 #ifndef ACHAR_GRAPH_OWN_HEADER_H
 #define ACHAR_GRAPH_OWN_HEADER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "pickler/base/buffer.h"
@@ -13,6 +14,8 @@
 
 extern const char own_header_text[];
 
+/* True for #include <achar.h>. */
+bool own_header_is(const char *line, size_t size);
 /* Adds an #include line, or what stands in <achar.h> when it names that. */
 void own_header_add(struct buffer *out, const char *line, size_t size);
 

@@ -6,6 +6,7 @@
 
 #include "pickler/base/lex.h"
 #include "pickler/graph/emit.h"
+#include "pickler/graph/own_header.h"
 #include "pickler/payload/payload.h"
 
 static const struct definition *find(void *context, uint32_t id)
@@ -73,6 +74,13 @@ static void add_definitions(const struct payload *payload,
     }
 }
 
+/* Without the kernel it needs functions of its own. */
+static bool is_own_header(const struct definition *definition)
+{
+    return definition->kind == DEFINITION_INCLUDE && definition->source &&
+           own_header_is(definition->source, strlen(definition->source));
+}
+
 void payload_program(const struct payload *payload, bool has_places, const char *rest,
                      struct buffer *out)
 {
@@ -80,6 +88,9 @@ void payload_program(const struct payload *payload, bool has_places, const char 
     struct emitter *emitter = emitter_new(find, (void *)payload, out);
     if (!has_places)
         emitter_hide_places(emitter);
+    for (size_t i = 0; i < payload->n_definitions; i++)
+        if (is_own_header(payload->definitions[i]))
+            buffer_add_string(out, "#define ACHAR_PROGRAM 1\n");
     add_declarations(payload, emitter);
     buffer_add_char(out, '\n');
     add_prototypes(payload, emitter);

@@ -434,3 +434,22 @@ def test_garbage_is_shown(session):
     assert cell.is_ok, cell.traceback
     assert len(cell.displays) == 600 and not cell.stderr
     assert all(len(data["text/plain"]) < 70000 for data in cell.displays)
+
+
+def test_programs_print_what_they_would_display(session, tmp_path):
+    session.run(HEADER + POINTS + """
+        int shown(int x)
+        {
+            display_html("<b>bold</b>");
+            display(points[x]);
+            update_display(display_pixels("abc", 1, 1, 3), display_text("text"));
+            return x;
+        }
+        void mime_point(const struct point *it, achar_bundle *out)
+        {
+            achar_bundle_format(out, "text/html", "<i>%d</i>", it->x);
+        }
+        shown(1);""")
+    made = session.run("""%export shown.c
+        !cc -Wall -Werror shown.c -o shown && ./shown""")
+    assert "<b>bold</b>\npoints[x]\n[pixels, 3 bytes]\ntext\n" in made.stdout, made
