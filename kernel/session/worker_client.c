@@ -29,6 +29,8 @@ void worker_client_init(struct worker_client *client, struct interrupt *interrup
 
 void worker_client_clear(struct worker_client *client)
 {
+    if (client->process.pid > 0)
+        kill(-client->process.pid, SIGKILL); /* what cells have forked, too */
     worker_client_stop(client);
     checkpoints_clear(&client->checkpoints);
     console_clear(&client->console);
