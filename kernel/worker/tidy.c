@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "kernel/worker/heap.h"
 #include "pickler/code/collect.h"
@@ -34,6 +36,7 @@ void tidy(struct engine *engine)
 
 #define LOOKED_THROUGH_MAX ((uint64_t)64 << 20) /* bytes; looking costs 1 ns a byte */
 #define HOLES_MAX 64
+#define COPY_SIZE 65536
 
 struct hole { /* memory that is not looked through as such */
     uintptr_t start, end;
@@ -57,6 +60,24 @@ static void scan(struct look *look, const void *start, size_t size)
     look->is_incomplete |= look->bytes > LOOKED_THROUGH_MAX;
     if (!look->is_incomplete)
         collect_scan(look->collection, start, size);
+}
+
+/* Memory that a mapping may lack (a file that became shorter): reading it faults, a copy
+ * does not. Parts overlap by an address. */
+static void scan_copy(struct look *look, uintptr_t start, uintptr_t end)
+{
+    char buffer[COPY_SIZE];
+    for (uintptr_t at = start; at < end && !look->is_incomplete;) {
+        size_t size = end - at < sizeof(buffer) ? end - at : sizeof(buffer);
+        struct iovec to = {buffer, size}, from = {(void *)at, size};
+        ssize_t n = process_vm_readv(getpid(), &to, 1, &from, 1, 0);
+        if (n != (ssize_t)size) {
+            look->is_incomplete = true;
+            return;
+        }
+        scan(look, buffer, size);
+        at += at + size < end ? size - sizeof(void *) + 1 : size;
+    }
 }
 
 /* The worker's own blocks know where all code is; those of cells and libraries count. */
@@ -104,7 +125,7 @@ static void look_at_range(struct look *look, uintptr_t start, uintptr_t end)
         start = hole->end < end ? hole->end : end;
     }
     if (start < end)
-        scan(look, (const void *)start, end - start);
+        scan_copy(look, start, end);
 }
 
 /* Everything that can be written, but for the heap and the worker's tables: data of
