@@ -308,7 +308,8 @@ static int parse_all(struct draft *draft, struct error *err)
             return r;
         if (i == ATTEMPTS_MAX)
             return 0;
-        if (forward_declare_again(draft) || dependents_drop_broken(draft))
+        if (draft->has_new_opaque || forward_declare_again(draft) ||
+            dependents_drop_broken(draft))
             continue;
         if (!draft->has_errors)
             return 0;

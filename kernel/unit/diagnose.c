@@ -285,9 +285,23 @@ static bool is_of_initialiser(struct draft *draft, CXDiagnostic from)
            piece->declaration.declarators[0].initialiser.size;
 }
 
+/* A function that holds what only gcc accepts: it is parsed again without its body. */
+static bool is_of_gcc(struct draft *draft, CXDiagnostic from, const char *message)
+{
+    size_t offset = location_offset(clang_getDiagnosticLocation(from));
+    struct piece *piece = offset == SIZE_MAX ? NULL : sheet_piece(draft, offset, &offset);
+    if (!piece || piece->kind != ITEM_FUNCTION || !piece->declaration.body.size)
+        return false;
+    if (!piece->is_opaque && !strcmp(message, "function definition is not allowed here"))
+        piece->is_opaque = draft->has_new_opaque = true;
+    return piece->is_opaque;
+}
+
 /* True when the message is about something a cell may do, or is said elsewhere. */
 static bool is_expected(struct draft *draft, CXDiagnostic from, const char *message)
 {
+    if (is_of_gcc(draft, from, message))
+        return true;
     if (is_of_initialiser(draft, from)) {
         mark_broken(draft, from, message);
         return true;
@@ -419,6 +433,7 @@ static void drop_idle(struct draft *draft, size_t start)
 
 void diagnose(struct draft *draft)
 {
+    draft->has_new_opaque = false;
     CXTranslationUnit unit = draft->analysis->unit;
     unsigned n = clang_getNumDiagnostics(unit);
     for (unsigned i = 0; i < n && draft->n_diagnostics < CELL_DIAGNOSTICS_MAX; i++) {

@@ -78,6 +78,7 @@ struct piece {
     size_t text_start;  /* of the cell's: where it stands in the draft's text */
     size_t text_size;
     bool has_lengths; /* of arrays, that only the running cell knows */
+    bool is_opaque;   /* a function whose body is C that only gcc reads */
 };
 
 enum entity_role {
@@ -163,6 +164,7 @@ struct draft {
     bool has_value;
     bool joins_runs; /* a goto leads from one run of statements to another */
     size_t n_length_errors;
+    bool has_new_opaque; /* the last parse has found opaque pieces */
     struct plan *plan;
 };
 
@@ -220,7 +222,7 @@ int includes_index(struct draft *draft, struct error *err) MUST_USE;
 void includes_report(struct draft *draft, const struct error *why);
 
 /* inspect.c */
-void comments_keep(struct draft *draft); /* of a plan's definitions */
+void comments_keep(struct draft *draft);        /* of a plan's definitions */
 void comments_prune(struct analysis *analysis); /* those of definitions that are gone */
 void comments_clear(struct analysis *analysis);
 

@@ -259,7 +259,9 @@ static void found_function(struct draft *draft, size_t index, CXCursor cursor,
     CLEANUP(freep) char *name = cursor_name(cursor);
     declarator_at(&draft->pieces[index], offset, name);
     if (clang_isCursorDefinition(cursor)) {
-        add_named(draft, ENTITY_FUNCTION, DEFINITION_FUNCTION, index, cursor, offset);
+        struct entity *entity =
+            add_named(draft, ENTITY_FUNCTION, DEFINITION_FUNCTION, index, cursor, offset);
+        entity->definition->is_opaque = draft->pieces[index].is_opaque;
         return;
     }
     const struct definition *old = graph_current(draft->analysis->graph, name);

@@ -125,6 +125,7 @@ void options_settle(struct draft *draft)
 {
     const struct analysis *analysis = draft->analysis;
     CLEANUP(buffer_clear) struct buffer all = {0};
+    bool is_gcc = false; /* it holds what no other compiler accepts */
     for (size_t i = 0; i < draft->n_entities; i++) {
         struct definition *definition = draft->entities[i]->definition;
         uint32_t origin = draft->pieces[draft->entities[i]->piece].origin;
@@ -132,14 +133,17 @@ void options_settle(struct draft *draft)
         const char *options = old ? old->options : analysis->options;
         free(definition->options);
         definition->options = must_strdup(options);
-        definition->needs_cc |= options_need_cc(options);
+        definition->needs_cc |= options_need_cc(options) || definition->is_opaque;
+        is_gcc |= definition->is_opaque;
         if (old)
             add_options(&all, options);
     }
     add_options(&all, analysis->options);
+    if (is_gcc)
+        add_options(&all, "gcc");
     if (!all.size)
         return;
     draft->plan->options = buffer_take(&all);
-    if (!draft->plan->cc_reason && options_need_cc(draft->plan->options))
+    if (!draft->plan->cc_reason && (is_gcc || options_need_cc(draft->plan->options)))
         draft->plan->cc_reason = must_strdup(draft->plan->options);
 }

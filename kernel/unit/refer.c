@@ -363,6 +363,23 @@ static void refer_before_include(struct reference *reference,
     }
 }
 
+/* Of what is not parsed: every name that may mean a definition. */
+static void refer_names(struct reference *reference, const char *text)
+{
+    struct lexer lexer = lexer_init(text, strlen(text));
+    for (;;) {
+        struct token token = lexer_next(&lexer);
+        if (token.kind == TOKEN_END)
+            return;
+        if (token.kind != TOKEN_IDENTIFIER)
+            continue;
+        CLEANUP(freep) char *name = must_strndup(token.text, token.size);
+        uint32_t id = draft_resolve(reference->draft, name, SIZE_MAX);
+        if (id && id != reference->definition->id)
+            definition_add_ref(reference->definition, id);
+    }
+}
+
 static void refer_entity(struct draft *draft, struct entity *entity)
 {
     struct definition *definition = entity->definition;
@@ -385,6 +402,8 @@ static void refer_entity(struct draft *draft, struct entity *entity)
                    entity->piece);
         if (entity->role != ENTITY_TYPE)
             refer_type(&reference, definition->type, 0);
+        if (definition->is_opaque)
+            refer_names(&reference, definition->source);
         if (!entity->is_dynamic) /* else its initialiser is a statement of the cell */
             walk_cursor(&reference, entity->cursor);
         else if (definition->declaration)

@@ -17,6 +17,15 @@ static void place(struct buffer *out, const struct piece *piece)
     buffer_format(out, "%*s", (int)(piece->column - 1), "");
 }
 
+/* Between its braces. */
+static void blank_body(const struct piece *piece, char *text)
+{
+    const struct span *body = &piece->declaration.body;
+    for (size_t i = body->start + 1; i + 1 < body->start + body->size; i++)
+        if (text[i] != '\n')
+            text[i] = ' ';
+}
+
 static void add_text(struct buffer *out, struct piece *piece)
 {
     if (piece->before)
@@ -27,6 +36,8 @@ static void add_text(struct buffer *out, struct piece *piece)
         own_header_add(out, piece->text, piece->size);
     else
         buffer_add(out, piece->text, piece->size);
+    if (piece->is_opaque)
+        blank_body(piece, out->data + piece->sheet_start);
     buffer_add_char(out, '\n');
     if (piece->after)
         buffer_add_string(out, piece->after);
@@ -83,9 +94,14 @@ int sheet_build(struct draft *draft, struct error *err)
 {
     CLEANUP(buffer_clear) struct buffer items = {0};
     add_items(draft, &items);
+    CLEANUP(buffer_clear) struct buffer reached = {0};
+    buffer_add(&reached, buffer_string(&items), items.size);
+    for (size_t i = 0; i < draft->n_pieces; i++) /* what is not parsed is compiled */
+        if (draft->pieces[i].is_opaque)
+            buffer_add(&reached, draft->pieces[i].text, draft->pieces[i].size);
     int r = draft->is_full
                 ? 1
-                : prologue_minimal(draft, buffer_string(&items), items.size, err);
+                : prologue_minimal(draft, buffer_string(&reached), reached.size, err);
     if (r < 0)
         return r;
     if (r > 0) {

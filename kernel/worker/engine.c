@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "kernel/worker/cell_display.h"
@@ -104,14 +105,26 @@ static void set_load_error(struct outcome *ret, bool is_tcc, const struct error 
                     "LinkError", "%s", err->text);
 }
 
+/* As glibc does for a library that asks for it; the stacks of threads stay as they are.
+ */
+static void allow_stack_code(void)
+{
+    char here;
+    uintptr_t page = (uintptr_t)&here & ~(uintptr_t)4095;
+    mprotect((void *)page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN);
+}
+
 static struct unit *load(struct engine *engine, const void *object, size_t size,
                          bool is_tcc, const struct name_binding *bindings, size_t n,
                          struct outcome *ret)
 {
     struct error err = {0};
     struct unit *unit = NULL;
-    if (names_load(&engine->names, object, size, bindings, n, &unit, &err) == 0)
+    if (names_load(&engine->names, object, size, bindings, n, &unit, &err) == 0) {
+        if (unit->image->needs_stack_code)
+            allow_stack_code();
         return unit;
+    }
     set_load_error(ret, is_tcc, &err);
     return NULL;
 }

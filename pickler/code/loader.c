@@ -211,6 +211,8 @@ int image_open(struct arena *arena, const void *object, size_t size, struct imag
     if (r < 0)
         return r;
     copy_contents(image);
+    size_t note = elf_find(&link->elf, ".note.GNU-stack");
+    image->needs_stack_code = note && link->elf.sections[note].sh_flags & SHF_EXECINSTR;
     collect_symbols(image);
     r = find_threads(image, err);
     if (r < 0)

@@ -49,6 +49,7 @@ struct image {
     char *thread_start;
     size_t thread_size, thread_block;
     bool has_threads;
+    bool needs_stack_code;   /* it writes code on the stack: gcc's nested functions */
     struct image_link *link; /* what only relocation needs; NULL after image_seal() */
     image_resolver shown;    /* set before relocation: the address that a function of the
                                 image's own has where it is taken, not called; it may

@@ -201,3 +201,22 @@ def test_link_own_files(session, tmp_path):
     assert session.value("extern int part_value;\nint part_get(void);\npart_value = 7;\n"
                          "part_get()") == "14"
     assert "'nothere.c'" in session.run("%link nothere.c").message
+
+
+@needs_gcc
+def test_nested_functions(session):
+    assert session.value("#include <stdlib.h>\nint base = 10;\nint outer(int x)\n{\n"
+                         "    int inner(int y) { return x + y + base; }\n    return inner(5);\n}\n"
+                         "outer(1)") == "16"
+    # one whose address is taken writes code on the stack
+    assert session.value("int calls = 0;\nvoid sort(int *v, int n)\n{\n"
+                         "    int compare(const void *a, const void *b)\n    {\n        calls++;\n"
+                         "        return *(const int *)a - *(const int *)b;\n    }\n"
+                         "    qsort(v, n, sizeof *v, compare);\n}\nint v[] = {3, 1, 2};\nsort(v, 3);\n"
+                         "v") == "{1, 2, 3}"
+    session.run("long base = 20;")
+    assert session.value("outer(1)") == "26"
+    refused = session.run("%pickle outer > it.achar")
+    assert "'outer'" in refused.message and "only gcc" in refused.message
+    wrong = session.run("int bad(int x)\n{\n    int f(int y) { return nowhere + y; }\n    return f(x);\n}")
+    assert "In[6]:3" in wrong.message and "nowhere" in wrong.message
