@@ -220,3 +220,10 @@ def test_nested_functions(session):
     assert "'outer'" in refused.message and "only gcc" in refused.message
     wrong = session.run("int bad(int x)\n{\n    int f(int y) { return nowhere + y; }\n    return f(x);\n}")
     assert "In[6]:3" in wrong.message and "nowhere" in wrong.message
+
+
+def test_options_travel(session):
+    session.run("%std c23")
+    session.run("int is_null(void *p) { return p == nullptr; }")
+    session.run("%std default")
+    assert session.value("%call is_null(0)") == "1"
