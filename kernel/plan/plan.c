@@ -110,6 +110,7 @@ void plan_pack(const struct plan *plan, struct buffer *out)
     pack_u64(out, plan->value_type);
     pack_string(out, plan->main_symbol);
     pack_u64(out, plan->main_has_arguments);
+    pack_u64(out, plan->is_heavy);
     pack_u64(out, plan->n_arguments);
     for (size_t i = 0; i < plan->n_arguments; i++)
         pack_string(out, plan->arguments[i]);
@@ -247,6 +248,7 @@ int plan_unpack(struct unpack *in, struct plan **ret, struct error *err)
     plan->value_type = unpack_u32(in);
     plan->main_symbol = unpack_string(in);
     plan->main_has_arguments = unpack_bool(in);
+    plan->is_heavy = unpack_bool(in);
     plan->arguments = unpack_strings(in, &plan->n_arguments);
     unpack_sites(in, plan);
     plan->refs = unpack_numbers(in, &plan->n_refs);

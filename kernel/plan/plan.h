@@ -84,6 +84,7 @@ struct plan {
     uint32_t value_type;
     char *main_symbol; /* the cell defines main: called after the runs; else NULL */
     bool main_has_arguments;
+    bool is_heavy;    /* statements or main() nest loops: cc is worth its time */
     char **arguments; /* of main, behind its name; set by the session */
     size_t n_arguments;
     struct allocation_site *sites; /* of the cell's statements */

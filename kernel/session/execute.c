@@ -10,12 +10,15 @@
 #include "kernel/session/state.h"
 #include "pickler/code/cc.h"
 
-/* An object for the plan when libtcc must not compile it; 0 with an empty buffer when
- * libtcc may. Positive: cc refused it, and the result says why. */
+/* An object for the plan when libtcc must not compile it, or cc makes it so much faster;
+ * 0 with an empty buffer when libtcc is to do it. Positive: cc refused it, and the result
+ * says why. */
 static int compile(struct session *session, const struct plan *plan, bool is_forced,
                    struct buffer *ret_object, struct result *result, struct error *err)
 {
-    if (!plan->text || (!plan->cc_reason && !is_forced))
+    bool is_needed = plan->cc_reason || is_forced;
+    bool is_better = plan->is_heavy && session->tier.level;
+    if (!plan->text || (!is_needed && !is_better))
         return 0;
     CLEANUP(freep) char *messages = NULL;
     struct cc_options options = {.flags = (const char *const *)session->flags,
@@ -24,9 +27,14 @@ static int compile(struct session *session, const struct plan *plan, bool is_for
                                  .is_cached = true,
                                  .wake_fd = session->interrupt.fd};
     int r = cc_compile(plan->text, &options, ret_object, &messages, err);
-    if (r <= 0)
+    if (r == 0 || (r < 0 && is_needed))
         return r;
-    if (session_was_interrupted(session))
+    bool was_interrupted = session_was_interrupted(session);
+    if (!is_needed && !was_interrupted) {
+        buffer_clear(ret_object);
+        return 0;
+    }
+    if (was_interrupted)
         result_error(result, "Interrupted",
                      "interrupted while the cell was compiled; "
                      "nothing was run");

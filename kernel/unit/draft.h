@@ -316,6 +316,9 @@ char *literals_kept_in_text(const char *text) MUST_USE;
  * else is wrong with the cell. */
 void lengths_find(struct draft *draft);
 
+/* loops.c */
+void find_heavy(struct draft *draft); /* plan->is_heavy */
+
 /* scan.c */
 void scan(struct draft *draft); /* plan->cc_reason and needs_cc of definitions */
 

@@ -285,6 +285,7 @@ static void scan_entities(struct draft *draft)
 void scan(struct draft *draft)
 {
     struct plan *plan = draft->plan;
+    find_heavy(draft);
     set_reason(plan,
                scan_text(buffer_string(&draft->prologue), draft->prologue.size, false));
     scan_entities(draft);

@@ -189,3 +189,51 @@ def test_thread_local_variables(compiled):
     assert compiled.value("twice()") == "5"
     assert set(states(compiled).values()) == {"optimised"}
     assert compiled.value("own") == "5"
+
+
+HEAVY = """int optimised = 0;
+for (int i = 0; i < rounds; i++)
+    for (int k = 0; k < rounds; k++) {
+        int two = 2;
+        optimised |= __builtin_constant_p(two);
+    }
+optimised"""
+
+
+def test_nested_loops_are_compiled_by_cc(compiled):
+    run(compiled, "int rounds = 3;")
+    assert compiled.value(HEAVY) == "1"
+    # not where literal bounds are small, nor when the tier is off
+    assert compiled.value(HEAVY.replace("rounds", "10")) == "0"
+    run(compiled, "%opt off")
+    assert compiled.value(HEAVY) == "0"
+
+
+def test_heavy_main(compiled):
+    code = "#include <stdio.h>\nint main(void) {\n" + \
+        HEAVY.replace("rounds", "many").replace("\noptimised", '\nprintf("%d", optimised);') \
+        .replace("int optimised", "volatile int many = 2; int optimised") + "return 0; }"
+    assert run(compiled, code).stdout == "1"
+
+
+def test_redefinition_while_it_is_compiled(compiled):
+    """What was being compiled when it became old is not swapped in."""
+    for i in range(20):
+        run(compiled, f"int inner(void) {{ return {i}; }}",
+            "int outer(void) { return inner() * 2; }", "%opt now" if i % 5 == 0 else "0")
+        assert compiled.value("outer()") == str(2 * i)
+    run(compiled, "%opt now")
+    assert compiled.value("outer()") == "38"
+
+
+def test_rolled_back_definitions(compiled):
+    """A cell that dies takes its definitions along, and what was made of them."""
+    run(compiled, "int version(void) { return 1; }", "int ask(void) { return version(); }",
+        "%opt now")
+    cell = compiled.run("#include <stdlib.h>\nint version(void) { return 2; }\n"
+                        "long n = 0;\nwhile (n < 200000000) n += version();\nabort();")
+    assert not cell.is_ok
+    first = compiled.value("ask()")
+    assert first == compiled.value("version()")
+    run(compiled, "int version(void) { return 3; }", "%opt now")
+    assert compiled.value("ask()") == "3"
