@@ -6,6 +6,7 @@ rates above 1. $ACHAR names the executable (default build/kernel/app/achar).
 """
 import argparse
 import concurrent.futures
+import importlib.util
 import os
 import pathlib
 import statistics
@@ -87,6 +88,123 @@ def measure_cells(times):
              "int f(int x) { return x + 1; }", "def f(x): return x", "def f(x): return x + 1")):
         yield (what, "s", cell_seconds(ACHAR_COMMAND, setup, code, times), "ipykernel",
                cell_seconds(PYTHON_COMMAND, python_setup, python, times))
+
+
+HEADERS = "".join(f"#include <{name}.h>\n" for name in ("stdio", "stdlib", "string", "math"))
+ONE_LINE = ("x += 1;", "x += 1")
+TWENTY_LINES = ("""int count = 0;
+double sum = 0;
+char text[64];
+for (int i = 0; i < 8; i++) {
+    count += i;
+    sum += sqrt(i);
+}
+snprintf(text, sizeof(text), "%d", count);
+if (strlen(text) > 3)
+    x += 2;
+else
+    x -= 1;
+x += f7(x);
+x %= 1000;
+for (int i = 0; i < 3; i++) {
+    x += i;
+    sum += fabs(x);
+}
+if (sum > 1e9)
+    puts("large");""", """count = 0
+total = 0.0
+for i in range(8):
+    count += i
+    total += math.sqrt(i)
+
+text = "%d" % count
+if len(text) > 3:
+    x += 2
+else:
+    x -= 1
+
+x += f7(x)
+x %= 1000
+for i in range(3):
+    x += i
+    total += abs(x)
+
+if total > 1e9:
+    print("large")
+x""")
+
+
+def fill_c(kernel, definitions):
+    """Four headers, that many functions, and a heap of 10 MB."""
+    kernel.execute(HEADERS)
+    kernel.execute("int x = 0;\nchar *heap = malloc(10 << 20);\nmemset(heap, 1, 10 << 20);")
+    for first in range(0, definitions, 50):
+        kernel.execute("\n".join(f"int f{i}(int a) {{ return a + {i}; }}"
+                                 for i in range(first, first + 50)))
+
+
+def fill_python(kernel, definitions):
+    kernel.execute("import io, os, string, math\nx = 0\nheap = bytearray(b'1' * (10 << 20))")
+    for first in range(0, definitions, 50):
+        kernel.execute("\n".join(f"def f{i}(a): return a + {i}"
+                                 for i in range(first, first + 50)))
+
+
+def inside_seconds(command, fill, cells, times):
+    """The median for each cell, measured in turns."""
+    with Kernel(command) as kernel:
+        kernel.wait_for_iopub()
+        fill(kernel, 1000)
+        medians = []
+        for cell in cells:
+            for _ in range(10):
+                kernel.inside(cell)
+            medians.append(median(lambda code=cell: kernel.inside(code), times))
+        return medians
+
+
+def measure_warm(times):
+    """Warm cells, from busy to idle as the kernel dates them."""
+    cells = (ONE_LINE, TWENTY_LINES)
+    ours = inside_seconds(ACHAR_COMMAND, fill_c, [c for c, _ in cells], times)
+    theirs = inside_seconds(PYTHON_COMMAND, fill_python, [python for _, python in cells], times)
+    for what, our, their in zip(("1 line, 1,000 definitions", "20 lines, 1,000 definitions"),
+                                ours, theirs):
+        yield f"warm, {what}", "s", our, "ipykernel", their
+
+
+def first_cell_seconds(command, code):
+    with Kernel(command) as kernel:
+        kernel.wait_for_iopub()
+        return kernel.inside(code)
+
+
+def measure_includes(times):
+    yield ("4 new headers", "s",
+           median(lambda: first_cell_seconds(ACHAR_COMMAND, HEADERS), times), "ipykernel",
+           median(lambda: first_cell_seconds(PYTHON_COMMAND, "import io, os, string, math"),
+                  max(3, times // 4)))
+
+
+def interrupt_seconds(command, code, times, interrupts_by_signal=False):
+    with Kernel(command, interrupts_by_signal) as kernel:
+        kernel.wait_for_iopub()
+        return median(lambda: kernel.interrupt(code), times)
+
+
+def measure_interrupts(times):
+    yield ("interrupt to idle", "s", interrupt_seconds(ACHAR_COMMAND, "for (;;)\n    ;", times),
+           "ipykernel", interrupt_seconds(PYTHON_COMMAND, "while True:\n    pass", times, True))
+
+
+def measure_other_c(times):
+    """Other kernels for C, where they can be had. Theirs take a whole program as a cell."""
+    if importlib.util.find_spec("jupyter_c_kernel") is None:
+        return
+    command = [sys.executable, "-m", "jupyter_c_kernel", "-f", "{connection_file}"]
+    program = '#include <stdio.h>\nint main(void) { printf("%d\\n", 42); return 0; }'
+    yield ("cell with main and printf", "s", cell_seconds(ACHAR_COMMAND, "1;", program, times),
+           "jupyter-c-kernel", cell_seconds(command, program, program, max(5, times // 10)))
 
 
 def measure_calls(times):
@@ -171,7 +289,9 @@ def main():
     times = 20 if arguments.quick else 200
     print(f"{'what':34} {'achar':>11}   {'other':>11}   {'ratio':>8}   other\n" + "-" * 96)
     rows = []
-    for rows_of in (measure_start(times // 10), measure_cells(times), measure_calls(times),
+    for rows_of in (measure_start(times // 10), measure_cells(times), measure_warm(times),
+                    measure_includes(times // 10), measure_interrupts(times // 4),
+                    measure_other_c(times), measure_calls(times),
                     measure_programs(ACHAR_COMMAND, 5 if arguments.quick else 15),
                     measure_graphs(arguments.quick)):
         for row in rows_of:

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -18,8 +19,10 @@ SECONDS = 60
 class Kernel:
     """A kernel process with connected shell, control and iopub sockets."""
 
-    def __init__(self, command):
+    def __init__(self, command, interrupts_by_signal=False):
         """`command`: argv with "{connection_file}" in it."""
+        self.interrupts_by_signal = interrupts_by_signal
+        self.seconds_inside = None
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="achar-bench-"))
         name, info = write_connection_file(str(self.folder / "connection.json"))
         self.session = Session(key=info["key"].encode())
@@ -76,27 +79,62 @@ class Kernel:
         while self.iopub.poll(50):
             self.iopub.recv_multipart()
 
+    def request(self, code):
+        return self.session.send(self.shell, "execute_request", {
+            "code": code, "silent": False, "store_history": True, "user_expressions": {},
+            "allow_stdin": False, "stop_on_error": True})["header"]["msg_id"]
+
+    def messages(self, sent):
+        """The messages of a request up to its idle."""
+        while True:
+            message = self.receive(self.iopub)
+            if message["parent_header"].get("msg_id") != sent:
+                continue
+            yield message
+            if message["content"].get("execution_state") == "idle":
+                return
+
     def execute(self, code):
         """Seconds to the later of the reply and idle, and the text it printed or yielded."""
         start = time.perf_counter()
-        sent = self.session.send(self.shell, "execute_request", {
-            "code": code, "silent": False, "store_history": False, "user_expressions": {},
-            "allow_stdin": False, "stop_on_error": True})
+        sent = self.request(code)
         reply = self.receive(self.shell)
         text = ""
-        while True:
-            message = self.receive(self.iopub)
-            if message["parent_header"].get("msg_id") != sent["header"]["msg_id"]:
-                continue
+        dates = {}
+        for message in self.messages(sent):
             content = message["content"]
             text += content.get("text", "") + content.get("data", {}).get("text/plain", "")
-            if content.get("execution_state") == "idle":
-                break
+            dates[content.get("execution_state")] = message["header"]["date"]
         seconds = time.perf_counter() - start
         if reply["content"]["status"] != "ok":
             raise RuntimeError("\n".join([f"this cell failed: {code}",
                                           *reply["content"].get("traceback", [])]))
+        self.seconds_inside = (dates["idle"] - dates["busy"]).total_seconds()
         return seconds, text
+
+    def inside(self, code):
+        """Seconds from the kernel's busy to its idle, by the dates that it gives them itself.
+
+        What is left out is reading and verifying the request: some tens of microseconds."""
+        self.execute(code)
+        return self.seconds_inside
+
+    def interrupt(self, code, after=0.05):
+        """Seconds from an interrupt of an endless cell to its idle."""
+        sent = self.request(code)
+        time.sleep(after)
+        start = time.perf_counter()
+        if self.interrupts_by_signal:
+            self.process.send_signal(signal.SIGINT)
+        else:
+            self.session.send(self.control, "interrupt_request", {})
+        for _ in self.messages(sent):
+            pass
+        seconds = time.perf_counter() - start
+        self.receive(self.shell)
+        if not self.interrupts_by_signal:
+            self.receive(self.control)
+        return seconds
 
     def close(self):
         self.session.send(self.control, "shutdown_request", {"restart": False})
