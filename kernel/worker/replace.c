@@ -21,6 +21,7 @@
 #include "kernel/worker/run.h"
 #include "kernel/worker/signals.h"
 #include "kernel/worker/thread.h"
+#include "kernel/worker/waits.h"
 
 #define OWN_DESCRIPTORS 200 /* or above are the worker's, and close-on-exec */
 #define EXIT_HANDLERS_MAX 256
@@ -122,6 +123,7 @@ static int replace_system(const char *command)
     posix_spawnattr_setsigdefault(&attributes, &defaults);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF);
     output_note_program();
+    waits_flush();
     int r = posix_spawn(&pid, "/bin/sh", NULL, &attributes, (char *const *)argv, environ);
     posix_spawnattr_destroy(&attributes);
     if (r) {
@@ -184,6 +186,7 @@ static void (*replace_signal(int number, void (*handler)(int)))(int)
 static FILE *replace_popen(const char *command, const char *mode)
 {
     output_note_program();
+    waits_flush();
     return popen(command, mode);
 }
 
@@ -313,5 +316,6 @@ void *replace_find(const char *name)
     for (size_t i = 0; i < sizeof(list) / sizeof(*list); i++)
         if (!strcmp(list[i].name, name))
             return list[i].address;
-    return find_runtime(name);
+    void *waiting = waits_find(name);
+    return waiting ? waiting : find_runtime(name);
 }

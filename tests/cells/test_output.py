@@ -220,3 +220,13 @@ def test_output_after_a_fault(session):
     session.run('system("true");')
     assert not session.run("int *nowhere = NULL;\nsystem(\"true\");\n*nowhere = 1;").is_ok
     assert session.run('puts("here");\nfflush(stdout);\nsystem("echo there");').stdout == "here\nthere\n"
+
+
+@pytest.mark.parametrize("wait", ["sleep(60)", "pause()", "usleep(60000000)", "poll(NULL, 0, 60000)",
+                                  "select(0, NULL, NULL, NULL, NULL)"])
+def test_what_is_printed_is_seen_before_a_wait(shared_session, wait):
+    shared_session.value(HEADERS + "#include <poll.h>\n#include <sys/select.h>")
+    sent = shared_session.send(f'printf("working ... ");\n{wait};')
+    assert streams_of(shared_session, {sent: "cell"}, "working ... ") == ["cell"]
+    shared_session.interrupt()
+    assert shared_session.finish(sent).name == "Interrupted"

@@ -37,7 +37,8 @@ def ask(session, code, *answers):
     ('char l[99];\nprintf("first\\nname: ");\nfgets(l, sizeof l, stdin);\nstrlen(l)',
      ["Zoë"], ["name: "], "5"),
     ('char *g = NULL;\nsize_t z = 0;\ngetline(&g, &z, stdin)', ["x" * 50000], [""], "50001"),
-    ('char r[99];\nread(0, r, sizeof r)', ["abc"], [""], "4"),
+    ('char r[99];\nprintf("raw? ");\nread(0, r, sizeof r)', ["abc"], ["raw? "], "4"),
+    ('char y[9];\nprintf("program? ");\nsystem("read x")', ["abc"], ["program? "], "0"),
     ('char s[99];\nread(0, s, sizeof s) + read(0, s, sizeof s)', ["abc\nde"], [""], "7"),
     ('char m[99];\nputs("no prompt");\nfgets(m, sizeof m, stdin);\nstrlen(m)', [""], [""], "1"),
 ])
