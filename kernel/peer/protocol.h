@@ -66,7 +66,8 @@ enum {
                      descriptors, if one was made: its channel, where
                      it says FRAME_HELLO {} when it is ready, and its pidfd */
     WORKER_TAKE_OVER,  /* front -> checkpoint, on its own channel, when the worker has
-                          ended: {} -> {u pid, n s files that were changed since}; then
+                          ended: {u inode of the pipe that the front reads
+                          stdout from} -> {u pid, n s files that were changed since}; then
                           it is the session worker. Till then it knows nothing else, and
                           ends with the channel */
     WORKER_LIMIT = 64, /* {u bytes of memory that cells may have, 0: any} -> {outcome} */

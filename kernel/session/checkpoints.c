@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "kernel/peer/protocol.h"
@@ -156,8 +157,13 @@ static int tell(struct process *process, uint32_t generation, char **ret_changed
 {
     CLEANUP(buffer_clear) struct buffer changed = {0};
     struct frame answer;
+    CLEANUP(buffer_clear) struct buffer request = {0};
+    struct stat pipe = {0};
     process->generation = generation;
-    int r = channel_send(process->channel, WORKER_TAKE_OVER, generation, 0, NULL, 0, err);
+    (void)fstat(process->out, &pipe);
+    pack_u64(&request, pipe.st_ino);
+    int r = channel_send(process->channel, WORKER_TAKE_OVER, generation, 0, request.data,
+                         request.size, err);
     if (r < 0)
         return r;
     r = channel_receive(process->channel, CHECKPOINT_TIMEOUT_MS, &answer, err);

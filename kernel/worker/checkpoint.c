@@ -98,8 +98,8 @@ static int take_over(struct channel *channel, const struct surroundings *surroun
     struct changes changes = {0};
     uint32_t generation = request->generation, id = request->id;
     guard_adopt();
-    output_note_program(); /* the front may read from other pipes now */
-    output_note_program(); /* the front may read other pipes by now */
+    struct unpack in = unpack_init(request->data, request->size);
+    output_check(unpack_u64(&in));
     show_connect(channel_fd(channel));
     obstacle_own(channel_fd(channel));
     obstacle_restore(surroundings, add_change, &changes);

@@ -59,6 +59,13 @@ static bool is_outdated(int i)
            (now.st_ino != current.st_ino || now.st_dev != current.st_dev) && is_ours(i);
 }
 
+void output_check(uint64_t inode)
+{
+    struct stat current;
+    if (fstat(kept[STDOUT_FILENO], &current) < 0 || current.st_ino != inode)
+        has_program = true;
+}
+
 static void lead_to(int i, int end)
 {
     if (is_ours(i))

@@ -7,6 +7,7 @@
 #define ACHAR_WORKER_OUTPUT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Remembers where descriptors 0, 1 and 2 lead; once, before any cell runs. */
 void output_init(void);
@@ -14,6 +15,10 @@ void output_init(void);
 /* A program was started, or this process was forked: it may print when the cell is done.
  * fork() is noticed by itself. */
 void output_note_program(void);
+
+/* A copy of this process goes on: the front reads the pipe `inode` now. Where that is not
+ * the one that this copy knows, it needs new ones. */
+void output_check(uint64_t inode);
 
 /* Where that has happened since the last call: gives descriptors 1 and 2 new pipes, so
  * that what is printed later is told apart, and *ret the read ends (owned); false,
