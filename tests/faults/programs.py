@@ -131,9 +131,9 @@ KINDS = [
     Kind("recursion", "deep(1); //!", "SIGSEGV", "stack overflow",
          define="int deep(int n)\n{\n    volatile char room[500];\n    room[0] = (char)n;\n"
                 "    return deep(n + 1) + room[0];\n}", frames="deep"),
-    Kind("large-frame", "huge(1); //!", "SIGSEGV", "stack overflow",
+    Kind("large-frame", "huge(1 + zero); //!", "SIGSEGV", "stack overflow",
          define="int huge(int n)\n{\n    volatile char room[300 << 20];\n    room[n] = 1;\n"
-                "    return room[n];\n}", frames="huge"),
+                "    return room[n];\n}", frames="huge", never="tier tier-callback"),
     Kind("smashed", "smash(200);", "StackSmashing", "was overwritten",
          define="void smash(int n)\n{\n    char room[16];\n    char *volatile at = room;\n"
                 "    memset(at, 'A', n);\n}"),
@@ -209,6 +209,7 @@ KINDS = [
 
 PLACES = ["cell", "function", "callback", "nested", "handler", "exit-handler", "thread", "cc",
           "cc-callback", "main"]
+TIER = ["tier", "tier-callback"]  # for every sixth kind: gcc takes its time
 ALWAYS = ["cell", "callback", "thread", "cc"]  # the other places take turns
 WIDE = "    __int128 wide = zero;\n    (void)wide;\n"  # libtcc has no such type
 
@@ -242,14 +243,21 @@ def program(kind, place):
     if define and not kind.name == "undefined":
         for word in ("deep", "huge", "smash"):
             body, define = body.replace(f"{word}(", f"{name}_{word}("), define.replace(f"{word}(", f"{name}_{word}(")
-    is_cc = place.startswith("cc")  # `zero = zero`: the call before it is no tail call
-    function = f"{{\n{WIDE if is_cc else ''}{indent(body)}\n{'    zero = zero;' if is_cc else ''}\n"
+    is_cc = place.startswith("cc")
+    is_optimised = is_cc or place.startswith("tier")  # `zero = zero`: no call before it is a tail call
+    function = f"{{\n{WIDE if is_cc else ''}{indent(body)}\n{'    zero = zero;' if is_optimised else ''}\n"
     if place == "cell":
         cells = [define, f"mark();\n{{\n{indent(body)}\n}}"]
     elif place == "main":
         cells = [define, f"int main(void)\n{{\n    mark();\n{indent(body)}\n    return 0;\n}}"]
     elif place in ("function", "cc"):
         cells = [define, f"void {name}(void)\n{function}}}", f"mark();\n{name}();"]
+    elif place == "tier":
+        cells = [define, f"void {name}(void)\n{function}}}", f"%opt now {name}", f"mark();\n{name}();"]
+    elif place == "tier-callback":
+        cells = [define, f"int {name}(const void *a, const void *b)\n{function}    return a < b;\n}}",
+                 f"%opt now {name}",
+                 f"mark();\nint {name}_v[4] = {{1}};\nqsort({name}_v, 4, sizeof(int), {name});"]
     elif place in ("callback", "cc-callback"):
         cells = [define, f"int {name}(const void *a, const void *b)\n{function}    return a < b;\n}}",
                  f"mark();\nint {name}_v[4] = {{1}};\nqsort({name}_v, 4, sizeof(int), {name});"]
@@ -278,8 +286,10 @@ def turn(places, number, n):
 def places_of(number, is_held, is_all):
     others = [place for place in PLACES if place not in ALWAYS]
     if is_all:
-        return PLACES
-    return ["cell"] + turn(PLACES[1:], number, 1) if is_held else ALWAYS + turn(others, number, 2)
+        return PLACES + TIER
+    if is_held:
+        return ["cell"] + turn(PLACES[1:], number, 1)
+    return ALWAYS + turn(others, number, 2) + (turn(TIER, number // 6, 1) if number % 6 == 0 else [])
 
 
 def programs(is_held=False, is_all=True):

@@ -192,8 +192,84 @@ static void test_threads(void)
     }
 }
 
+static struct heap_finding last;
+static int n_findings;
+
+static void record(const struct heap_finding *finding)
+{
+    last = *finding;
+    n_findings++;
+}
+
+static bool is_never(const void *return_address)
+{
+    (void)return_address;
+    return false;
+}
+
+/* What was found since the last time: one finding, of this kind and block. */
+static bool found(enum heap_damage damage, uintptr_t block, size_t at)
+{
+    bool is_it = n_findings == 1 && last.damage == damage &&
+                 (uintptr_t)last.block.start == block &&
+                 (uintptr_t)last.address == block + at;
+    if (!is_it)
+        fprintf(stderr, "  %d findings, the last of kind %d\n", n_findings, last.damage);
+    n_findings = 0;
+    return is_it;
+}
+
+static void test_damage(void)
+{
+    struct heap_finding finding;
+    char *block = hidden(malloc(20)), *other = hidden(malloc(33));
+    uintptr_t first = (uintptr_t)block;
+    heap_watch(is_never, record);
+    while (heap_check(&finding))
+        ;
+    block[20] = 0;
+    free(hidden(block));
+    CHECK(found(HEAP_OVERRUN, first, 20) && last.is_contained);
+    other[36] = 1;
+    other = hidden(realloc(other, 50));
+    CHECK(n_findings == 1 && last.damage == HEAP_OVERRUN && last.block.size == 33);
+    n_findings = 0;
+    other[50] = 1;
+    CHECK(heap_check(&finding) && finding.block.start == other);
+    CHECK(!heap_check(&finding));               /* reported once */
+    volatile uintptr_t late = (uintptr_t)other; /* what a pointer that dangles holds */
+    free(hidden(other));
+    CHECK_INT(n_findings, 0);
+    ((char *)late)[7] = 1;
+    CHECK(heap_check(&finding) && finding.damage == HEAP_USE_AFTER_FREE);
+    CHECK((uintptr_t)finding.block.start == late &&
+          (uintptr_t)finding.address == late + 7);
+    CHECK(!heap_check(&finding));
+    block = hidden(malloc(64));
+    char saved = block[-1];
+    block[-1] ^= 1;
+    CHECK(heap_check(&finding) && finding.damage == HEAP_UNDERRUN);
+    CHECK(!finding.is_contained);
+    block[-1] = saved;
+    free(hidden(block));
+    CHECK_INT(n_findings, 0);
+}
+
+static void test_refusal(void)
+{
+    heap_forget_refusal();
+    free(hidden(malloc(10)));
+    CHECK_INT(heap_refusal(), 0);
+    CHECK(!hidden(malloc(huge((size_t)1 << 50))));
+    CHECK(heap_refusal() == (size_t)1 << 50);
+    heap_forget_refusal();
+    CHECK_INT(heap_refusal(), 0);
+}
+
 int main(void)
 {
+    test_damage();
+    test_refusal();
     test_interior();
     test_library_blocks();
     test_growth();
