@@ -14,7 +14,7 @@
 #include "kernel/peer/protocol.h"
 
 #define OUTPUT_READ_SIZE (64u << 10)
-#define LINGER_US 1500       /* for an answer, before going to sleep */
+#define LINGER_US 1500      /* for an answer, before going to sleep */
 #define OUTPUT_GATHER_MS 10 /* into a request */
 #define OUTPUT_GATHER_NS 300000
 
