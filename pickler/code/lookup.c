@@ -56,7 +56,10 @@ uint32_t names_marked_type(const struct names *names, const void *return_address
                            uint32_t mark)
 {
     const struct unit *unit = names_unit(names, (const char *)return_address - 1);
-    return unit ? marked_type(unit, mark) : 0;
+    uint32_t type = unit ? marked_type(unit, mark) : 0;
+    for (size_t i = names->n_units; !type && i-- > 0;)
+        type = marked_type(names->by_code[i], mark);
+    return type;
 }
 
 static const struct library_symbol *find_library(const struct names *names,

@@ -120,7 +120,7 @@ uint32_t names_site_type(const struct names *names, const void *return_address);
 
 const struct name *names_find(const struct names *names, const char *text);
 /* The type that was added for this site (a cell's line or another mark) of the unit that
- * the call is in; 0: none. */
+ * the call is in, else of any: code that was compiled again may have none; 0: none. */
 uint32_t names_marked_type(const struct names *names, const void *return_address,
                            uint32_t mark);
 /* The address that code refers to a name by: of the session, a replacement, a library. */
