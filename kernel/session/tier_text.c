@@ -157,6 +157,18 @@ static bool is_thread_local(const char *declaration)
     return strstr(declaration, "__thread") || strstr(declaration, "hread_local");
 }
 
+/* As pickler/code/names.c lays storage out; vector code is a tenth faster for knowing. */
+static void declare_alignment(const struct definition *variable, struct buffer *out)
+{
+    const char *name = variable->name;
+    if (strstr(variable->declaration, "[]")) /* its size is not known */
+        return;
+    buffer_format(out,
+                  "extern __typeof__(%s) %s __attribute__((aligned(sizeof(%s) >= 64 ? 64 "
+                  ": sizeof(%s) >= 16 ? 16 : __alignof__(%s))));\n",
+                  name, name, name, name, name);
+}
+
 /* A variable of the session is near: it is reached without a table of addresses. */
 static void declare(struct emitter *emitter, const struct definition *definition,
                     struct buffer *out)
@@ -166,6 +178,8 @@ static void declare(struct emitter *emitter, const struct definition *definition
     if (is_near)
         buffer_add_string(out, "#pragma GCC visibility push(hidden)\n");
     emitter_declare(emitter, definition);
+    if (is_near)
+        declare_alignment(definition, out);
     if (is_near)
         buffer_add_string(out, "#pragma GCC visibility pop\n");
 }

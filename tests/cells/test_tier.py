@@ -237,3 +237,11 @@ def test_rolled_back_definitions(compiled):
     assert first == compiled.value("version()")
     run(compiled, "int version(void) { return 3; }", "%opt now")
     assert compiled.value("ask()") == "3"
+
+
+def test_variables_of_every_size(compiled):
+    run(compiled, "int list[] = {1, 2, 3};\nchar c = 4;\nstruct { char a[70]; } s = {{5}};\n"
+        "const double big[9] = {6};\nint (*p)[3] = &list;",
+        "double sum(void) { return list[2] + c + s.a[0] + big[0] + (*p)[0]; }", "%opt now")
+    assert states(compiled) == {"sum": "optimised"}
+    assert compiled.value("sum()") == "19.0"
