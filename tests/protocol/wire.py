@@ -121,7 +121,7 @@ class Kernel(Client):
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 [*command, self.file], stdin=subprocess.DEVNULL, stderr=log,
-                env={**os.environ, "XDG_DATA_HOME": str(folder / "data"),
+                env={**os.environ, "XDG_DATA_HOME": str(folder / "data"), "TMPDIR": str(folder),
                      **(environment or {})})
         super().__init__(self.connection, self.context)
         self.welcome = self.receive("iopub", 10)
