@@ -284,11 +284,14 @@ static void found_variable(struct draft *draft, size_t index, CXCursor cursor,
             add_named(draft, ENTITY_EXTERN, DEFINITION_VARIABLE, index, cursor, offset);
         return;
     }
-    if (known && known->role == ENTITY_VARIABLE) { /* `int x; int x = 3;` */
+    bool is_declared = known && known->role == ENTITY_EXTERN; /* `extern int x; int x;` */
+    if (is_declared ||
+        (known && known->role == ENTITY_VARIABLE)) { /* `int x; int x = 3;` */
         const struct declarator *declarator =
             declarator_at(&draft->pieces[index], offset, name);
-        if (!declarator || !declarator->initialiser.size)
+        if (!declarator || (!is_declared && !declarator->initialiser.size))
             return;
+        known->role = ENTITY_VARIABLE;
         known->piece = index;
         known->text = draft->pieces[index].text;
         known->declaration = &draft->pieces[index].declaration;
