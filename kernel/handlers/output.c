@@ -74,20 +74,30 @@ static void cut(struct output *output)
         output->sent, place);
 }
 
+/* How much is still shown at once: where that is not all, it ends with a line. */
+static size_t head_size(const struct output *output, const char *text, size_t size)
+{
+    size_t room = OUTPUT_MAX - output->sent;
+    if (size <= room)
+        return size;
+    const char *end = memrchr(text, '\n', room);
+    return end ? (size_t)(end - text) + 1 : 0;
+}
+
 static void add_stream(void *context, bool is_stderr, const char *text, size_t size)
 {
     struct output *output = context;
     if (output->is_silent)
         return;
     spill_add(&output->spill, &output->kernel->spills, output->cell, text, size);
-    if (!output->is_cut && output->sent + size > OUTPUT_MAX)
-        cut(output);
-    if (output->is_cut) {
-        spill_tail_add(&output->tails[is_stderr], text, size);
+    size_t head = output->is_cut ? 0 : head_size(output, text, size);
+    output->sent += head;
+    send(output, is_stderr, text, head);
+    if (head == size)
         return;
-    }
-    output->sent += size;
-    send(output, is_stderr, text, size);
+    if (!output->is_cut)
+        cut(output);
+    spill_tail_add(&output->tails[is_stderr], text + head, size - head);
 }
 
 static bool admit_display(struct output *output, size_t size)
