@@ -234,7 +234,6 @@ void session_reset(struct session *session, bool only_variables)
         return;
     cells_clear(&session->cells);
     analyser_client_stop(&session->analyser);
-    buffer_clear(&session->analyser.flags);
     kept_clear(&session->kept);
     graph_free(session->graph);
     session->graph = graph_new();
@@ -243,6 +242,10 @@ void session_reset(struct session *session, bool only_variables)
     types_init(&session->types);
     clear_words(&session->libraries, &session->n_libraries, &session->libraries_capacity);
     clear_words(&session->flags, &session->n_flags, &session->flags_capacity);
+    session_pack_flags(session);
+    tier_reset(&session->tier);
+    session->tier_context.scope.graph = session->graph;
+    transcript_clear(&session->transcript);
 }
 
 static int read_shown(struct unpack *in, struct session_shown *ret, size_t n,

@@ -57,6 +57,16 @@ void tier_clear(struct tier *tier)
     *tier = (struct tier){0};
 }
 
+void tier_reset(struct tier *tier)
+{
+    const struct tier_level *level = tier->level;
+    uint32_t serial = tier->next_serial;
+    tier_clear(tier);
+    tier_init(tier);
+    tier->level = level;
+    tier->next_serial = serial;
+}
+
 /* ---- what is known of functions ------------------------------------------------------
  */
 

@@ -58,6 +58,8 @@ struct tier {
 
 void tier_init(struct tier *tier);
 void tier_clear(struct tier *tier);
+/* The session begins anew, at the same level; what is being compiled is dropped. */
+void tier_reset(struct tier *tier);
 
 /* "0", "1", "2", "3", "fast", "native", "off"; false: there is no such level. Everything
  * is compiled again. */

@@ -245,3 +245,15 @@ def test_variables_of_every_size(compiled):
         "double sum(void) { return list[2] + c + s.a[0] + big[0] + (*p)[0]; }", "%opt now")
     assert states(compiled) == {"sum": "optimised"}
     assert compiled.value("sum()") == "19.0"
+
+
+def test_reset_while_it_is_compiled(session):
+    """What is being compiled belongs to definitions that are no more; new ones may have their
+    names and numbers."""
+    for n in range(3):
+        run(session, *(f"int f{i}(int x) {{ return x + {i + n}; }}" for i in range(8)))
+        run(session, "%reset -f", "int g(int x) { return x; }\nint f0(int x) { return g(x) - 1; }")
+        run(session, "%opt now")
+        assert session.value("f0(5)") == "4"
+        assert not session.run("f7(1)").is_ok
+        run(session, "%reset -f")
