@@ -7,6 +7,8 @@
 
 static void forget(struct record *record, size_t n)
 {
+    if (!n)
+        return;
     for (size_t i = 0; i < n; i++) {
         record->size -= strlen(record->at[i].text);
         free(record->at[i].text);

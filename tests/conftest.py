@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Fixtures of all suites. $ACHAR names the executable under test."""
-import os
 import pathlib
 import subprocess
 import sys
@@ -8,15 +7,23 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))  # session.py
+sys.path.insert(0, str(ROOT / "tests"))  # session.py, executable.py
+
+from executable import ACHAR, IS_ASAN  # noqa: E402
+
+
+def pytest_runtest_setup(item):
+    """`not_with_asan(reason)`: what AddressSanitizer does to memory or says of it by design."""
+    marker = item.get_closest_marker("not_with_asan")
+    if marker and IS_ASAN:
+        pytest.skip(f"not with AddressSanitizer: {marker.args[0]}")
 
 
 @pytest.fixture(scope="session")
 def achar():
     """Path of the executable under test."""
-    path = pathlib.Path(os.environ.get("ACHAR", ROOT / "build/kernel/app/achar")).resolve()
-    assert path.is_file(), f"'{path}' does not exist: ./dev build"
-    return path
+    assert ACHAR.is_file(), f"'{ACHAR}' does not exist: ./dev build"
+    return ACHAR
 
 
 @pytest.fixture(scope="session")

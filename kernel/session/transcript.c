@@ -19,6 +19,8 @@ static size_t size_of(const struct transcript_part *part)
 
 static void forget(struct transcript *transcript, size_t n)
 {
+    if (!n)
+        return;
     for (size_t i = 0; i < n; i++) {
         transcript->size -= size_of(&transcript->at[i]);
         clear_part(&transcript->at[i]);

@@ -182,6 +182,8 @@ static void describe_death(struct worker_client *client, const struct patience *
         *ret = client->dying;
         client->dying = (struct outcome){0};
         if (ret->kind == OUTCOME_EXIT) {
+            free(ret->name);
+            free(ret->message);
             ret->name = must_strdup("ExitStatus");
             ret->message = must_format("the program ended with exit status %d, where the "
                                        "cell could not be left",

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Live values follow their types: fields that still exist keep what they hold, wherever
 they are, and pointers lead to the same things as before."""
+import pytest
 
 
 def notes(cell):
@@ -164,6 +165,7 @@ def test_flexible_array_member(session):
     assert run("inner == s->text + 1") == "1"
 
 
+@pytest.mark.not_with_asan("its blocks cannot be listed")
 def test_memory_that_does_not_tell_its_type(session):
     """What the session cannot see through follows by the look of its pointers."""
     run = session.value
