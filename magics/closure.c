@@ -27,17 +27,6 @@ static void scratch_clear(struct scratch *scratch)
     types_clear(&scratch->types);
 }
 
-static struct definition *copy_of(const struct definition *definition)
-{
-    CLEANUP(buffer_clear) struct buffer bytes = {0};
-    struct definition *copy = NULL;
-    definition_pack(definition, &bytes);
-    struct unpack in = unpack_init(bytes.data, bytes.size);
-    if (definition_unpack(&in, &copy, NULL) < 0)
-        abort(); /* what was packed just now */
-    return copy;
-}
-
 static int copy_types(const struct types *from, const struct plan *plan,
                       struct types *ret, struct error *err)
 {
@@ -58,12 +47,12 @@ static int scratch_init(struct scratch *scratch, const struct session *session,
     scratch->graph = graph_new();
     types_init(&scratch->types);
     for (size_t i = 0; i < graph_count(graph); i++)
-        graph_add(scratch->graph, copy_of(graph_at(graph, i)));
+        graph_add(scratch->graph, definition_copy(graph_at(graph, i)));
     for (size_t i = 0; i < graph_count(graph); i++)
         if (!graph_current(graph, graph_at(graph, i)->name))
             graph_forget(scratch->graph, graph_at(graph, i)->name);
     for (size_t i = 0; i < plan->n_definitions; i++)
-        graph_add(scratch->graph, copy_of(plan->definitions[i]));
+        graph_add(scratch->graph, definition_copy(plan->definitions[i]));
     return copy_types(session_types(session), plan, &scratch->types, err);
 }
 

@@ -214,3 +214,14 @@ const char *definition_kind_name(enum definition_kind kind)
     };
     return (unsigned)kind < DEFINITION_KIND_COUNT ? names[kind] : "?";
 }
+
+struct definition *definition_copy(const struct definition *definition)
+{
+    CLEANUP(buffer_clear) struct buffer bytes = {0};
+    struct definition *copy = NULL;
+    definition_pack(definition, &bytes);
+    struct unpack in = unpack_init(bytes.data, bytes.size);
+    if (definition_unpack(&in, &copy, NULL) < 0)
+        abort(); /* what was packed just now */
+    return copy;
+}

@@ -79,4 +79,7 @@ int definition_unpack(struct unpack *in, struct definition **ret,
 
 const char *definition_kind_name(enum definition_kind kind); /* "function", ... */
 
+/* Owned, with the id of the original and without its hash. */
+struct definition *definition_copy(const struct definition *definition);
+
 #endif

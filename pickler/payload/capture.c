@@ -219,22 +219,11 @@ static int check(const struct capture *capture, struct error *err)
 
 /* --- the copy --- */
 
-static struct definition *copy_of(const struct definition *definition)
-{
-    CLEANUP(buffer_clear) struct buffer bytes = {0};
-    struct definition *copy = NULL;
-    definition_pack(definition, &bytes);
-    struct unpack in = unpack_init(bytes.data, bytes.size);
-    if (definition_unpack(&in, &copy, NULL) < 0)
-        abort(); /* what was packed just now */
-    return copy;
-}
-
 static struct definition *renumbered(const struct capture *capture, size_t index,
                                      struct types *types)
 {
     const struct definition *from = capture->kept[index];
-    struct definition *copy = copy_of(from);
+    struct definition *copy = definition_copy(from);
     copy->id = (uint32_t)index + 1;
     copy->n_refs = 0;
     for (size_t i = 0; i < from->n_refs; i++)
