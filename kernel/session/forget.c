@@ -235,16 +235,13 @@ void session_reset(struct session *session, bool only_variables)
     cells_clear(&session->cells);
     analyser_client_stop(&session->analyser);
     kept_clear(&session->kept);
-    graph_free(session->graph);
-    session->graph = graph_new();
-    session->analyser.graph = session->graph;
+    graph_clear(session->graph);
     types_clear(&session->types);
     types_init(&session->types);
     clear_words(&session->libraries, &session->n_libraries, &session->libraries_capacity);
     clear_words(&session->flags, &session->n_flags, &session->flags_capacity);
     session_pack_flags(session);
     tier_reset(&session->tier);
-    session->tier_context.scope.graph = session->graph;
     transcript_clear(&session->transcript);
 }
 

@@ -34,10 +34,8 @@ struct graph *graph_new(void)
     return must_alloc(sizeof(struct graph));
 }
 
-void graph_free(struct graph *graph)
+void graph_clear(struct graph *graph)
 {
-    if (!graph)
-        return;
     for (size_t i = 0; i < graph->n; i++)
         definition_free(graph->at[i]);
     free(graph->at);
@@ -46,6 +44,14 @@ void graph_free(struct graph *graph)
     free(graph->changes);
     name_ids_clear(&graph->names);
     name_ids_clear(&graph->macros);
+    *graph = (struct graph){0};
+}
+
+void graph_free(struct graph *graph)
+{
+    if (!graph)
+        return;
+    graph_clear(graph);
     free(graph);
 }
 

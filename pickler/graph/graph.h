@@ -13,6 +13,7 @@
 struct graph;
 
 struct graph *graph_new(void) MUST_USE;
+void graph_clear(struct graph *graph); /* empty, as new; ids begin again */
 void graph_free(struct graph *graph);
 DEFINE_FREEP(struct graph, graph_free)
 
