@@ -14,7 +14,8 @@
 #include <sys/socket.h>
 #include <sys/sysinfo.h>
 #include <sys/uio.h>
-#include <time.h>
+
+#include "pickler/base/clock.h"
 
 #define HEADER_SIZE 16        /* the length word included */
 #define READ_FIRST (4u << 10) /* a short-lived peer should not pay for a large buffer */
@@ -93,13 +94,6 @@ void channel_free(struct channel *channel)
     free(channel);
 }
 
-static int64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 /* Whether processors have been idle of late. */
 static bool has_idle_processors(void)
 {
@@ -116,8 +110,8 @@ void channel_linger(struct channel *channel, unsigned microseconds)
     struct pollfd fd = {.fd = channel_fd(channel), .events = POLLIN};
     if (!has_idle_processors())
         return;
-    int64_t end = now_us() + microseconds;
-    while (poll(&fd, 1, 0) == 0 && now_us() < end)
+    int64_t end = clock_us() + microseconds;
+    while (poll(&fd, 1, 0) == 0 && clock_us() < end)
         ;
 }
 

@@ -10,9 +10,9 @@
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/utsname.h>
-#include <time.h>
 
 #include "kernel/peer/protocol.h"
+#include "pickler/base/clock.h"
 
 enum source_kind {
     SOURCE_FRONT,
@@ -38,9 +38,7 @@ struct waiting {
 
 uint64_t pool_now(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    return (uint64_t)clock_us();
 }
 
 void pool_say(struct pool *pool, uint16_t kind, uint32_t id, const struct buffer *body)

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "kernel/peer/protocol.h"
+#include "pickler/base/clock.h"
 
 #define LINGER_US 1500 /* for an answer, before going to sleep */
 
@@ -33,13 +33,6 @@ void analyser_client_clear(struct analyser_client *client)
 void analyser_client_stop(struct analyser_client *client)
 {
     process_end(&client->process);
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static int send_memory(struct analyser_client *client, struct error *err)
@@ -126,7 +119,7 @@ static int wait_answer(struct analyser_client *client, uint32_t id, struct frame
                        char **ret_why)
 {
     struct process *process = &client->process;
-    int64_t deadline = now_ms() + ANALYSER_TIMEOUT_MS;
+    int64_t deadline = clock_ms() + ANALYSER_TIMEOUT_MS;
     channel_linger(process->channel, LINGER_US);
     for (;;) {
         int r = channel_receive(process->channel, 0, ret, NULL);
@@ -138,7 +131,7 @@ static int wait_answer(struct analyser_client *client, uint32_t id, struct frame
             return 1;
         if (r > 0)
             continue;
-        int64_t left = deadline - now_ms();
+        int64_t left = deadline - clock_ms();
         if (left <= 0) {
             *ret_why =
                 stop(client, "the analyser took more than 10 seconds on this text");

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 
 #include "kernel/peer/protocol.h"
+#include "pickler/base/clock.h"
 #include "pickler/base/file.h"
 #include "pickler/graph/name_ids.h"
 
@@ -26,13 +26,6 @@ static const struct tier_level levels[] = {
     {"native", {"-O3", "-march=native", COMPILES_SAFELY, NULL}},
     {"fast", {"-Ofast", "-march=native", COMPILES_SAFELY, NULL}},
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 void tier_init(struct tier *tier)
 {
@@ -81,7 +74,7 @@ static void set_state(struct tier *tier, struct tier_function *function,
         function->why = NULL;
     }
     if (state == TIER_WAITING && !tier->waiting_since)
-        tier->waiting_since = now_ms();
+        tier->waiting_since = clock_ms();
 }
 
 struct tier_function *tier_find(const struct tier *tier, const char *name)
@@ -153,7 +146,7 @@ void tier_defined(struct tier *tier, const struct plan *plan)
         if (at->kind != DEFINITION_FUNCTION && at->kind != DEFINITION_VARIABLE)
             continue;
         define(tier, at);
-        tier->changed_at = now_ms();
+        tier->changed_at = clock_ms();
     }
 }
 
@@ -526,7 +519,7 @@ static int step(struct tier *tier, const struct tier_context *context, bool may_
 
 int tier_step(struct tier *tier, const struct tier_context *context)
 {
-    int64_t now = now_ms();
+    int64_t now = clock_ms();
     int64_t quiet = tier->changed_at + TIER_QUIET_MS - now;
     bool is_impatient =
         tier->waiting_since && now - tier->waiting_since > TIER_PATIENCE_MS;
@@ -545,7 +538,7 @@ int tier_hurry(struct tier *tier, const struct tier_context *context)
 
 void tier_begin(struct tier *tier)
 {
-    tier->asked_at = now_ms();
+    tier->asked_at = clock_ms();
     tier->kick_ms = KICK_MS;
     tier->kick_at = 0;
 }
@@ -571,7 +564,7 @@ static bool is_computing(pid_t pid)
 
 static void kick(struct tier *tier, const struct process *worker)
 {
-    int64_t now = now_ms();
+    int64_t now = clock_ms();
     if (now < tier->kick_at || worker->pid <= 0)
         return;
     if (is_computing(worker->pid))
@@ -582,7 +575,7 @@ static void kick(struct tier *tier, const struct process *worker)
 
 int tier_step_running(struct tier *tier, const struct tier_context *context)
 {
-    int64_t left = tier->asked_at + TIER_RUNNING_MS - now_ms();
+    int64_t left = tier->asked_at + TIER_RUNNING_MS - clock_ms();
     if (!tier->level)
         return -1;
     if (left > 0)

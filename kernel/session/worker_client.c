@@ -12,6 +12,7 @@
 
 #include "kernel/peer/display.h"
 #include "kernel/peer/protocol.h"
+#include "pickler/base/clock.h"
 
 #define OUTPUT_READ_SIZE (64u << 10)
 #define LINGER_US 1500      /* for an answer, before going to sleep */
@@ -52,13 +53,6 @@ int worker_client_start(struct worker_client *client, struct error *err)
                          client->next_generation++, &client->process, err);
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* How many bytes at the end of the text are the beginning of a UTF-8 character. */
 static size_t unfinished(const char *text, size_t size)
 {
@@ -76,7 +70,7 @@ static void emit(struct worker_client *client, int which, const char *text, size
                  const struct session_events *events)
 {
     if (size && (!events || events->stream))
-        console_output(&client->console, which, text, size, now_ms(), events);
+        console_output(&client->console, which, text, size, clock_ms(), events);
 }
 
 /* Output in small pieces: a moment for more of it, rather than a wake for each. */
@@ -345,7 +339,7 @@ static void signal_worker(struct worker_client *client, int signal_number, uint3
 static void pass_interrupt(struct worker_client *client, uint32_t id,
                            struct patience *patience)
 {
-    int64_t now = now_ms();
+    int64_t now = clock_ms();
     if (!patience->deadline) {
         signal_worker(client, SIGINT, id);
         patience->deadline = now + WORKER_HANDLER_MS;
@@ -368,7 +362,7 @@ static void end_in_time(struct worker_client *client, uint32_t id,
     signal_worker(client, WORKER_LIMIT_SIGNAL, id);
     patience->limit = 0;
     patience->is_late = patience->is_insisting = true;
-    patience->deadline = now_ms() + last_chance(client);
+    patience->deadline = clock_ms() + last_chance(client);
 }
 
 /* False when the worker has had all the time there is. */
@@ -378,7 +372,7 @@ static bool insist(struct worker_client *client, uint32_t id, struct patience *p
         return false;
     signal_worker(client, WORKER_INTERRUPT_SIGNAL, id);
     patience->is_insisting = true;
-    patience->deadline = now_ms() + last_chance(client);
+    patience->deadline = clock_ms() + last_chance(client);
     return true;
 }
 
@@ -404,7 +398,7 @@ static int wait_answer(struct worker_client *client, uint32_t id,
         int r = look(client, id, events, ret);
         if (r != 0)
             return r;
-        int64_t now = now_ms();
+        int64_t now = clock_ms();
         if (patience->limit && now >= patience->limit)
             end_in_time(client, id, patience);
         if (patience->deadline && now >= patience->deadline &&
@@ -427,7 +421,7 @@ static int wait_answer(struct worker_client *client, uint32_t id,
             client->tier ? tier_step_running(client->tier, client->tier_context) : -1;
         poll(fds, 6 + n_strays,
              shorter(time_left(patience, now, console_timeout(console, now)), step));
-        now = now_ms();
+        now = clock_ms();
         if (fds[1].revents && interrupt_take(client->interrupt))
             pass_interrupt(client, id, patience);
         if (!fds[0].revents && (fds[2].revents || fds[3].revents) &&
@@ -533,9 +527,9 @@ int worker_client_ask(struct worker_client *client, uint16_t kind,
         return error_set(err, -EPIPE, "the session's process has ended");
     uint32_t id = client->next_id++;
     struct frame answer;
-    int64_t now = now_ms(), limit = kind == WORKER_RUN || kind == WORKER_ADDRESS
-                                        ? client->limits.time_ms
-                                        : 0;
+    int64_t now = clock_ms(), limit = kind == WORKER_RUN || kind == WORKER_ADDRESS
+                                          ? client->limits.time_ms
+                                          : 0;
     struct patience patience = {.started = now, .limit = limit ? now + limit : 0};
     int r = settle(client, events, err);
     if (r < 0)

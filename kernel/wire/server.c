@@ -11,12 +11,12 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <zmq.h>
 
 #include "kernel/wire/heartbeat.h"
 #include "kernel/wire/outbox.h"
 #include "kernel/wire/text.h"
+#include "pickler/base/clock.h"
 
 #define LINGER_MS 1000    /* for what is not sent yet when the kernel ends */
 #define TURN_MESSAGES 64  /* taken from one socket before the others have their turn */
@@ -39,13 +39,6 @@ struct server {
     uint64_t drain_wanted, drain_done; /* under lock */
     uint64_t n_refused;
 };
-
-static int64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 static void set_option(void *socket, int option, int value)
 {
@@ -398,11 +391,11 @@ static long send_ready(struct server *server)
 {
     int64_t due;
     for (int i = 0; i < TURN_MESSAGES; i++) {
-        struct message *message = outbox_next(server->outbox, now_us(), &due);
+        struct message *message = outbox_next(server->outbox, clock_us(), &due);
         if (!message)
-            return due < 0           ? -1
-                   : due <= now_us() ? 0
-                                     : (long)((due - now_us()) / 1000 + 1);
+            return due < 0             ? -1
+                   : due <= clock_us() ? 0
+                                       : (long)((due - clock_us()) / 1000 + 1);
         send_message(server, message);
     }
     return 0;
@@ -448,7 +441,7 @@ int server_run(struct server *server, struct error *err)
     }
     int64_t due;
     struct message *message;
-    while ((message = outbox_next(server->outbox, now_us(), &due)))
+    while ((message = outbox_next(server->outbox, clock_us(), &due)))
         send_message(server, message);
     return 0;
 }

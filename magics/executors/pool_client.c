@@ -7,9 +7,9 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <time.h>
 
 #include "kernel/peer/protocol.h"
+#include "pickler/base/clock.h"
 
 #define HASH_SIZE 32
 #define HELLO_MS 20000    /* a pool that is silent for longer has not started */
@@ -42,13 +42,6 @@ struct pool_client {
     struct kept_event *kept, **kept_end;
     char *lent; /* data of the event handed out last */
 };
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static void open_add(struct open_tasks *open, uint32_t id)
 {
@@ -282,11 +275,11 @@ static int wait_ready(const struct pool_client *client, int wake_fd, int timeout
     struct pollfd fds[3] = {{.fd = channel_fd(client->start.channel), .events = POLLIN},
                             {.fd = wake_fd, .events = POLLIN},
                             {.fd = client->start.death_fd, .events = POLLIN}};
-    uint64_t end = timeout_ms > 0 ? now_ms() + (uint64_t)timeout_ms : 0;
+    uint64_t end = timeout_ms > 0 ? (uint64_t)clock_ms() + (uint64_t)timeout_ms : 0;
     while (poll(fds, 3, timeout_ms) < 0) {
         if (errno != EINTR)
             return 0;
-        uint64_t now = timeout_ms > 0 ? now_ms() : 0;
+        uint64_t now = timeout_ms > 0 ? (uint64_t)clock_ms() : 0;
         timeout_ms = timeout_ms <= 0 ? timeout_ms : now < end ? (int)(end - now) : 0;
     }
     return (fds[0].revents ? READY_FRAME : 0) | (fds[1].revents ? READY_WAKE : 0) |
@@ -296,7 +289,7 @@ static int wait_ready(const struct pool_client *client, int wake_fd, int timeout
 /* Until there is something to read; negative: nothing will be read. */
 static int wait_more(struct pool_client *client, uint64_t end, struct error *err)
 {
-    uint64_t now = now_ms();
+    uint64_t now = (uint64_t)clock_ms();
     int ready = now >= end ? 0 : wait_ready(client, client->wake_fd, (int)(end - now));
     if (ready & READY_WAKE)
         return error_set(err, -EINTR, "interrupted while the payload was loaded");
@@ -315,7 +308,7 @@ static int wait_more(struct pool_client *client, uint64_t end, struct error *err
 static int wait_answer(struct pool_client *client, uint32_t id, struct frame *ret,
                        struct error *err)
 {
-    uint64_t end = now_ms() + PAYLOAD_MS;
+    uint64_t end = (uint64_t)clock_ms() + PAYLOAD_MS;
     for (;;) {
         struct error ignored = {0};
         int r = channel_receive(client->start.channel, 0, ret, &ignored);
