@@ -14,11 +14,15 @@
 #include <zmq.h>
 
 #include "kernel/wire/heartbeat.h"
+#include "kernel/wire/meter.h"
 #include "kernel/wire/outbox.h"
 #include "kernel/wire/text.h"
 #include "pickler/base/clock.h"
 
-#define LINGER_MS 1000    /* for what is not sent yet when the kernel ends */
+#define LINGER_MS 1000 /* for what is not sent yet when the kernel ends */
+/* Messages that wait in ZeroMQ for one client; beyond it they are dropped. More than a
+ * cell may post in one burst, even when the client's machine is busy (meter.h). */
+#define UNSENT_MAX (10 * METER_MESSAGES_MAX)
 #define TURN_MESSAGES 64  /* taken from one socket before the others have their turn */
 #define TOPIC_MAX 256     /* bytes of a subscription */
 #define COMPLAINTS_MAX 50 /* lines about bad messages; later ones are counted only */
@@ -54,6 +58,7 @@ static void *open_socket(void *zmq, int type)
     (void)zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &size_max, sizeof(size_max));
     set_option(socket, ZMQ_LINGER, LINGER_MS);
     set_option(socket, ZMQ_IPV6, 1);
+    set_option(socket, ZMQ_SNDHWM, UNSENT_MAX);
     if (type == ZMQ_ROUTER)
         set_option(socket, ZMQ_ROUTER_HANDOVER, 1);
     if (type == ZMQ_XPUB)

@@ -156,6 +156,16 @@ def test_many_displays_do_not_flood(kernel):
     assert time.monotonic() - start > 2
 
 
+def test_a_client_that_is_busy_loses_nothing(kernel):
+    """What one cell may send at once waits for a client that reads it only later."""
+    busy = kernel.another(receive_max=1)
+    busy.sockets["iopub"].poll(10000)  # its welcome: it is subscribed
+    sent = kernel.send_execute("\n".join("display " + "x" * 500 for _ in range(3000)))
+    kernel.receive(timeout=30)
+    assert len([t for t, _ in busy.until_idle(sent) if t == "display_data"]) == 3000
+    busy.close()
+
+
 def test_a_client_that_does_not_read(kernel):
     """What it does not take is dropped; others get all, and the kernel does not wait."""
     deaf = kernel.another(receive_max=1)
