@@ -58,3 +58,26 @@ def shared_session(kernelspec, tmp_path_factory):
     opened = Session(tmp_path_factory.mktemp("session"))
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def slurm_cluster():
+    """A running Slurm (engines/slurm.py); $SLURM_CONF leads to it."""
+    from engines.daemons import EngineError
+    from engines.slurm import Slurm
+    try:
+        cluster = Slurm()
+    except EngineError as error:
+        pytest.skip(f"no Slurm here: {error}")
+    clean = pytest.MonkeyPatch()
+    clean.setenv("SLURM_CONF", cluster.environment["SLURM_CONF"])
+    yield cluster
+    clean.undo()
+    cluster.close()
+
+
+@pytest.fixture
+def slurm(slurm_cluster):
+    """The same, without jobs; jobs that the test leaves are cancelled."""
+    yield slurm_cluster
+    slurm_cluster.clear()
