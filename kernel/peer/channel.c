@@ -20,6 +20,7 @@
 #define HEADER_SIZE 16        /* the length word included */
 #define READ_FIRST (4u << 10) /* a short-lived peer should not pay for a large buffer */
 #define READ_SIZE (64u << 10)
+#define QUEUE_SIZE (64u << 10)
 #define FDS_PENDING_MAX 64
 #define KEEP_CAPACITY (1u << 20) /* a larger empty input buffer is given back */
 
@@ -180,12 +181,14 @@ bool channel_has_frame(const struct channel *channel)
     return size > 0 && channel->in.size - channel->taken >= (size_t)size;
 }
 
+/* Only when more is read: frames that came together are handed out without a move. */
 static void drop_taken(struct channel *channel)
 {
     if (!channel->taken)
         return;
     channel->in.size -= channel->taken;
-    memmove(channel->in.data, channel->in.data + channel->taken, channel->in.size);
+    if (channel->in.size)
+        memmove(channel->in.data, channel->in.data + channel->taken, channel->in.size);
     channel->taken = 0;
     if (!channel->in.size && channel->in.capacity > KEEP_CAPACITY)
         buffer_clear(&channel->in);
@@ -194,10 +197,11 @@ static void drop_taken(struct channel *channel)
 /* Reads what is there: 1 when something came, 0 when nothing, -EPIPE at the end. */
 static int read_ahead(struct channel *channel)
 {
+    drop_taken(channel);
     int64_t whole = frame_size(channel);
     size_t want = channel->is_busy ? READ_SIZE : READ_FIRST;
-    if (whole > 0 && channel->taken + (size_t)whole > channel->in.size)
-        want += channel->taken + (size_t)whole - channel->in.size;
+    if (whole > 0 && (size_t)whole > channel->in.size)
+        want += (size_t)whole - channel->in.size;
     /* A large frame is believed piece by piece, as its bytes come. */
     if (want > (4u << 20))
         want = 4u << 20;
@@ -367,6 +371,18 @@ static void keep_rest(struct channel *channel, const struct message *message)
         buffer_add(&channel->out, message->part[i].iov_base, message->part[i].iov_len);
 }
 
+int channel_queue(struct channel *channel, uint16_t kind, uint32_t generation,
+                  uint32_t id, const void *data, size_t size, struct error *err)
+{
+    struct message message = {0};
+    if (channel_unsent(channel) + size > QUEUE_SIZE)
+        return channel_post(channel, kind, generation, id, data, size, err);
+    int r = message_init(&message, kind, generation, id, data, size, err);
+    if (r == 0)
+        keep_rest(channel, &message);
+    return r;
+}
+
 int channel_post(struct channel *channel, uint16_t kind, uint32_t generation, uint32_t id,
                  const void *data, size_t size, struct error *err)
 {
@@ -441,7 +457,6 @@ int channel_peek(struct channel *channel, uint16_t *ret_kind)
 int channel_receive(struct channel *channel, int timeout_ms, struct frame *ret,
                     struct error *err)
 {
-    drop_taken(channel);
     for (;;) {
         int64_t size = frame_size(channel);
         if (size < 0)

@@ -64,6 +64,10 @@ int channel_send_small(int fd, uint16_t kind, uint32_t generation, uint32_t id,
  * several peers; it bounds channel_unsent() by not taking more work. */
 int channel_post(struct channel *channel, uint16_t kind, uint32_t generation, uint32_t id,
                  const void *data, size_t size, struct error *err) MUST_USE;
+/* As channel_post(), but a small frame is kept even if there is room, to go out together
+ * with others: the caller flushes before it waits. */
+int channel_queue(struct channel *channel, uint16_t kind, uint32_t generation,
+                  uint32_t id, const void *data, size_t size, struct error *err) MUST_USE;
 int channel_flush(struct channel *channel, struct error *err) MUST_USE;
 size_t channel_unsent(const struct channel *channel); /* bytes that are kept */
 

@@ -43,7 +43,7 @@ uint64_t pool_now(void)
 
 void pool_say(struct pool *pool, uint16_t kind, uint32_t id, const struct buffer *body)
 {
-    if (channel_post(pool->front, kind, 0, id, body->data, body->size, NULL) == -EPIPE)
+    if (channel_queue(pool->front, kind, 0, id, body->data, body->size, NULL) == -EPIPE)
         pool->is_over = true;
 }
 
@@ -178,6 +178,8 @@ static void go_round(struct pool *pool, struct waiting *waiting)
             handle(pool, &waiting->sources[i], waiting->fds[i].revents);
     tasks_dispatch(pool);
     tasks_time(pool, pool_now());
+    if (channel_flush(pool->front, NULL) < 0)
+        pool->is_over = true;
     tidy(pool);
 }
 
@@ -205,6 +207,7 @@ int pool_serve(struct channel *front, unsigned n_workers)
     struct waiting waiting = {0};
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     say_hello(&pool);
+    pool.is_over = channel_flush(front, NULL) < 0;
     zygotes_prestart(&pool);
     while (!pool.is_over)
         go_round(&pool, &waiting);
