@@ -67,7 +67,7 @@ ENDS = {
                                      "    char *volatile at = room;\n    memset(at, 'A', (int)wide);\n}",
                                      "mark();\nguarded(40);"], "StackSmashing", 0),
     "a heap that the library finds damaged": (["mark();\nsize_t *block = malloc(40);\nblock[-5] = 3;\nfree(block);\n"
-                                               "free(malloc(5000));\nfree(malloc(100000));"], None, None),
+                                               "free(malloc(5000));\nfree(malloc(100000));"], "HeapUnderrun", 0),
 }
 
 
