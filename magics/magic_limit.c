@@ -2,48 +2,22 @@
  *
  * %limit: how long a cell may run, and how much memory the session may hold. As %%limit,
  * for one cell. */
-#include <ctype.h>
 #include <inttypes.h>
-#include <math.h>
 #include <string.h>
 
 #include "magics/context.h"
+#include "magics/quantity.h"
 
 #define MEMORY_MIN ((double)(1 << 20))
 #define MEMORY_MAX ((double)((uint64_t)1 << 46))
 #define TIME_MAX_MS 1e12
-
-struct unit {
-    const char *name;
-    double factor;
-};
-
-static const struct unit times[] = {{"ms", 1},      {"s", 1000},        {"m", 60000},
-                                    {"min", 60000}, {"h", 3600 * 1000}, {NULL, 0}};
-static const struct unit sizes[] = {{"k", 0x1p10}, {"kb", 0x1p10}, {"kib", 0x1p10},
-                                    {"m", 0x1p20}, {"mb", 0x1p20}, {"mib", 0x1p20},
-                                    {"g", 0x1p30}, {"gb", 0x1p30}, {"gib", 0x1p30},
-                                    {"t", 0x1p40}, {"tb", 0x1p40}, {NULL, 0}};
-
-/* "1.5GB" by the units; -1: it is something else. */
-static double quantity(const char *text, const struct unit *units)
-{
-    char *end;
-    double number = strtod(text, &end);
-    if (end == text || !isfinite(number) || number < 0)
-        return -1;
-    for (; units->name; units++)
-        if (!strcasecmp(end, units->name))
-            return number * units->factor;
-    return -1;
-}
 
 static bool set_one(const char *what, const char *value, struct session_limits *limits,
                     struct result *result)
 {
     bool is_off = !strcmp(value, "off");
     if (!strcmp(what, "time")) {
-        double time = is_off ? 0 : quantity(value, times);
+        double time = is_off ? 0 : quantity_time(value, 0);
         if (time >= 0 && time <= TIME_MAX_MS && (is_off || time >= 1)) {
             limits->time_ms = (int64_t)time;
             return true;
@@ -53,7 +27,7 @@ static bool set_one(const char *what, const char *value, struct session_limits *
         return false;
     }
     if (!strcmp(what, "memory")) {
-        double size = is_off ? 0 : quantity(value, sizes);
+        double size = is_off ? 0 : quantity_size(value);
         if (is_off || (size >= MEMORY_MIN && size <= MEMORY_MAX)) {
             limits->memory = (uint64_t)size;
             return true;

@@ -454,6 +454,11 @@ char *session_folder(const struct session *session)
                                                : must_strndup(folder, (size_t)size);
 }
 
+void session_set_aside(struct session *session, const struct session_aside *aside)
+{
+    session->worker.aside = *aside;
+}
+
 size_t session_watch(const struct session *session, struct pollfd *fds)
 {
     return worker_client_watch(&session->worker, fds);

@@ -313,6 +313,16 @@ int session_interrupt_fd(const struct session *session);
 /* The folder that the session's code is in, owned; NULL when it has no process. */
 char *session_folder(const struct session *session);
 
+/* Something else that the session's thread looks after, while code of a cell runs and
+ * (through session_listen()) while nothing does: run() is called when `fd` is readable.
+ * It may not use the session. run NULL: nothing. */
+struct session_aside {
+    int fd;
+    void (*run)(void *context);
+    void *context;
+};
+void session_set_aside(struct session *session, const struct session_aside *aside);
+
 #define SESSION_WATCHED_MAX 80
 /* While nothing runs: what to wait for, at most SESSION_WATCHED_MAX, returns how many;
  * and then, the output that has come. */

@@ -409,17 +409,19 @@ static int wait_answer(struct worker_client *client, uint32_t id,
         }
         struct process *process = &client->process;
         struct console *console = &client->console;
-        struct pollfd fds[6 + STRAYS_MAX] = {
+        const struct session_aside *aside = &client->aside;
+        struct pollfd fds[7 + STRAYS_MAX] = {
             {.fd = channel_fd(process->channel), .events = POLLIN},
             {.fd = client->interrupt->fd, .events = POLLIN},
             {.fd = process->out, .events = POLLIN},
             {.fd = process->err, .events = POLLIN},
             {.fd = console->terminal.master, .events = POLLIN},
-            {.fd = console_answer_fd(console, events), .events = POLLIN}};
-        size_t n_strays = strays_watch(&client->strays, fds + 6);
+            {.fd = console_answer_fd(console, events), .events = POLLIN},
+            {.fd = aside->run ? aside->fd : -1, .events = POLLIN}};
+        size_t n_strays = strays_watch(&client->strays, fds + 7);
         int step =
             client->tier ? tier_step_running(client->tier, client->tier_context) : -1;
-        poll(fds, 6 + n_strays,
+        poll(fds, 7 + n_strays,
              shorter(time_left(patience, now, console_timeout(console, now)), step));
         now = clock_ms();
         if (fds[1].revents && interrupt_take(client->interrupt))
@@ -430,7 +432,9 @@ static int wait_answer(struct worker_client *client, uint32_t id,
         for (int which = 0; which < 2; which++)
             if (fds[2 + which].revents)
                 pump_once(client, which, events);
-        strays_read(&client->strays, fds + 6);
+        strays_read(&client->strays, fds + 7);
+        if (fds[6].revents)
+            aside->run(aside->context);
         if (fds[4].revents)
             console_take_written(console, now, events);
         if (fds[5].revents)
@@ -496,7 +500,9 @@ size_t worker_client_watch(const struct worker_client *client, struct pollfd *fd
     const struct process *process = &client->process;
     fds[0] = (struct pollfd){.fd = process->out, .events = POLLIN};
     fds[1] = (struct pollfd){.fd = process->err, .events = POLLIN};
-    return 2 + strays_watch(&client->strays, fds + 2);
+    const struct session_aside *aside = &client->aside;
+    fds[2] = (struct pollfd){.fd = aside->run ? aside->fd : -1, .events = POLLIN};
+    return 3 + strays_watch(&client->strays, fds + 3);
 }
 
 void worker_client_listen(struct worker_client *client, const struct pollfd *fds)
@@ -506,7 +512,9 @@ void worker_client_listen(struct worker_client *client, const struct pollfd *fds
         if (fds[which].revents)
             pump_once(client, which, owner);
     console_release(&client->console, owner);
-    strays_read(&client->strays, fds + 2);
+    strays_read(&client->strays, fds + 3);
+    if (fds[2].revents)
+        client->aside.run(client->aside.context);
 }
 
 /* From now on the pipes are those of this request. */

@@ -42,6 +42,7 @@ struct worker_client {
     struct tier_context *tier_context; /* borrowed */
     struct session_events owner;       /* whose output the current pipes carry */
     struct strays strays;              /* earlier pipes */
+    struct session_aside aside;
     struct outcome dying; /* what a dying worker said of itself, kind OK: nothing */
     struct checkpoints checkpoints;
 };

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #include "kernel/peer/protocol.h"
 #include "pickler/base/clock.h"
@@ -32,6 +33,7 @@ struct pool_client {
     const struct executor_type *type;
     struct executor_start start;
     unsigned n_workers;
+    int news_fd;    /* an epoll descriptor of the channel and the pool's death */
     int wake_fd;    /* of pool_client_watch(), -1: none */
     bool is_dead;   /* nothing more will come */
     bool is_broken; /* nothing more can be sent; results may still come */
@@ -135,6 +137,23 @@ static int read_hello(struct pool_client *client, struct error *err)
     return 0;
 }
 
+static int watch_news(struct pool_client *client, struct error *err)
+{
+    int fds[] = {channel_fd(client->start.channel), client->start.death_fd};
+    client->news_fd = epoll_create1(EPOLL_CLOEXEC);
+    for (size_t i = 0; i < 2 && client->news_fd >= 0; i++) {
+        struct epoll_event event = {.events = EPOLLIN};
+        if (fds[i] >= 0 && epoll_ctl(client->news_fd, EPOLL_CTL_ADD, fds[i], &event) < 0)
+            closep(&client->news_fd), client->news_fd = -1;
+    }
+    return client->news_fd < 0 ? error_errno(err, -errno, "cannot watch the pool") : 0;
+}
+
+int pool_client_fd(const struct pool_client *client)
+{
+    return client->news_fd;
+}
+
 int pool_client_new(const struct executor_type *type,
                     const struct executor_option *options, size_t n_options,
                     struct pool_client **ret, struct error *err)
@@ -143,13 +162,15 @@ int pool_client_new(const struct executor_type *type,
     if (r < 0)
         return r;
     CLEANUP(pool_client_freep) struct pool_client *client = must_alloc(sizeof(*client));
-    client->start.death_fd = client->wake_fd = -1;
+    client->start.death_fd = client->wake_fd = client->news_fd = -1;
     client->kept_end = &client->kept;
     r = type->start(options, n_options, &client->start, err);
     if (r < 0)
         return r;
     client->type = type;
     r = read_hello(client, err);
+    if (r == 0)
+        r = watch_news(client, err);
     if (r < 0)
         return r;
     *ret = TAKE(client);
@@ -175,6 +196,7 @@ void pool_client_free(struct pool_client *client)
     if (client->start.channel &&
         channel_post(client->start.channel, POOL_BYE, 0, 0, NULL, 0, NULL) < 0)
         client->is_broken = true;
+    closep(&client->news_fd);
     channel_free(client->start.channel);
     if (client->type)
         client->type->end(client->start.state);

@@ -51,6 +51,10 @@ struct pool_event {
     struct outcome outcome; /* of a result; cleared by the caller */
 };
 
+/* Readable when pool_client_wait() may have an event; for who looks after several pools.
+ */
+int pool_client_fd(const struct pool_client *client);
+
 /* Waits for the next event, `wake_fd` becoming readable (-1: none), or the time. A pool
  * that is gone ends every open task with OUTCOME_DIED, one event each, then -EPIPE. */
 int pool_client_wait(struct pool_client *client, int wake_fd, int timeout_ms,
