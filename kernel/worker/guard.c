@@ -266,7 +266,8 @@ static void on_fault(int signal_number, siginfo_t *info, void *context)
     set_report(&why);
     take_trace(at, &saved);
     guard.is_walking = 1;
-    if (sigsetjmp(guard.walk, 1) == 0)
+    /* A signal from outside may come amid an allocation, whose block is half made. */
+    if (!signals_is_from_outside(signal_number, info) && sigsetjmp(guard.walk, 1) == 0)
         name_damage(at);
     guard.is_walking = 0;
     if (is_cell && !guard.is_damaged && guard.report.trace.is_safe_to_leave &&
