@@ -76,6 +76,9 @@ int dispatch_wait(struct magic_context *context, struct pool_client *pool, int t
             continue;
         case POOL_EVENT_RESULT:
         case POOL_EVENT_NONE:
+        case POOL_EVENT_HELLO:
+        case POOL_EVENT_PAYLOAD:
+        case POOL_EVENT_FORGOT:
             return 1;
         case POOL_EVENT_WAKE:
             if (session_was_interrupted(context->session))

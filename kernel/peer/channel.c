@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/sysinfo.h>
-#include <sys/uio.h>
+#include <termios.h>
 
 #include "pickler/base/clock.h"
 
@@ -28,6 +28,12 @@ struct channel {
     int read_fd, write_fd;
     bool is_socket, is_closed, is_reset;
     bool is_busy; /* a read has filled its room: the next ones are larger */
+    uint32_t size_max;
+    const struct transport *transport; /* NULL: the descriptors */
+    void *state;
+    char *mark; /* frames begin after it; NULL: they have begun */
+    struct buffer noise;
+    size_t n_noise; /* bytes before the mark that are gone */
     struct buffer in;
     size_t taken;             /* bytes of `in` that were handed out already */
     struct buffer out;        /* posted, not yet sent ... */
@@ -67,6 +73,16 @@ static void make_non_blocking(int fd)
         fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
+/* Srun and mpirun give a terminal, which would turn one byte into another. */
+static void make_raw(int fd)
+{
+    struct termios settings;
+    if (tcgetattr(fd, &settings) < 0)
+        return;
+    cfmakeraw(&settings);
+    tcsetattr(fd, TCSANOW, &settings);
+}
+
 struct channel *channel_new(int read_fd, int write_fd)
 {
     struct channel *channel = must_alloc(sizeof(*channel));
@@ -75,9 +91,23 @@ struct channel *channel_new(int read_fd, int write_fd)
     int type;
     socklen_t size = sizeof(type);
     channel->is_socket = getsockopt(read_fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
+    channel->size_max = FRAME_SIZE_MAX;
+    make_raw(read_fd);
     make_non_blocking(read_fd);
-    if (write_fd != read_fd)
+    if (write_fd != read_fd) {
+        make_raw(write_fd);
         make_non_blocking(write_fd);
+    }
+    return channel;
+}
+
+struct channel *channel_new_over(const struct transport *transport, void *state,
+                                 int read_fd, int write_fd)
+{
+    struct channel *channel = channel_new(read_fd, write_fd);
+    channel->is_socket = false;
+    channel->transport = transport;
+    channel->state = state;
     return channel;
 }
 
@@ -87,11 +117,15 @@ void channel_free(struct channel *channel)
         return;
     for (size_t i = 0; i < channel->n_fds; i++)
         close(channel->fds[i]);
+    if (channel->transport)
+        channel->transport->free(channel->state);
     close(channel->read_fd);
     if (channel->write_fd != channel->read_fd)
         close(channel->write_fd);
     buffer_clear(&channel->in);
     buffer_clear(&channel->out);
+    buffer_clear(&channel->noise);
+    free(channel->mark);
     free(channel);
 }
 
@@ -121,6 +155,27 @@ int channel_fd(const struct channel *channel)
     return channel->read_fd;
 }
 
+int channel_write_fd(const struct channel *channel)
+{
+    return channel->write_fd;
+}
+
+void channel_limit(struct channel *channel, uint32_t size_max)
+{
+    channel->size_max = size_max;
+}
+
+void channel_expect(struct channel *channel, const char *mark)
+{
+    assert(!channel->mark && *mark);
+    channel->mark = must_strdup(mark);
+}
+
+const char *channel_noise(const struct channel *channel)
+{
+    return buffer_string(&channel->noise);
+}
+
 static void keep_fds(struct channel *channel, struct msghdr *message)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
@@ -140,6 +195,8 @@ static void keep_fds(struct channel *channel, struct msghdr *message)
 
 static ssize_t read_some(struct channel *channel, void *to, size_t size)
 {
+    if (channel->transport)
+        return channel->transport->read(channel->state, to, size);
     if (!channel->is_socket)
         return read(channel->read_fd, to, size);
     union {
@@ -161,10 +218,10 @@ static ssize_t read_some(struct channel *channel, void *to, size_t size)
  * here yet; -EBADMSG when it cannot be a frame. */
 static int64_t frame_size(const struct channel *channel)
 {
-    if (channel->in.size - channel->taken < HEADER_SIZE)
+    if (channel->mark || channel->in.size - channel->taken < HEADER_SIZE)
         return 0;
     uint32_t size = get32(channel->in.data + channel->taken);
-    if (size < HEADER_SIZE - 4 || size > FRAME_SIZE_MAX ||
+    if (size < HEADER_SIZE - 4 || size - (HEADER_SIZE - 4) > channel->size_max ||
         get16(channel->in.data + channel->taken + 6) > FRAME_FDS_MAX)
         return -EBADMSG;
     return (int64_t)size + 4;
@@ -175,10 +232,17 @@ bool channel_was_reset(const struct channel *channel)
     return channel->is_reset;
 }
 
-bool channel_has_frame(const struct channel *channel)
+static bool is_whole(const struct channel *channel)
 {
     int64_t size = frame_size(channel);
     return size > 0 && channel->in.size - channel->taken >= (size_t)size;
+}
+
+bool channel_has_frame(const struct channel *channel)
+{
+    return is_whole(channel) ||
+           (channel->transport && channel->transport->has_more && !channel->is_closed &&
+            channel->transport->has_more(channel->state));
 }
 
 /* Only when more is read: frames that came together are handed out without a move. */
@@ -192,6 +256,26 @@ static void drop_taken(struct channel *channel)
     channel->taken = 0;
     if (!channel->in.size && channel->in.capacity > KEEP_CAPACITY)
         buffer_clear(&channel->in);
+}
+
+/* Drops what comes before the mark, and the mark. */
+static int skip_noise(struct channel *channel)
+{
+    size_t size = strlen(channel->mark);
+    const char *found =
+        channel->in.size ? memmem(channel->in.data, channel->in.size, channel->mark, size)
+                         : NULL;
+    size_t keep = channel->in.size < size ? channel->in.size : size - 1;
+    size_t n = found ? (size_t)(found - channel->in.data) : channel->in.size - keep;
+    size_t left = CHANNEL_NOISE_KEPT - channel->noise.size;
+    if (n)
+        buffer_add(&channel->noise, channel->in.data, n < left ? n : left);
+    channel->n_noise += n;
+    channel->taken = found ? n + size : n;
+    drop_taken(channel);
+    if (found)
+        free(TAKE(channel->mark));
+    return channel->n_noise > CHANNEL_NOISE_MAX ? -EPIPE : 1;
 }
 
 /* Reads what is there: 1 when something came, 0 when nothing, -EPIPE at the end. */
@@ -210,7 +294,10 @@ static int read_ahead(struct channel *channel)
     if (n > 0) {
         channel->in.size += (size_t)n;
         channel->is_busy |= (size_t)n == want;
-        return 1;
+        if (!channel->mark)
+            return 1;
+        channel->is_closed = skip_noise(channel) < 0;
+        return channel->is_closed ? -EPIPE : 1;
     }
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return 0;
@@ -239,6 +326,8 @@ static ssize_t send_some(struct channel *channel, struct iovec *parts, int n_par
         struct cmsghdr align;
     } control;
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)n_parts};
+    if (channel->transport)
+        return channel->transport->write(channel->state, parts, n_parts);
     if (n_fds) {
         message.msg_control = control.bytes;
         message.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
@@ -396,6 +485,12 @@ int channel_post(struct channel *channel, uint16_t kind, uint32_t generation, ui
     return 0;
 }
 
+int channel_send_mark(struct channel *channel, const char *mark, struct error *err)
+{
+    buffer_add_string(&channel->out, mark);
+    return channel_flush(channel, err);
+}
+
 int channel_send_fds(struct channel *channel, uint16_t kind, uint32_t generation,
                      uint32_t id, const void *data, size_t size, const int *fds,
                      size_t n_fds, struct error *err)
@@ -447,7 +542,7 @@ static void hand_out(struct channel *channel, struct frame *ret)
 int channel_peek(struct channel *channel, uint16_t *ret_kind)
 {
     int r = 1;
-    while (r > 0 && !channel_has_frame(channel))
+    while (r > 0 && !is_whole(channel))
         r = channel->is_closed || frame_size(channel) < 0 ? -EPIPE : read_ahead(channel);
     if (r > 0)
         *ret_kind = get16(channel->in.data + channel->taken + 4);
@@ -463,7 +558,7 @@ int channel_receive(struct channel *channel, int timeout_ms, struct frame *ret,
             return error_set(err, -EBADMSG,
                              "a helper process sent something that is not "
                              "a message");
-        if (channel_has_frame(channel)) {
+        if (is_whole(channel)) {
             hand_out(channel, ret);
             return 1;
         }

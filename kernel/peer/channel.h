@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include "pickler/base/buffer.h"
 #include "pickler/base/error.h"
@@ -32,8 +33,31 @@ struct frame {
 
 struct channel; /* not thread-safe: one user at a time */
 
-/* Takes both descriptors (they may be the same) and makes them non-blocking. */
+/* What carries the bytes when it is not the descriptors themselves, for example TLS over
+ * a socket. All calls are non-blocking; a stream that is broken in whatever way ends as
+ * one that was closed does. A transport never sees where a frame begins: a write may be
+ * cut anywhere and is then repeated from there, perhaps from another address and longer
+ * (OpenSSL: SSL_MODE_ENABLE_PARTIAL_WRITE and SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER). It is
+ * given whole bursts: one write should become one segment, so set TCP_NODELAY. */
+struct transport {
+    /* As read(2): bytes; 0: the end; -1 and errno EAGAIN: nothing now; -1: broken. */
+    ssize_t (*read)(void *state, void *to, size_t size);
+    /* As writev(2), not 0; -1 and errno EAGAIN: no room now; -1 and EPIPE: broken. */
+    ssize_t (*write)(void *state, const struct iovec *parts, int n_parts);
+    /* Bytes can be read that poll(2) does not show, since they were read ahead. NULL:
+     * never. */
+    bool (*has_more)(const void *state);
+    /* Ends the stream (close_notify), as far as that goes without waiting, and frees the
+     * state; the descriptors are closed by the channel afterwards. */
+    void (*free)(void *state);
+};
+
+/* Takes both descriptors (they may be the same) and makes them non-blocking: a socket, a
+ * pair of pipes, or terminals, which are set raw. */
 struct channel *channel_new(int read_fd, int write_fd) MUST_USE;
+/* The descriptors are what poll(2) is asked; takes them and the state. */
+struct channel *channel_new_over(const struct transport *transport, void *state,
+                                 int read_fd, int write_fd) MUST_USE;
 void channel_free(struct channel *channel); /* closes the descriptors */
 DEFINE_FREEP(struct channel, channel_free)
 
@@ -41,7 +65,20 @@ DEFINE_FREEP(struct channel, channel_free)
  * answer that takes no longer is had without the time it takes to wake up. Only where
  * the machine has processors to spare. */
 void channel_linger(struct channel *channel, unsigned microseconds);
-int channel_fd(const struct channel *channel); /* poll this for POLLIN */
+int channel_fd(const struct channel *channel);       /* poll this for POLLIN */
+int channel_write_fd(const struct channel *channel); /* and this for POLLOUT */
+
+/* Ignores what comes before `mark`: what a shell, a prologue or a launcher prints. At
+ * most CHANNEL_NOISE_MAX bytes; the first CHANNEL_NOISE_KEPT are kept for a person. */
+#define CHANNEL_NOISE_MAX (1u << 20)
+#define CHANNEL_NOISE_KEPT 2048
+void channel_expect(struct channel *channel, const char *mark);
+const char *channel_noise(const struct channel *channel); /* borrowed text, "": none */
+/* Sends the bytes as they are, ahead of frames. */
+int channel_send_mark(struct channel *channel, const char *mark,
+                      struct error *err) MUST_USE;
+/* A larger payload from the peer is a broken channel. FRAME_SIZE_MAX at first. */
+void channel_limit(struct channel *channel, uint32_t size_max);
 
 /* Sends the whole frame, waiting for room as long as it takes (while it waits it reads
  * ahead, so two peers that send at once cannot lock up). -EPIPE: the peer is gone. */
@@ -77,7 +114,8 @@ int channel_receive(struct channel *channel, int timeout_ms, struct frame *ret,
                     struct error *err) MUST_USE;
 /* As channel_receive() without waiting, but only says of which kind the frame is. */
 int channel_peek(struct channel *channel, uint16_t *ret_kind) MUST_USE;
-bool channel_has_frame(const struct channel *channel); /* one is buffered already */
+/* One is buffered already, or bytes are that poll(2) does not show. */
+bool channel_has_frame(const struct channel *channel);
 /* After -EPIPE: the peer of a unix socket ended before it had read all that was sent. */
 bool channel_was_reset(const struct channel *channel);
 

@@ -138,6 +138,21 @@ enum {
     POOL_HAVE,   /* {b hash} -> {u 0 or 1} */
     POOL_FORGOT, /* pool -> front: {b hash}: it made room and no longer has this payload;
                     sent only between a POOL_PAYLOAD and its answer */
+
+    /* How a pool's channel is kept (kernel/peer/line.h). Control frames, which
+     * line_is_control() lists, are small, are not counted and overtake data. All others
+     * are data: with a window, a body above LINE_PIECE goes as LINE_PART frames followed
+     * by the frame itself with the rest, nothing but control frames between them; and of
+     * data frames, headers included, no side sends more than `window` bytes beyond what
+     * the other has credited. */
+    POOL_TERMS = 120, /* front -> pool, once, after its hello: {u beat_ms: the pool is
+                         never silent for longer, u lease_ms: of a front that is silent
+                         for longer the pool kills its workers and ends, 0: never,
+                         u window in bytes for both directions, 0: none}; no answer */
+    LINE_BEAT,        /* either side, when it has had nothing to say: {}; no answer */
+    LINE_PART,        /* either side: the next bytes of a body */
+    LINE_CREDIT,      /* either side: {u bytes of data that were read and kept or used}; no
+                         answer */
 };
 
 enum plan_mode {

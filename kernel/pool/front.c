@@ -141,6 +141,21 @@ static bool have(struct pool *pool, const struct frame *frame)
     return true;
 }
 
+/* Before it a front may be silent for ever, and bodies come whole. */
+static bool take_terms(struct pool *pool, const struct frame *frame)
+{
+    struct unpack in = unpack_init(frame->data, frame->size);
+    struct line_terms terms = {.beat_ms = (unsigned)unpack_max(&in, LINE_MS_MAX),
+                               .lease_ms = (unsigned)unpack_max(&in, LINE_MS_MAX),
+                               .window = unpack_max(&in, LINE_WINDOW_MAX)};
+    bool is_small = terms.window && terms.window < 4 * (size_t)LINE_PIECE;
+    if (!unpack_done(&in) || is_small || pool->n_families)
+        return false;
+    line_agree(pool->front, &terms);
+    pool->is_counted = terms.window > 0;
+    return true;
+}
+
 static void handle(struct pool *pool, const struct frame *frame)
 {
     bool is_good = true;
@@ -152,6 +167,9 @@ static void handle(struct pool *pool, const struct frame *frame)
         break;
     case POOL_TASK:
         is_good = take_task(pool, frame);
+        break;
+    case POOL_TERMS:
+        is_good = take_terms(pool, frame);
         break;
     case POOL_CANCEL:
         tasks_cancel(pool, frame->id);
@@ -173,16 +191,16 @@ void front_read(struct pool *pool)
 {
     struct frame frame;
     for (int i = 0; i < FRAMES_A_ROUND && !pool->is_over; i++) {
-        if (pool->waiting_bytes > POOL_WAITING_BYTES)
+        if (pool->waiting_bytes > POOL_WAITING_BYTES && !pool->is_counted)
             return;
-        int r = channel_receive(pool->front, 0, &frame, NULL);
+        int r = line_receive(pool->front, &frame, NULL);
         if (r == 0)
             return;
         if (r < 0)
             pool->is_over = true;
         else
             handle(pool, &frame);
-        if (!channel_has_frame(pool->front))
+        if (!line_has_frame(pool->front))
             return; /* poll() tells when there is more: no read in vain on a warm call */
     }
 }

@@ -68,8 +68,11 @@ int main(int argc, char **argv)
         return usage();
     signal(SIGPIPE, SIG_IGN);
     struct channel *channel = channel_new(PROCESS_CHANNEL_FD, PROCESS_CHANNEL_FD);
-    int status = is_compiler ? compile_serve(channel)
-                             : pool_serve(channel, fit_workers((unsigned)n_workers));
-    channel_free(channel);
-    return status;
+    if (is_compiler) {
+        int status = compile_serve(channel);
+        channel_free(channel);
+        return status;
+    }
+    CLEANUP(line_freep) struct line *front = line_new(channel);
+    return pool_serve(front, fit_workers((unsigned)n_workers));
 }

@@ -43,7 +43,7 @@ uint64_t pool_now(void)
 
 void pool_say(struct pool *pool, uint16_t kind, uint32_t id, const struct buffer *body)
 {
-    if (channel_queue(pool->front, kind, 0, id, body->data, body->size, NULL) == -EPIPE)
+    if (line_send(pool->front, kind, id, body->data, body->size, NULL) == -EPIPE)
         pool->is_over = true;
 }
 
@@ -78,14 +78,24 @@ static void gather_worker(struct waiting *waiting, struct family *family,
             wait_for(waiting, worker->output[source.stream].fd, POLLIN, source);
 }
 
+static void gather_front(struct pool *pool, struct waiting *waiting)
+{
+    struct pollfd fds[2];
+    bool is_full = pool->waiting_bytes > POOL_WAITING_BYTES;
+    size_t n = line_poll(pool->front, fds);
+    line_hold(pool->front, is_full);
+    if (is_full && !pool->is_counted)
+        fds[0].events &= ~POLLIN;
+    for (size_t i = 0; i < n; i++)
+        wait_for(waiting, fds[i].fd, fds[i].events,
+                 (struct source){.kind = SOURCE_FRONT});
+}
+
 static void gather(struct pool *pool, struct waiting *waiting)
 {
-    bool is_front_slow = channel_unsent(pool->front) > POOL_UNSENT_BYTES;
-    bool is_full = pool->waiting_bytes > POOL_WAITING_BYTES;
+    bool is_front_slow = line_unsent(pool->front) > POOL_UNSENT_BYTES;
     waiting->n = 0;
-    wait_for(waiting, channel_fd(pool->front),
-             (short)(channel_events(pool->front) & ~(is_full ? POLLIN : 0)),
-             (struct source){.kind = SOURCE_FRONT});
+    gather_front(pool, waiting);
     for (size_t i = 0; i < pool->n_families; i++) {
         struct family *family = pool->families[i];
         if (family->zygote.channel)
@@ -104,7 +114,7 @@ static void gather(struct pool *pool, struct waiting *waiting)
 
 static void handle_front(struct pool *pool, short events)
 {
-    if (events & POLLOUT && channel_flush(pool->front, NULL) < 0)
+    if (events & POLLOUT && line_flush(pool->front, NULL) < 0)
         pool->is_over = true;
     if (events & (POLLIN | POLLHUP | POLLERR))
         front_read(pool);
@@ -139,13 +149,14 @@ static void handle(struct pool *pool, const struct source *source, short events)
 
 static int timeout(const struct pool *pool)
 {
-    if (channel_has_frame(pool->front) && pool->waiting_bytes <= POOL_WAITING_BYTES)
+    if (line_has_frame(pool->front) && pool->waiting_bytes <= POOL_WAITING_BYTES)
         return 0;
-    uint64_t due = tasks_due(pool);
+    int line_ms = line_due(pool->front);
+    uint64_t due = tasks_due(pool), now = pool_now();
     if (due == UINT64_MAX)
-        return -1;
-    uint64_t now = pool_now();
-    return due <= now ? 0 : (int)((due - now) / 1000) + 1;
+        return line_ms;
+    int ms = due <= now ? 0 : (int)((due - now) / 1000) + 1;
+    return line_ms >= 0 && line_ms < ms ? line_ms : ms;
 }
 
 static void tidy(struct pool *pool)
@@ -171,14 +182,15 @@ static void go_round(struct pool *pool, struct waiting *waiting)
     gather(pool, waiting);
     if (poll(waiting->fds, waiting->n, timeout(pool)) < 0)
         return;
-    if (channel_has_frame(pool->front))
+    line_cork(pool->front); /* what a round says is one write */
+    if (line_has_frame(pool->front))
         front_read(pool);
     for (size_t i = 0; i < waiting->n && !pool->is_over; i++)
         if (waiting->fds[i].revents)
             handle(pool, &waiting->sources[i], waiting->fds[i].revents);
     tasks_dispatch(pool);
     tasks_time(pool, pool_now());
-    if (channel_flush(pool->front, NULL) < 0)
+    if (line_uncork(pool->front, NULL) < 0 || line_tick(pool->front, NULL) < 0)
         pool->is_over = true;
     tidy(pool);
 }
@@ -199,7 +211,7 @@ static void say_hello(struct pool *pool)
     buffer_clear(&body);
 }
 
-int pool_serve(struct channel *front, unsigned n_workers)
+int pool_serve(struct line *front, unsigned n_workers)
 {
     struct pool pool = {.front = front,
                         .n_workers = n_workers,
@@ -207,7 +219,7 @@ int pool_serve(struct channel *front, unsigned n_workers)
     struct waiting waiting = {0};
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     say_hello(&pool);
-    pool.is_over = channel_flush(front, NULL) < 0;
+    pool.is_over = line_flush(front, NULL) < 0;
     zygotes_prestart(&pool);
     while (!pool.is_over)
         go_round(&pool, &waiting);

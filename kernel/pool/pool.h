@@ -9,20 +9,23 @@
 #ifndef ACHAR_POOL_POOL_H
 #define ACHAR_POOL_POOL_H
 
+#include "kernel/peer/line.h"
 #include "kernel/pool/family.h"
 
-#define POOL_WORKERS_MAX 512            /* tasks that run at once */
-#define POOL_ZYGOTES_MAX 16             /* payloads awake; more only while all are busy */
-#define POOL_PAYLOADS_MAX 1024          /* payloads kept */
-#define POOL_PAYLOADS_BYTES (1u << 30)  /* of them; a single larger one is kept alone */
-#define POOL_WAITING_BYTES (256u << 20) /* arguments; beyond it the front is not read */
+#define POOL_WORKERS_MAX 512           /* tasks that run at once */
+#define POOL_ZYGOTES_MAX 16            /* payloads awake; more only while all are busy */
+#define POOL_PAYLOADS_MAX 1024         /* payloads kept */
+#define POOL_PAYLOADS_BYTES (1u << 30) /* of them; a single larger one is kept alone */
+/* Beyond this the front gets no more credit, and is not read where there is none. */
+#define POOL_WAITING_BYTES (256u << 20) /* arguments */
 #define POOL_UNSENT_BYTES                                                                \
     (32u << 20)               /* to the front; beyond it job workers are not read */
 #define POOL_SPARE 4          /* job workers that wait beside those in use */
 #define POOL_CANCEL_US 100000 /* from SIGINT to SIGKILL */
 
 struct pool {
-    struct channel *front;
+    struct line *front;
+    bool is_counted; /* the front has asked for a window (POOL_TERMS) */
     unsigned n_workers;
     struct family **families;
     size_t n_families, families_capacity;
@@ -35,9 +38,10 @@ struct pool {
     bool is_over;
 };
 
-/* Serves until the front says goodbye, closes the channel or is gone; then no process
- * that was started here, or by a task, is left. Returns the exit status. */
-int pool_serve(struct channel *front, unsigned n_workers);
+/* Serves until the front says goodbye, closes the channel, is gone or silent for its
+ * lease; then no process that was started here, or by a task, is left. Returns the exit
+ * status. */
+int pool_serve(struct line *front, unsigned n_workers);
 
 uint64_t pool_now(void); /* us, monotonic */
 void pool_say(struct pool *pool, uint16_t kind, uint32_t id, const struct buffer *body);

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * An executor says how a pool is started where an engine gives it room, and what carries
- * the bytes: bytes in, bytes out. It knows nothing of payloads or C. One a file, listed
- * in executors.c. */
+ * An executor says where pools are to be had, how one is started there, and what carries
+ * the bytes: bytes in, bytes out. It knows nothing of payloads, tasks or C. One type a
+ * file, listed in executors.c.
+ *
+ * An opened executor yields links, one a pool, whenever its engine gives it room; pools
+ * come and go. A crew (crew.h) owns an opened executor and its links and calls everything
+ * below from one thread at a time. Nothing here waits: what takes time goes on in other
+ * processes, and fd() tells when to ask again. */
 #ifndef ACHAR_EXECUTORS_EXECUTOR_H
 #define ACHAR_EXECUTORS_EXECUTOR_H
 
@@ -10,34 +15,73 @@
 #include "pickler/base/error.h"
 
 struct executor_option {
-    const char *name;  /* "workers" for --workers=N */
+    const char *name;  /* "workers" for --workers=N; "" for a word after `--` */
     const char *value; /* "" when given without a value */
 };
 
-struct executor_start {
-    struct channel *channel; /* to the pool; owned by the caller */
-    void *state;             /* passed to end() */
-    int death_fd;            /* readable when the pool has ended, or -1; borrowed */
+/* A way to one pool. The pool speaks first: its FRAME_HELLO follows on the channel. */
+struct executor_link {
+    struct channel *channel; /* owned by who has taken the link */
+    char *host;              /* what a person calls the place; owned likewise */
+    void *state;             /* the executor's own, for end() and why(); may be NULL */
+    int death_fd; /* readable when what carries the channel has ended, or -1; borrowed */
 };
 
 struct executor_type {
     const char *name;    /* "local" */
-    const char *summary; /* one line for %lsmagic and help */
-    const char *const
-        *options; /* NULL-terminated names it takes; anything else is refused */
+    const char *summary; /* one line for help */
+    /* NULL-terminated names it takes beside executor_common_options; others are refused
+     * before check() is called. */
+    const char *const *options;
+    /* Takes words after `--`, as options without a name (a command line). */
+    bool takes_words;
+    /* Frames stay whole and are not counted, because what carries them is a socket on
+     * this machine; NULL-like 0: bodies are cut, credit bounds what is on the way. */
+    bool is_near;
+    unsigned lease_ms; /* silence after which a pool is dead, unless --lease says */
+
     /* Checks the options' values when an executor is named, before anything starts. */
     int (*check)(const struct executor_option *options, size_t n_options,
                  struct error *err);
-    /* Starts a pool and returns at once; the pool's FRAME_HELLO follows on the channel.
-     */
-    int (*start)(const struct executor_option *options, size_t n_options,
-                 struct executor_start *ret, struct error *err);
-    /* Ends what start() began, killing it if it does not end by itself. The channel is
+    /* Begins: asks the engine for room. The options were checked and outlive it. */
+    int (*open)(const struct executor_option *options, size_t n_options, void **ret,
+                struct error *err);
+    /* 1: *ret is a new link; 0: none now, perhaps later; negative: none will ever come,
+     * and why. Called again and again: after open(), when fd() is readable, after a
+     * link was taken or ended, and about once a second. A link that has ended may be
+     * replaced by a new one; who does so bounds how often. */
+    int (*next)(void *executor, struct executor_link *ret, struct error *err);
+    /* Readable when next() or status() has news, -1: never; borrowed. NULL: never. */
+    int (*fd)(const void *executor);
+    /* What a person should know of pools that have not come ("pending: Resources,
+     * position 3"), added to `ret`; nothing when there is nothing to say. NULL: never. */
+    void (*status)(const void *executor, struct buffer *ret);
+    /* Why a link has ended, as far as the executor knows (the last lines of a launcher's
+     * stderr), added to `ret`; called before end(). NULL: it never knows. */
+    void (*why)(void *executor, void *state, struct buffer *ret);
+    /* Ends what next() began, killing it if it does not end by itself. The channel is
      * already closed. */
-    void (*end)(void *state);
+    void (*end)(void *executor, void *state);
+    /* All links were ended. */
+    void (*close)(void *executor);
 };
 
 extern const struct executor_type executor_local;
 extern const struct executor_type *const executor_types[]; /* NULL-terminated */
+
+/* Options that every type takes, NULL-terminated: --lease SECONDS. */
+extern const char *const executor_common_options[];
+
+/* NULL when there is no option of that name; else its last value. */
+const char *executor_option(const struct executor_option *options, size_t n_options,
+                            const char *name);
+/* A number from 1 to `max`, or `ret` untouched when the option is not given. */
+int executor_number(const struct executor_option *options, size_t n_options,
+                    const char *name, unsigned max, unsigned *ret,
+                    struct error *err) MUST_USE;
+/* Names and common values, then type->check(). */
+int executor_check(const struct executor_type *type,
+                   const struct executor_option *options, size_t n_options,
+                   struct error *err) MUST_USE;
 
 #endif
