@@ -25,9 +25,10 @@ enum {
                              makes them part of the analyser's memory; no answer. Replayed
                              whole after a restart. types_from below the table's length:
                              ignore the entries that are there already */
-    ANALYSER_PLAN,        /* {u cell, u plan_mode, s source} -> {plan} */
-    ANALYSER_SEGMENTS,    /* {s source, n s magic names} -> {n (u segment_kind, u line, u
-                             column,    u offset, u size)}: offsets into source, in order */
+    ANALYSER_PLAN,     /* {u cell, u plan_mode, u is_compiled, s source} -> {plan}; then,
+                          when is_compiled and plan_suits_tcc(), ANALYSER_OBJECT */
+    ANALYSER_SEGMENTS, /* {s source, n s magic names} -> {n (u segment_kind, u line, u
+                          column,    u offset, u size)}: offsets into source, in order */
     ANALYSER_COMPLETE, /* {s source, u cursor in bytes} -> {u start, u end, n (s text, s
                           type)} */
     ANALYSER_INSPECT,  /* {s source, u cursor, u detail} -> {s text or NULL} */
@@ -39,6 +40,8 @@ enum {
                               define, empty: none; no answer */
     ANALYSER_EXPAND = 40,  /* {u cell, u line, s source} -> {s text or NULL, s why not}:
                               C text after macro expansion */
+    ANALYSER_OBJECT = 63,  /* analyser -> front, with the id of a plan's request:
+                              {u is_ok (else libtcc refuses the plan's text), b object} */
 
     /* front -> session worker. SIGINT interrupts, and so do the signals below; sent with
      * sigqueue() the value is the id of the request that it is for */
@@ -175,8 +178,9 @@ enum swap_result {
 };
 
 enum run_flags {
-    RUN_LOAD_ONLY = 1, /* define, but call nothing: a new worker is brought up to date */
-    RUN_NO_VALUE = 2,  /* do not render the value */
+    RUN_LOAD_ONLY = 1,  /* define, but call nothing: a new worker is brought up to date */
+    RUN_NO_VALUE = 2,   /* do not render the value */
+    RUN_TCC_OBJECT = 4, /* the object is libtcc's: cc may make a better one */
 };
 
 enum {

@@ -2,6 +2,7 @@
 #include "kernel/plan/plan.h"
 
 #include <errno.h>
+#include <string.h>
 
 void diagnostic_clear(struct diagnostic *diagnostic)
 {
@@ -76,6 +77,12 @@ static void pack_numbers(const uint32_t *numbers, size_t n, struct buffer *out)
     pack_u64(out, n);
     for (size_t i = 0; i < n; i++)
         pack_u64(out, numbers[i]);
+}
+
+bool plan_suits_tcc(const struct plan *plan)
+{
+    return plan->text && !plan->has_errors && !plan->n_lengths && !plan->cc_reason &&
+           !plan->is_heavy && !strstr(plan->text, "#include");
 }
 
 void plan_pack(const struct plan *plan, struct buffer *out)

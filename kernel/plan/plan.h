@@ -103,6 +103,10 @@ void diagnostic_clear(struct diagnostic *diagnostic);
 void plan_free(struct plan *plan);
 DEFINE_FREEP(struct plan, plan_free)
 
+/* Its text can be handed to libtcc where the session's folder is not known: it includes
+ * nothing, and cc would not be asked first. */
+bool plan_suits_tcc(const struct plan *plan);
+
 void plan_pack(const struct plan *plan, struct buffer *out);
 /* What ANALYSER_DEFINE carries when the plan becomes part of a session: its types and
  * definitions, no forgotten names. */

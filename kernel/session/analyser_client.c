@@ -174,6 +174,16 @@ int analyser_client_ask(struct analyser_client *client, uint16_t kind,
     }
 }
 
+int analyser_client_more(struct analyser_client *client, struct frame *ret,
+                         char **ret_why)
+{
+    *ret_why = NULL;
+    if (client->process.pid > 0 && client->is_greeted)
+        return wait_answer(client, client->next_id - 1, ret, ret_why);
+    *ret_why = must_strdup("the analyser has ended");
+    return 0;
+}
+
 void analyser_client_tell(struct analyser_client *client, uint16_t kind,
                           const struct buffer *message)
 {

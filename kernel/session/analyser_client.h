@@ -43,6 +43,10 @@ int analyser_client_ask(struct analyser_client *client, uint16_t kind,
                         const struct buffer *question, struct frame *ret, char **ret_why,
                         struct error *err) MUST_USE;
 
+/* The next frame of the answer to the last question, as above. */
+int analyser_client_more(struct analyser_client *client, struct frame *ret,
+                         char **ret_why);
+
 /* Tells a message that has no answer; a process that is gone will be told all at its
  * start anyway. */
 void analyser_client_tell(struct analyser_client *client, uint16_t kind,

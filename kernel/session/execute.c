@@ -10,6 +10,13 @@
 #include "kernel/session/state.h"
 #include "pickler/code/cc.h"
 
+static int say_interrupted(struct result *result)
+{
+    result_error(result, "Interrupted",
+                 "interrupted while the cell was compiled; nothing was run");
+    return 1;
+}
+
 /* An object for the plan when libtcc must not compile it, or cc makes it so much faster;
  * 0 with an empty buffer when libtcc is to do it. Positive: cc refused it, and the result
  * says why. */
@@ -35,12 +42,37 @@ static int compile(struct session *session, const struct plan *plan, bool is_for
         return 0;
     }
     if (was_interrupted)
-        result_error(result, "Interrupted",
-                     "interrupted while the cell was compiled; "
-                     "nothing was run");
-    else
-        result_error(result, "CompileError", "%s", messages ? messages : "cc refused it");
+        return say_interrupted(result);
+    result_error(result, "CompileError", "%s", messages ? messages : "cc refused it");
     return 1;
+}
+
+/* What libtcc has made of the last plan in the analyser, while that was read here. 0 with
+ * an empty buffer: there is none, and the worker is to try. Positive: the result says
+ * why not. */
+static int take_object(struct session *session, struct buffer *ret_object,
+                       bool *ret_is_refused, struct result *result)
+{
+    CLEANUP(freep) char *why = NULL;
+    struct frame answer;
+    if (!session->has_object)
+        return 0;
+    session->has_object = false;
+    if (analyser_client_more(&session->analyser, &answer, &why) == 0) {
+        if (strstr(why, "interrupted") != why)
+            return 0;
+        return say_interrupted(result);
+    }
+    size_t size;
+    struct unpack in = unpack_init(answer.data, answer.size);
+    bool is_ok = unpack_bool(&in);
+    const void *object = unpack_bytes(&in, &size);
+    if (answer.kind != ANALYSER_OBJECT || !unpack_done(&in))
+        return 0;
+    *ret_is_refused = !is_ok;
+    if (is_ok)
+        buffer_add(ret_object, object, size);
+    return 0;
 }
 
 /* The plan as the worker must see it: with every type it has not been told of. */
@@ -266,12 +298,19 @@ int session_send_plan(struct session *session, uint16_t kind, uint64_t flags,
 {
     CLEANUP(plan_freep) struct plan *owned = plan;
     CLEANUP(buffer_clear) struct buffer object = {0};
-    int r = compile(session, plan, false, &object, result, err);
+    bool is_refused = false;
+    int r = take_object(session, &object, &is_refused, result);
+    bool is_tcc = object.size > 0;
+    if (r == 0 && !is_tcc)
+        r = compile(session, plan, is_refused, &object, result, err);
     if (r != 0)
         return r < 0 ? r : 0;
-    r = ask_once(session, kind, flags, plan, &object, events, ret, ret_rest, err);
+    r = ask_once(session, kind, is_tcc ? flags | RUN_TCC_OBJECT : flags, plan, &object,
+                 events, ret, ret_rest, err);
     if (r < 0)
         return r;
+    if (is_tcc) /* a worker that needs it again makes it from the text */
+        buffer_clear(&object);
     if (ret->kind == OUTCOME_COMPILE && !object.size) {
         r = compile(session, plan, true, &object, result, err);
         if (r != 0)

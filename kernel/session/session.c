@@ -195,8 +195,8 @@ static char *at_line(uint32_t line, const char *source)
 
 /* `text` starts at the cell's first line. *ret may be a plan that lacks lengths. */
 static int ask_plan(struct session *session, uint32_t cell, uint32_t line, int plan_mode,
-                    const char *text, struct plan **ret, struct result *result,
-                    struct error *err)
+                    const char *text, bool is_run, struct plan **ret,
+                    struct result *result, struct error *err)
 {
     CLEANUP(freep) char *why = NULL;
     CLEANUP(buffer_clear) struct buffer question = {0};
@@ -205,8 +205,10 @@ static int ask_plan(struct session *session, uint32_t cell, uint32_t line, int p
     sources_add(&session->sources, cell, text);
     pack_u64(&question, cell);
     pack_u64(&question, (uint64_t)plan_mode);
+    pack_u64(&question, is_run);
     pack_string(&question, text);
     *ret = NULL;
+    session->has_object = false;
     int r = analyser_client_ask(&session->analyser, ANALYSER_PLAN, &question, &answer,
                                 &why, err);
     if (r < 0)
@@ -227,6 +229,7 @@ static int ask_plan(struct session *session, uint32_t cell, uint32_t line, int p
     if (r < 0)
         return r;
     plan->line = line;
+    session->has_object = is_run && plan_suits_tcc(plan);
     show_typed_lines(session, plan);
     *ret = TAKE(plan);
     return 0;
@@ -246,7 +249,7 @@ static void check_plan(struct plan **plan, const struct session_events *events,
 int session_plan_or_lengths(struct session *session, uint32_t cell, const char *text,
                             struct plan **ret, struct result *result, struct error *err)
 {
-    int r = ask_plan(session, cell, 1, PLAN_CELL, text, ret, result, err);
+    int r = ask_plan(session, cell, 1, PLAN_CELL, text, false, ret, result, err);
     if (r == 0 && *ret && !(*ret)->n_lengths)
         check_plan(ret, NULL, result);
     return r;
@@ -257,7 +260,7 @@ int session_plan(struct session *session, uint32_t cell, uint32_t line, int plan
                  struct error *err)
 {
     CLEANUP(freep) char *text = at_line(line, source);
-    int r = ask_plan(session, cell, line, plan_mode, text, ret, result, err);
+    int r = ask_plan(session, cell, line, plan_mode, text, false, ret, result, err);
     if (r == 0)
         check_plan(ret, NULL, result);
     return r;
@@ -283,7 +286,7 @@ int session_run(struct session *session, uint32_t cell, uint32_t line, const cha
     CLEANUP(outcome_clear) struct outcome outcome = {0};
     struct unpack rest;
     CLEANUP(freep) char *text = at_line(line, source);
-    int r = ask_plan(session, cell, line, PLAN_CELL, text, &plan, result, err);
+    int r = ask_plan(session, cell, line, PLAN_CELL, text, true, &plan, result, err);
     if (r == 0 && plan && plan->n_lengths) {
         r = lengths_run(session, cell, text, plan, events, result, err);
         plan_free(plan);

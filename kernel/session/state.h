@@ -21,6 +21,7 @@ struct session {
     struct analyser_client analyser;
     struct worker_client worker;
     struct interrupt interrupt;
+    bool has_object; /* the analyser is about to send that of its last plan */
     struct kept_units kept;
     struct sources sources;
     struct cells cells;

@@ -14,6 +14,7 @@
 #include "kernel/peer/process.h"
 #include "kernel/peer/protocol.h"
 #include "kernel/unit/analysis.h"
+#include "pickler/code/tcc.h"
 
 #define ADDRESS_SPACE_MAX (2ul << 30)
 #define STACK_SIZE                                                                       \
@@ -25,6 +26,7 @@
 struct service {
     struct analysis *analysis;
     struct channel *channel;
+    char *text; /* of the plan that was asked for, to be compiled; or NULL */
 };
 
 static void set_limits(void)
@@ -78,15 +80,34 @@ static int answer_plan(struct service *service, struct unpack *in, struct buffer
 {
     uint32_t cell = (uint32_t)unpack_max(in, UINT32_MAX);
     int mode = (int)unpack_max(in, PLAN_EXPRESSION);
+    bool is_compiled = unpack_bool(in);
     CLEANUP(freep) char *source = unpack_string(in);
     CLEANUP(plan_freep) struct plan *plan = NULL;
     if (!unpack_done(in) || !source)
         return error_set(err, -EBADMSG, "cut short");
     int r =
         analysis_plan(service->analysis, cell, mode, source, strlen(source), &plan, err);
-    if (r == 0)
-        plan_pack(plan, out);
-    return r;
+    if (r < 0)
+        return r;
+    plan_pack(plan, out);
+    if (is_compiled && plan_suits_tcc(plan))
+        service->text = TAKE(plan->text);
+    return 0;
+}
+
+/* While the front reads the plan. */
+static int send_object(struct service *service, uint32_t generation, uint32_t id,
+                       struct error *err)
+{
+    CLEANUP(freep) char *text = TAKE(service->text);
+    CLEANUP(compiled_clear) struct compiled compiled = {0};
+    CLEANUP(buffer_clear) struct buffer out = {0};
+    struct error ignored; /* who runs it may try again */
+    bool is_ok = tcc_compile(text, NULL, 0, &compiled, &ignored) == 0 && compiled.is_ok;
+    pack_u64(&out, is_ok);
+    pack_bytes(&out, compiled.object.data, compiled.object.size);
+    return channel_send(service->channel, ANALYSER_OBJECT, generation, id, out.data,
+                        out.size, err);
 }
 
 /* Magics in branches of #if that are left out are none. Owned array. */
@@ -273,15 +294,17 @@ static int serve_one(struct service *service, const struct frame *frame,
     uint32_t generation = frame->generation, id = frame->id;
     set_timer(REQUEST_SECONDS);
     int r = handle(service, frame, &out, &why);
-    set_timer(0);
-    if (r == 0)
-        return 0;
     if (r < 0) {
         kind = FRAME_BAD;
         out.size = 0;
         pack_string(&out, why.text);
     }
-    return channel_send(service->channel, kind, generation, id, out.data, out.size, err);
+    if (r != 0)
+        r = channel_send(service->channel, kind, generation, id, out.data, out.size, err);
+    if (r == 0 && service->text)
+        r = send_object(service, generation, id, err);
+    set_timer(0);
+    return r;
 }
 
 static int say_hello(struct service *service, struct error *err)

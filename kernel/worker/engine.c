@@ -114,18 +114,19 @@ static void allow_stack_code(void)
     mprotect((void *)page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN);
 }
 
-static struct unit *load(struct engine *engine, const void *object, size_t size,
-                         bool is_tcc, const struct name_binding *bindings, size_t n,
+static struct unit *load(struct engine *engine, struct engine_object object,
+                         const struct name_binding *bindings, size_t n,
                          struct outcome *ret)
 {
     struct error err = {0};
     struct unit *unit = NULL;
-    if (names_load(&engine->names, object, size, bindings, n, &unit, &err) == 0) {
+    if (names_load(&engine->names, object.data, object.size, bindings, n, &unit, &err) ==
+        0) {
         if (unit->image->needs_stack_code)
             allow_stack_code();
         return unit;
     }
-    set_load_error(ret, is_tcc, &err);
+    set_load_error(ret, object.is_tcc, &err);
     return NULL;
 }
 
@@ -141,18 +142,19 @@ static struct unit *compile_and_load(struct engine *engine, const char *text,
         outcome_set(ret, OUTCOME_COMPILE, "CompileError", "%s",
                     buffer_string(&compiled.messages));
     else
-        return load(engine, compiled.object.data, compiled.object.size, true, bindings, n,
-                    ret);
+        return load(
+            engine,
+            (struct engine_object){compiled.object.data, compiled.object.size, true},
+            bindings, n, ret);
     return NULL;
 }
 
-struct unit *engine_load(struct engine *engine, const char *text, const void *object,
-                         size_t object_size, const struct name_binding *bindings,
+struct unit *engine_load(struct engine *engine, const char *text,
+                         struct engine_object object, const struct name_binding *bindings,
                          size_t n, struct outcome *ret)
 {
-    struct unit *unit = object_size
-                            ? load(engine, object, object_size, false, bindings, n, ret)
-                            : compile_and_load(engine, text, bindings, n, ret);
+    struct unit *unit = object.size ? load(engine, object, bindings, n, ret)
+                                    : compile_and_load(engine, text, bindings, n, ret);
     if (!unit)
         return NULL;
     for (size_t i = 0; i < unit->image->n_initialisers; i++) {

@@ -33,12 +33,18 @@ int engine_add_types(struct engine *engine, size_t from, const void *data, size_
 /* Opens a shared library; fills `ret` (OUTCOME_LINK) when it cannot be opened. */
 void engine_open_library(struct engine *engine, const char *file, struct outcome *ret);
 
+struct engine_object {
+    const void *data; /* an ELF object */
+    size_t size;      /* 0: there is none */
+    bool is_tcc;      /* made by libtcc: if it cannot be loaded, cc's may */
+};
+
 /* Compiles `text` with libtcc when there is no object, loads and binds it, runs its
  * constructors. Returns the unit (borrowed), or NULL with the outcome in `ret`: COMPILE
  * (cc may do better), LINK, or a fault of a constructor. Nothing is left behind by the
  * first two. */
-struct unit *engine_load(struct engine *engine, const char *text, const void *object,
-                         size_t object_size, const struct name_binding *bindings,
+struct unit *engine_load(struct engine *engine, const char *text,
+                         struct engine_object object, const struct name_binding *bindings,
                          size_t n, struct outcome *ret);
 
 /* Reads the layouts of n record types from the unit's layout functions; `symbols` are the

@@ -64,8 +64,9 @@ static bool load_code(struct job *job, const void *object, size_t object_size,
         return false;
     }
     CLEANUP(freep) struct name_binding *bindings = make_bindings(job->payload, &n);
-    job->unit = engine_load(job->engine, buffer_string(&text), object, object_size,
-                            bindings, n, ret);
+    job->unit =
+        engine_load(job->engine, buffer_string(&text),
+                    (struct engine_object){object, object_size, false}, bindings, n, ret);
     if (!job->unit)
         return false;
     for (size_t i = 0; i < job->payload->n_definitions; i++) {

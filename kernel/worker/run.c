@@ -28,8 +28,7 @@ static enum name_kind kind_of(enum binding_kind kind)
 }
 
 static struct unit *load(struct engine *engine, const struct plan *plan,
-                         const void *object, size_t object_size, bool is_quiet,
-                         struct outcome *ret)
+                         struct engine_object object, bool is_quiet, struct outcome *ret)
 {
     CLEANUP(freep)
     struct name_binding *bindings =
@@ -46,8 +45,8 @@ static struct unit *load(struct engine *engine, const struct plan *plan,
     }
     CLEANUP(carry_clear) struct carry carry = {0};
     carry_start(&carry, engine, plan);
-    struct unit *unit = engine_load(engine, plan->text, object, object_size, bindings,
-                                    plan->n_bindings, ret);
+    struct unit *unit =
+        engine_load(engine, plan->text, object, bindings, plan->n_bindings, ret);
     if (!unit)
         return NULL;
     struct error err = {0};
@@ -129,8 +128,8 @@ static bool leaves_nothing(const struct outcome *outcome)
 }
 
 /* The plan's types, and its unit; NULL when there is nothing to run or it failed. */
-static int take_plan(struct engine *engine, const struct plan *plan, const void *object,
-                     size_t object_size, bool is_quiet, struct outcome *ret,
+static int take_plan(struct engine *engine, const struct plan *plan,
+                     struct engine_object object, bool is_quiet, struct outcome *ret,
                      struct unit **ret_unit, struct error *err)
 {
     size_t n_types = engine->types.n;
@@ -138,7 +137,7 @@ static int take_plan(struct engine *engine, const struct plan *plan, const void 
         engine_add_types(engine, plan->types_from, plan->types, plan->types_size, err);
     if (r < 0 || !plan->text)
         return r;
-    struct unit *unit = load(engine, plan, object, object_size, is_quiet, ret);
+    struct unit *unit = load(engine, plan, object, is_quiet, ret);
     if (leaves_nothing(ret))
         types_truncate(&engine->types, n_types);
     *ret_unit = ret->kind == OUTCOME_OK ? unit : NULL;
@@ -152,8 +151,10 @@ int run_plan(struct engine *engine, const struct plan *plan, const void *object,
     struct unit *unit = NULL;
     *ret_value = NULL;
     tidy(engine);
-    int r = take_plan(engine, plan, object, object_size, run_flags & RUN_LOAD_ONLY, ret,
-                      &unit, err);
+    int r =
+        take_plan(engine, plan,
+                  (struct engine_object){object, object_size, run_flags & RUN_TCC_OBJECT},
+                  run_flags & RUN_LOAD_ONLY, ret, &unit, err);
     if (r < 0 || !unit || run_flags & RUN_LOAD_ONLY)
         return r;
     call_all(engine, plan, unit, ret);
@@ -211,7 +212,8 @@ int run_timed(struct engine *engine, const struct plan *plan, const void *object
               uint64_t **ret_times, struct error *err)
 {
     struct unit *unit = NULL;
-    int r = take_plan(engine, plan, object, object_size, false, ret, &unit, err);
+    int r = take_plan(engine, plan, (struct engine_object){object, object_size, false},
+                      false, ret, &unit, err);
     if (r < 0 || !unit || !plan->n_runs)
         return r;
     void (*run)(void) = engine_name_run(unit, plan->runs[0]);

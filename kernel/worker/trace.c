@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unwind.h>
 
-#include "pickler/code/tcc.h"
+#include "pickler/code/tcc_helper.h"
 
 #define ALLOCA_SIZE 48 /* bytes of libtcc1's alloca() */
 

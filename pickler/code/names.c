@@ -8,7 +8,7 @@
 #include "pickler/code/collect.h"
 #include "pickler/code/names_table.h"
 #include "pickler/code/swap.h"
-#include "pickler/code/tcc.h"
+#include "pickler/code/tcc_helper.h"
 
 #define TRAMPOLINE_SIZE 16
 #define THUNK_SIZE 32

@@ -13,8 +13,4 @@
 int tcc_compile(const char *text, const char *const *flags, size_t n_flags,
                 struct compiled *ret, struct error *err) MUST_USE;
 
-/* Functions that libtcc's code calls by itself ("__va_arg", "__floatundidf", "alloca",
- * ...); NULL for other names. */
-void *tcc_helper(const char *name);
-
 #endif

@@ -10,6 +10,7 @@
 
 #include "pickler/code/cc.h"
 #include "pickler/code/tcc.h"
+#include "pickler/code/tcc_helper.h"
 #include "tests/unit/check.h"
 
 static struct arena arena;
