@@ -156,7 +156,17 @@ enum {
     LINE_PART,        /* either side: the next bytes of a body */
     LINE_CREDIT,      /* either side: {u bytes of data that were read and kept or used}; no
                          answer */
+
+    /* A pool behind somebody else's launcher, before its FRAME_HELLO (kernel/pool/dial.h);
+     * on the launcher's stdio */
+    POOL_KEY = 132, /* pool -> front, first: {b hash of its key (tls.h)} -> POOL_DIAL */
+    POOL_DIAL,      /* front -> pool: {b hash of its key, n (s address, u port)}, at most
+                       DIAL_ADDRESSES_MAX, none: stay here -> POOL_DIALLED */
+    POOL_DIALLED,   /* pool -> front: {s the address that answered, or NULL: the hello
+                       follows here, s why not, or NULL} */
 };
+
+#define DIAL_ADDRESSES_MAX 16
 
 enum plan_mode {
     PLAN_CELL,       /* a cell as typed */

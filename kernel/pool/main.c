@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * achar-pool: the pool of one host, on PROCESS_CHANNEL_FD; with --compile, the helper
- * that runs cc for it. Ends with its channel. */
+ * achar-pool: the pool of one host, on PROCESS_CHANNEL_FD; behind somebody else's
+ * launcher on its standard input and output, or a connection that it makes from there;
+ * with --compile, the helper that runs cc for it. Ends with its channel. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -12,6 +13,7 @@
 
 #include "kernel/peer/process.h"
 #include "kernel/pool/compile.h"
+#include "kernel/pool/dial.h"
 #include "kernel/pool/pool.h"
 
 static unsigned count_processors(void)
@@ -42,37 +44,95 @@ static unsigned fit_workers(unsigned n_workers)
     return n_workers < most ? n_workers : (unsigned)most;
 }
 
+struct options {
+    unsigned n_workers;
+    bool is_compiler;
+    const char *mark; /* frames begin behind it on the standard output; NULL: no stdio */
+    bool dials;
+};
+
 static int usage(void)
 {
     fprintf(stderr,
-            "achar-pool is started by achar: [--workers 1..%d] | --compile, frames on "
-            "descriptor %d\n",
+            "achar-pool is started by achar: [--workers 1..%d] [--stdio MARK [--dial]] | "
+            "--compile, frames on descriptor %d or behind MARK\n",
             POOL_WORKERS_MAX, PROCESS_CHANNEL_FD);
     return 2;
 }
 
+static bool read_number(const char *text, unsigned *ret)
+{
+    char *end;
+    errno = 0;
+    unsigned long n = strtoul(text, &end, 10);
+    if (errno || *end || end == text || !n || n > POOL_WORKERS_MAX)
+        return false;
+    *ret = (unsigned)n;
+    return true;
+}
+
+static bool read_options(int argc, char **argv, struct options *ret)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--compile") == 0 && argc == 2)
+            ret->is_compiler = true;
+        else if (strcmp(argv[i], "--dial") == 0)
+            ret->dials = true;
+        else if (strcmp(argv[i], "--stdio") == 0 && i + 1 < argc && *argv[i + 1])
+            ret->mark = argv[++i];
+        else if (strcmp(argv[i], "--workers") != 0 || i + 1 == argc ||
+                 !read_number(argv[++i], &ret->n_workers))
+            return false;
+    }
+    return !ret->dials || ret->mark;
+}
+
+/* Standard input and output become the channel, and nobody else's: what a library prints
+ * goes where errors go. */
+static struct channel *open_stdio(const char *mark, struct error *err)
+{
+    int in = fcntl(0, F_DUPFD_CLOEXEC, 10), out = fcntl(1, F_DUPFD_CLOEXEC, 10);
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (in < 0 || out < 0 || null < 0 || dup2(null, 0) < 0 || dup2(2, 1) < 0) {
+        error_errno(err, -errno, "cannot use standard input and output");
+        return NULL;
+    }
+    close(null);
+    CLEANUP(channel_freep) struct channel *channel = channel_new(in, out);
+    return channel_send_mark(channel, mark, err) < 0 ? NULL : TAKE(channel);
+}
+
+static int serve(const struct options *options, struct error *err)
+{
+    if (options->is_compiler) {
+        CLEANUP(channel_freep)
+        struct channel *channel = channel_new(PROCESS_CHANNEL_FD, PROCESS_CHANNEL_FD);
+        return compile_serve(channel);
+    }
+    CLEANUP(channel_freep)
+    struct channel *near = options->mark
+                               ? open_stdio(options->mark, err)
+                               : channel_new(PROCESS_CHANNEL_FD, PROCESS_CHANNEL_FD);
+    CLEANUP(channel_freep) struct channel *far = NULL;
+    if (!near || (options->dials && dial(near, &far, err) < 0))
+        return -1;
+    /* The standard input stays open behind a connection: a launcher may take its end for
+     * ours. */
+    CLEANUP(line_freep) struct line *front = line_new(far ? TAKE(far) : TAKE(near));
+    return pool_serve(front, fit_workers(options->n_workers));
+}
+
 int main(int argc, char **argv)
 {
-    unsigned long n_workers = count_processors();
-    bool is_compiler = argc == 2 && strcmp(argv[1], "--compile") == 0;
-    if (argc == 3 && strcmp(argv[1], "--workers") == 0) {
-        char *end;
-        errno = 0;
-        n_workers = strtoul(argv[2], &end, 10);
-        if (errno || *end || end == argv[2] || !n_workers || n_workers > POOL_WORKERS_MAX)
-            return usage();
-    } else if (argc != 1 && !is_compiler) {
+    struct options options = {.n_workers = count_processors()};
+    struct error err = {0};
+    if (!read_options(argc, argv, &options))
         return usage();
-    }
-    if (fcntl(PROCESS_CHANNEL_FD, F_SETFD, FD_CLOEXEC) < 0)
+    if (!options.mark && fcntl(PROCESS_CHANNEL_FD, F_SETFD, FD_CLOEXEC) < 0)
         return usage();
     signal(SIGPIPE, SIG_IGN);
-    struct channel *channel = channel_new(PROCESS_CHANNEL_FD, PROCESS_CHANNEL_FD);
-    if (is_compiler) {
-        int status = compile_serve(channel);
-        channel_free(channel);
-        return status;
-    }
-    CLEANUP(line_freep) struct line *front = line_new(channel);
-    return pool_serve(front, fit_workers((unsigned)n_workers));
+    int status = serve(&options, &err);
+    if (status < 0)
+        fprintf(stderr, "achar-pool: %s\n", err.text);
+    return status < 0 ? 1 : status;
 }
