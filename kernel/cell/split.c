@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Says what each item is and where it stands. */
+#include <string.h>
+
 #include "kernel/cell/splitter.h"
 
 static bool is_plain(const struct code_token *token)
@@ -37,6 +39,27 @@ static bool looks_like_declaration(const struct splitter *splitter)
     return is_plain(next) && token->place.line == next->place.line;
 }
 
+/* `asm(".globl f; f: ret");`: labels and directives of the assembler are of the file, a
+ * mere instruction is a statement. */
+static bool is_file_assembly(const struct splitter *splitter)
+{
+    const struct code_token *token = splitter_peek(splitter, 0),
+                            *open = splitter_peek(splitter, 1);
+    bool has_structure = false;
+    if ((!code_token_is_word(token, "asm") && !code_token_is_word(token, "__asm__") &&
+         !code_token_is_word(token, "__asm")) ||
+        !code_token_is(open, '(') || open->match >= splitter->code->n_tokens)
+        return false;
+    for (const struct code_token *at = open + 1;
+         at < &splitter->code->tokens[open->match]; at++) {
+        if (code_token_is(at, ':'))
+            return false;
+        has_structure |= at->size && *at->text == '"' &&
+                         (memchr(at->text, ':', at->size) || at->text[1] == '.');
+    }
+    return has_structure;
+}
+
 static enum item_kind skip_item(struct splitter *splitter)
 {
     while (code_token_is(splitter_peek(splitter, 0), '[') &&
@@ -54,6 +77,10 @@ static enum item_kind skip_item(struct splitter *splitter)
         splitter_at_macro_block(splitter)) {
         splitter_skip_statement(splitter);
         return ITEM_STATEMENT;
+    }
+    if (is_file_assembly(splitter)) {
+        splitter_skip_expression(splitter);
+        return ITEM_DECLARATION;
     }
     if (code_token_is_word(token, "_Pragma")) {
         splitter_skip_head(splitter);

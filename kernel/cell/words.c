@@ -162,6 +162,8 @@ static struct macro *macro_read(struct words *words, const char *text, size_t si
                                 struct word **ret_word)
 {
     struct macro *macro = must_alloc(sizeof(*macro));
+    while (size && strchr(" \t\r\n\\", text[size - 1]))
+        size--;
     macro->text = must_strndup(text, size);
     struct lexer lexer = lexer_init(macro->text, size);
     lexer.starts_line = false;

@@ -313,8 +313,12 @@ static int parse_all(struct draft *draft, struct error *err)
             continue;
         if (!draft->has_errors)
             return 0;
-        if (hide_redefined(draft) || forward_declare(draft))
+        if (hide_redefined(draft) || forward_declare(draft) || draft_use_macros(draft))
             continue;
+        if (draft->n_uses) {
+            draft_drop_uses(draft);
+            continue;
+        }
         if (!is_prologue_broken(draft))
             return 0;
         draft->is_full = true;

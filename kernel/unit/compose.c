@@ -33,9 +33,11 @@ static void line_of(struct buffer *out, const struct piece *piece, size_t offset
     piece_line(out, piece, line);
 }
 
-static void line_of_definition(struct buffer *out, const struct definition *definition)
+static void line_of_entity(struct composer *composer, const struct entity *entity)
 {
-    buffer_format(out, "#line %u \"In[%u]\"\n", definition->line, definition->cell);
+    const struct piece *piece = &composer->draft->pieces[entity->piece];
+    bool is_own = !entity->printed && entity->declarator;
+    line_of(&composer->out, piece, is_own ? entity->declarator->name.start : 0);
 }
 
 /* ---- names of functions
@@ -244,7 +246,7 @@ static void add_line(struct composer *composer, const char *text)
 static void define_variable(struct composer *composer, const struct entity *entity)
 {
     add_line(composer, entity->definition->declaration);
-    line_of_definition(&composer->out, entity->definition);
+    line_of_entity(composer, entity);
     CLEANUP(freep) char *image = entity_defined_as(entity, entity->symbol);
     add_line(composer, image);
     bind(composer, entity, BINDING_VARIABLE);
@@ -384,7 +386,10 @@ static void declare_rest(struct composer *composer, const struct piece *piece)
         declarator_text(piece->text, declaration, declarator, &composer->out);
         buffer_add_char(&composer->out, '\n');
     }
-    if (!declaration->n_names && tokens_mention(piece->text, piece->size, "asm"))
+    struct lexer lexer = lexer_init(piece->text, piece->size);
+    struct token first = lexer_next(&lexer);
+    if (token_is(&first, "asm") || token_is(&first, "__asm__") ||
+        token_is(&first, "__asm"))
         add_line(composer, piece->text);
 }
 

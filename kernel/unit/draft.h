@@ -139,6 +139,9 @@ struct draft {
     size_t n_pieces, pieces_capacity;
     char **hidden; /* names that the prologue must not declare */
     size_t n_hidden, hidden_capacity;
+    char **uses; /* taken from `hidden`: macros that the cell uses, as it seems */
+    size_t n_uses;
+    bool has_tried_uses;
     bool is_full; /* the prologue is the real #include lines */
     struct buffer prologue, sheet;
     size_t items_start; /* offset of the first piece's wrapping in the sheet */
@@ -191,6 +194,11 @@ bool piece_is_directive(const struct piece *piece, const char *word);
 struct span piece_macro_name(const struct piece *piece);
 void draft_hide(struct draft *draft, const char *name);
 bool draft_hides(const struct draft *draft, const char *name);
+/* `COUNTER(x)` at file scope reads like a function named COUNTER: what is a macro comes
+ * back into sight. False when there is no such name, or they were tried before. */
+bool draft_use_macros(struct draft *draft);
+/* Hides them again: they are defined anew, after all. */
+void draft_drop_uses(struct draft *draft);
 struct cell_names draft_names(struct analysis *analysis);
 
 /* forward.c */
@@ -318,6 +326,10 @@ void lengths_find(struct draft *draft);
 
 /* loops.c */
 void find_heavy(struct draft *draft); /* plan->is_heavy */
+
+/* miscompiled.c */
+/* Why libtcc would get what stands at the cursor silently wrong; NULL: it does not. */
+const char *miscompiled_reason(CXCursor cursor, CXCursor parent);
 
 /* scan.c */
 void scan(struct draft *draft); /* plan->cc_reason and needs_cc of definitions */

@@ -289,7 +289,10 @@ static void found_variable(struct draft *draft, size_t index, CXCursor cursor,
         (known && known->role == ENTITY_VARIABLE)) { /* `int x; int x = 3;` */
         const struct declarator *declarator =
             declarator_at(&draft->pieces[index], offset, name);
-        if (!declarator || (!is_declared && !declarator->initialiser.size))
+        bool is_completed = /* `int a[]; int a[8];` */
+            clang_getCursorType(known->cursor).kind == CXType_IncompleteArray;
+        if (!declarator ||
+            (!is_declared && !declarator->initialiser.size && !is_completed))
             return;
         known->role = ENTITY_VARIABLE;
         known->piece = index;
@@ -335,6 +338,19 @@ static bool is_made_by_macro(const struct piece *piece, CXCursor cursor, size_t 
            !token_is(&token, "union") && !token_is(&token, "enum");
 }
 
+/* `typedef char ALIGNED(8) bytes;`: the tokens have it that ALIGNED is declared. */
+static bool is_misread(const struct piece *piece, CXCursor cursor)
+{
+    CLEANUP(freep) char *name = cursor_name(cursor);
+    const struct declaration *declaration = &piece->declaration;
+    if (clang_getCursorKind(cursor) != CXCursor_TypedefDecl || declaration->record.size)
+        return false;
+    for (size_t i = 0; i < declaration->n_names; i++)
+        if (!strcmp(declaration->names[i], name))
+            return false;
+    return true;
+}
+
 /* Owned print of the record or enum that is declared, or named by a typedef, when it has
  * no tag; else NULL. */
 static char *untagged_record(CXCursor cursor)
@@ -359,7 +375,7 @@ static void found_type(struct draft *draft, size_t index, CXCursor cursor, size_
     struct piece *piece = &draft->pieces[index];
     const struct declaration *declaration = &piece->declaration;
     struct entity *entity;
-    if (is_made_by_macro(piece, cursor, offset)) {
+    if (is_made_by_macro(piece, cursor, offset) || is_misread(piece, cursor)) {
         CLEANUP(freep)
         char *spelling = take_string(clang_getTypeSpelling(clang_getCursorType(cursor)));
         CLEANUP(freep) char *record = untagged_record(cursor);

@@ -77,6 +77,35 @@ bool draft_hides(const struct draft *draft, const char *name)
     return false;
 }
 
+bool draft_use_macros(struct draft *draft)
+{
+    size_t n = 0;
+    if (draft->has_tried_uses)
+        return false;
+    draft->uses = must_alloc((draft->n_hidden + 1) * sizeof(*draft->uses));
+    for (size_t i = 0; i < draft->n_hidden; i++) {
+        char *name = draft->hidden[i];
+        if (name_macro(draft->analysis, name, strlen(name)))
+            draft->uses[draft->n_uses++] = name;
+        else
+            draft->hidden[n++] = name;
+    }
+    draft->n_hidden = n;
+    draft->has_tried_uses = true;
+    return draft->n_uses;
+}
+
+void draft_drop_uses(struct draft *draft)
+{
+    for (size_t i = 0; i < draft->n_uses; i++) {
+        draft_hide(draft, draft->uses[i]);
+        free(draft->uses[i]);
+    }
+    free(draft->uses);
+    draft->uses = NULL;
+    draft->n_uses = 0;
+}
+
 struct piece *piece_add(struct draft *draft, enum item_kind kind, const char *text,
                         size_t size)
 {
@@ -90,6 +119,10 @@ struct piece *piece_add(struct draft *draft, enum item_kind kind, const char *te
                             .column = 1,
                             .run = SIZE_MAX};
     piece->size = strlen(piece->text);
+    /* a backslash at the end would continue a directive on the line that follows */
+    while (kind == ITEM_DIRECTIVE && piece->size &&
+           strchr(" \t\r\n\\", piece->text[piece->size - 1]))
+        piece->text[--piece->size] = '\0';
     return piece;
 }
 
@@ -196,10 +229,10 @@ static bool must_agree(const struct draft *draft, const struct piece *piece,
         if (strlen(name) != at->name.size ||
             memcmp(piece->text + at->name.start, name, at->name.size) != 0)
             continue;
+        bool is_declared = declaration->is_extern && !at->initialiser.size;
         if (old->kind == DEFINITION_FUNCTION && old->source && !declaration->is_typedef)
-            return at->is_function;
-        return old->kind == DEFINITION_VARIABLE && declaration->is_extern &&
-               !at->initialiser.size;
+            return at->is_function || is_declared;
+        return old->kind == DEFINITION_VARIABLE && is_declared;
     }
     return false;
 }
@@ -323,6 +356,60 @@ static void track_packing(struct draft *draft)
     }
 }
 
+/* The number behind #line, or the one that a macro stands for; 0: there is none. */
+static uint32_t line_number(struct draft *draft, struct lexer *lexer)
+{
+    struct token token = lexer_next(lexer);
+    const char *text = token.text;
+    if (token.kind == TOKEN_IDENTIFIER) {
+        const char *macro = name_macro(draft->analysis, token.text, token.size);
+        for (size_t i = 0; !macro && i < draft->n_pieces; i++) {
+            const struct piece *piece = &draft->pieces[i];
+            struct span name = piece_macro_name(piece);
+            if (piece_is_directive(piece, "define") && name.size == token.size &&
+                !memcmp(piece->text + name.start, token.text, token.size))
+                macro = piece->text + name.start;
+        }
+        text = macro ? macro + token.size : "";
+    }
+    unsigned long number = strtoul(text, NULL, 10);
+    return number <= INT32_MAX ? (uint32_t)number : 0;
+}
+
+/* `#line 100 "x.c"` is about all that follows it; every piece stands behind a #line of
+ * its own. */
+static void track_lines(struct draft *draft)
+{
+    CLEANUP(freep) char *file = NULL;
+    uint32_t number = 0, start = 0;
+    for (size_t i = 0; i < draft->n_pieces; i++) {
+        struct piece *piece = &draft->pieces[i];
+        if (number && !piece->file) {
+            piece->include_line = piece->line;
+            piece->line = number + (piece->line - start);
+            piece->file = must_strdup(file);
+        }
+        if (!piece_is_directive(piece, "line") || (piece->file && !number))
+            continue;
+        struct span word;
+        directive_word(piece, &word);
+        size_t at = word.start + word.size;
+        struct lexer lexer = lexer_init(piece->text + at, piece->size - at);
+        uint32_t next = line_number(draft, &lexer);
+        struct token name = lexer_next(&lexer);
+        if (!next)
+            continue; /* clang says what is wrong with it */
+        start = (number ? piece->include_line : piece->line) + 1;
+        number = next;
+        if (name.kind == TOKEN_STRING) {
+            free(file);
+            file = must_strndup(name.text + 1, name.size - 2);
+        }
+        memset(piece->text, ' ', piece->size);
+        *piece->text = '#';
+    }
+}
+
 void diagnostic_in_text(struct draft *draft, enum severity severity, size_t offset,
                         const char *message)
 {
@@ -421,6 +508,7 @@ bool pieces_cut(struct draft *draft)
         piece->is_include = piece_is_directive(piece, "include");
     }
     track_packing(draft);
+    track_lines(draft);
     cell_clear(&cell);
     draft->joins_runs |= mentions_setjmp(draft);
     return is_whole;
@@ -438,6 +526,7 @@ void pieces_clear(struct draft *draft)
         free(draft->pieces[i].why_broken);
     }
     free(draft->pieces);
+    draft_drop_uses(draft);
     for (size_t i = 0; i < draft->n_hidden; i++)
         free(draft->hidden[i]);
     free(draft->hidden);

@@ -73,6 +73,20 @@ static bool is_hex_real(const struct token *token)
             memchr(token->text, 'P', token->size));
 }
 
+/* libtcc makes one byte of "\u00e9", and wide characters of the wrong size. */
+static bool has_universal_name(const struct token *token)
+{
+    if (!memchr("\"'LuU", *token->text, 5) || !memchr(token->text, '\\', token->size))
+        return false;
+    for (size_t i = 0; i + 1 < token->size; i++) {
+        if (token->text[i] != '\\')
+            continue;
+        if ((token->text[++i] | 32) == 'u')
+            return true;
+    }
+    return false;
+}
+
 /* Behind the # of a directive. */
 static bool is_openmp(struct lexer lexer)
 {
@@ -95,6 +109,8 @@ static char *scan_text(const char *text, size_t size, bool is_own)
             return must_strdup("case ... :");
         if (is_own && token.kind == TOKEN_NUMBER && is_hex_real(&token))
             return must_strndup(token.text, token.size);
+        if (is_own && has_universal_name(&token))
+            return must_strdup("\\u");
         if (token.kind == TOKEN_DIRECTIVE && is_openmp(lexer))
             return must_strdup("#pragma omp");
         bool is_word = token.kind == TOKEN_IDENTIFIER &&
@@ -124,121 +140,10 @@ static char *scan_directive(const struct piece *piece)
 /* ---- what only the tree tells
  * ---------------------------------------------------------- */
 
-struct classes {
-    bool has_integer, has_real;
-};
-
-static void classify(CXType type, struct classes *classes);
-
-static enum CXVisitorResult classify_field(CXCursor field, CXClientData data)
-{
-    classify(clang_getCursorType(field), data);
-    return CXVisit_Continue;
-}
-
-static void classify(CXType type, struct classes *classes)
-{
-    type = clang_getCanonicalType(type);
-    CXType element = clang_getArrayElementType(type);
-    if (element.kind != CXType_Invalid)
-        classify(element, classes);
-    else if (type.kind == CXType_Record)
-        clang_Type_visitFields(type, classify_field, classes);
-    else if (type.kind == CXType_Float || type.kind == CXType_Double)
-        classes->has_real = true;
-    else
-        classes->has_integer = true;
-}
-
-/* libtcc passes these in other registers than gcc and clang. */
-static bool is_mixed(CXType type)
-{
-    type = clang_getCanonicalType(type);
-    long long size = clang_Type_getSizeOf(type);
-    if (type.kind != CXType_Record || size <= 8 || size > 16)
-        return false;
-    struct classes classes = {0};
-    classify(type, &classes);
-    return classes.has_integer && classes.has_real;
-}
-
-static bool is_signature_mixed(CXType type)
-{
-    type = clang_getCanonicalType(type);
-    if (type.kind == CXType_Pointer)
-        type = clang_getCanonicalType(clang_getPointeeType(type));
-    if (type.kind != CXType_FunctionProto && type.kind != CXType_FunctionNoProto)
-        return false;
-    if (is_mixed(clang_getResultType(type)))
-        return true;
-    int n = clang_getNumArgTypes(type);
-    for (int i = 0; i < n; i++)
-        if (is_mixed(clang_getArgType(type, (unsigned)i)))
-            return true;
-    return false;
-}
-
-static enum CXChildVisitResult find_list(CXCursor cursor, CXCursor parent,
-                                         CXClientData data)
-{
-    CXType type = clang_getCanonicalType(clang_getCursorType(cursor));
-    CLEANUP(freep) char *spelling = take_string(clang_getTypeSpelling(type));
-    *(bool *)data |= clang_isExpression(clang_getCursorKind(cursor)) &&
-                     strstr(spelling, "__va_list_tag");
-    return CXChildVisit_Continue;
-}
-
-/* va_arg of a record: an expression without a kind of its own, over a va_list. libtcc
- * looks for those of float and double in the wrong registers. */
-static bool is_record_argument(CXCursor cursor)
-{
-    bool has_list = false;
-    if (clang_getCanonicalType(clang_getCursorType(cursor)).kind == CXType_Record)
-        clang_visitChildren(cursor, find_list, &has_list);
-    return has_list;
-}
-
-static enum CXChildVisitResult take_type(CXCursor cursor, CXCursor parent,
-                                         CXClientData data)
-{
-    *(CXType *)data = clang_getCanonicalType(clang_getCursorType(cursor));
-    return clang_isExpression(clang_getCursorKind(cursor)) ? CXChildVisit_Break
-                                                           : CXChildVisit_Continue;
-}
-
-/* libtcc extends the sign of a signed char into the whole register that it calls an
- * unsigned short. */
-static bool is_lost_cast(CXCursor cursor, enum CXCursorKind kind, CXType type)
-{
-    CXType from = {.kind = CXType_Invalid};
-    if (type.kind != CXType_UShort ||
-        (kind != CXCursor_CStyleCastExpr && kind != CXCursor_UnexposedExpr))
-        return false;
-    clang_visitChildren(cursor, take_type, &from);
-    return from.kind == CXType_Char_S || from.kind == CXType_SChar;
-}
-
 static enum CXChildVisitResult look(CXCursor cursor, CXCursor parent, CXClientData data)
 {
     const char **reason = data;
-    enum CXCursorKind kind = clang_getCursorKind(cursor);
-    CXType type = clang_getCanonicalType(clang_getCursorType(cursor));
-    if ((kind == CXCursor_DeclRefExpr || kind == CXCursor_MemberRefExpr ||
-         kind == CXCursor_FunctionDecl) &&
-        is_signature_mixed(clang_getCursorType(cursor)))
-        *reason = "a struct of double and integer by value";
-    else if (type.kind == CXType_Pointer &&
-             clang_getCanonicalType(clang_getPointeeType(type)).kind ==
-                 CXType_VariableArray)
-        *reason = "a pointer to a variable length array";
-    else if (kind == CXCursor_AddrLabelExpr &&
-             clang_getCursorKind(parent) ==
-                 CXCursor_BinaryOperator) /* in a constant it leaves libtcc damaged */
-        *reason = "&&label";
-    else if (is_lost_cast(cursor, kind, type))
-        *reason = "a signed char as an unsigned short";
-    else if (kind == CXCursor_UnexposedExpr && is_record_argument(cursor))
-        *reason = "va_arg of a struct";
+    *reason = miscompiled_reason(cursor, parent);
     return *reason ? CXChildVisit_Break : CXChildVisit_Recurse;
 }
 
@@ -302,7 +207,8 @@ void scan(struct draft *draft)
         set_reason(plan, scan_tree(draft->value));
     for (size_t i = 0; i < draft->n_used && !plan->cc_reason; i++) {
         const struct definition *used = graph_get(draft->analysis->graph, draft->used[i]);
-        if (used && used->needs_cc && used->kind == DEFINITION_TYPE)
+        if (used && used->needs_cc &&
+            (used->kind == DEFINITION_TYPE || used->kind == DEFINITION_MACRO))
             set_reason(plan, must_format("'%s'", used->name));
     }
 }
