@@ -4,7 +4,7 @@
 #ifndef ACHAR_MAGICS_CONTEXT_H
 #define ACHAR_MAGICS_CONTEXT_H
 
-#include "magics/executors/pool_client.h"
+#include "magics/executors/crew.h"
 #include "magics/magic.h"
 #include "magics/record.h"
 
@@ -13,7 +13,7 @@ struct named_executor {
     const struct executor_type *type;
     struct executor_option *options; /* owned, with their texts */
     size_t n_options;
-    struct pool_client *pool; /* NULL until it is first used */
+    struct crew *crew; /* NULL until it is first used */
 };
 
 struct magics {

@@ -21,7 +21,7 @@ void executors_define(struct magics *magics, const char *name,
         if (!strcmp(magics->executors[i].name, name))
             executor = &magics->executors[i];
     if (executor) {
-        pool_client_free(executor->pool);
+        crew_free(executor->crew);
         free_options(executor->options, executor->n_options);
     } else {
         GROW(magics->executors, magics->n_executors, magics->executors_capacity);
@@ -31,7 +31,7 @@ void executors_define(struct magics *magics, const char *name,
     executor->type = type;
     executor->options = options;
     executor->n_options = n_options;
-    executor->pool = NULL;
+    executor->crew = NULL;
 }
 
 void executors_init(struct magics *magics)
@@ -42,7 +42,7 @@ void executors_init(struct magics *magics)
 void executors_clear(struct magics *magics)
 {
     for (size_t i = 0; i < magics->n_executors; i++) {
-        pool_client_free(magics->executors[i].pool);
+        crew_free(magics->executors[i].crew);
         free_options(magics->executors[i].options, magics->executors[i].n_options);
         free(magics->executors[i].name);
     }
@@ -68,24 +68,21 @@ static struct named_executor *find(struct magics *magics, const char *name,
     return NULL;
 }
 
-struct pool_client *executors_pool(struct magics *magics, const char *name,
-                                   struct result *result)
+struct crew *executors_crew(struct magics *magics, const char *name,
+                            struct result *result)
 {
     struct error err = {0};
     struct named_executor *executor =
         find(magics, name ? name : EXECUTOR_DEFAULT, result);
     if (!executor)
         return NULL;
-    if (executor->pool && !pool_client_is_alive(executor->pool)) {
-        pool_client_free(executor->pool);
-        executor->pool = NULL;
-    }
-    if (!executor->pool &&
-        pool_client_new(executor->type, executor->options, executor->n_options,
-                        &executor->pool, &err) < 0) {
+    if (executor->crew && !crew_is_alive(executor->crew))
+        crew_free(TAKE(executor->crew));
+    if (!executor->crew && crew_new(executor->type, executor->options,
+                                    executor->n_options, &executor->crew, &err) < 0) {
         result_error(result, "ExecutorError", "executor '%s' does not start: %s",
                      executor->name, err.text);
         return NULL;
     }
-    return executor->pool;
+    return executor->crew;
 }

@@ -9,7 +9,7 @@
 #define EXECUTOR_DEFAULT "local"
 
 void executors_init(struct magics *magics);
-void executors_clear(struct magics *magics); /* ends every pool */
+void executors_clear(struct magics *magics); /* ends every crew */
 
 /* Gives a name to an executor type with options; an older one of that name is ended.
  * Takes the options. */
@@ -17,9 +17,10 @@ void executors_define(struct magics *magics, const char *name,
                       const struct executor_type *type, struct executor_option *options,
                       size_t n_options);
 
-/* The pool of an executor, started when it is not running. NULL after a mistake of the
- * user or a pool that does not start: the result says which. `name` NULL: the default. */
-struct pool_client *executors_pool(struct magics *magics, const char *name,
-                                   struct result *result);
+/* The crew of an executor, begun when it is not there; its pools may still be to come.
+ * NULL after a mistake of the user or an executor that does not begin: the result says
+ * which. `name` NULL: the default. */
+struct crew *executors_crew(struct magics *magics, const char *name,
+                            struct result *result);
 
 #endif

@@ -17,9 +17,10 @@ static void list(struct magic_context *context)
             buffer_format(&line, " --%s%s%s", executor->options[k].name,
                           *executor->options[k].value ? "=" : "",
                           executor->options[k].value);
-        if (executor->pool && pool_client_is_alive(executor->pool))
-            buffer_format(&line, "    running, %u workers",
-                          pool_client_workers(executor->pool));
+        if (executor->crew) {
+            CLEANUP(freep) char *status = crew_status(executor->crew);
+            buffer_format(&line, "    %s", status);
+        }
         magic_print(context, "%s\n", buffer_string(&line));
     }
 }

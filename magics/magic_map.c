@@ -27,7 +27,7 @@ struct chunk {
 
 struct map {
     struct magic_context *context;
-    struct pool_client *pool;
+    struct crew *crew;
     struct packed_payload packed;
     struct session_place in, out;
     const char *xs; /* what the user calls the elements */
@@ -93,17 +93,25 @@ static int send_chunk(struct map *map, struct chunk *chunk, struct result *resul
     if (r < 0 || result->kind != RESULT_OK)
         return r;
     words_free(names, n_names);
-    if (pool_client_submit(map->pool, map->packed.hash, values.data, values.size,
-                           &chunk->task, &why) < 0)
+    struct crew_task_options options = {.owner = map->context};
+    if (crew_submit(map->crew, map->packed.hash, values.data, values.size, &options,
+                    &chunk->task, &why) < 0)
         result_error(result, "ExecutorError", "%s", why.text);
     else
         map->n_in_flight++;
     return 0;
 }
 
+/* At least one: a pool that is lost may be replaced. */
+static size_t count_workers(const struct map *map)
+{
+    size_t n = crew_workers(map->crew);
+    return n ? n : 1;
+}
+
 static int send_more(struct map *map, struct result *result, struct error *err)
 {
-    size_t max = (size_t)pool_client_workers(map->pool) * MAP_IN_FLIGHT;
+    size_t max = count_workers(map) * MAP_IN_FLIGHT;
     int r = 0;
     for (size_t i = 0; r == 0 && i < map->n_chunks && map->n_in_flight < max &&
                        result->kind == RESULT_OK;
@@ -159,7 +167,7 @@ static void cancel_all(struct map *map)
     for (size_t i = 0; i < map->n_chunks; i++)
         if (map->chunks[i].task)
             ids[n++] = map->chunks[i].task;
-    dispatch_cancel(map->context, map->pool, ids, n);
+    dispatch_cancel(map->context, map->crew, ids, n);
     map->n_chunks = 0;
 }
 
@@ -194,7 +202,7 @@ static int run_chunks(struct map *map, struct result *result, struct error *err)
         if (r < 0 || result->kind != RESULT_OK)
             break;
         int got =
-            dispatch_wait(map->context, map->pool, PROGRESS_EVERY_MS, &event, result);
+            dispatch_wait(map->context, map->crew, PROGRESS_EVERY_MS, &event, result);
         if (got < 0)
             return 0;
         if (got == 0) {
@@ -370,7 +378,7 @@ static bool check_places(struct map *map, const char *xs, const char *ys,
 /* The first chunks are small, so that slow elements come home, and are counted, early. */
 static void cut_chunks(struct map *map)
 {
-    uint64_t n_workers = pool_client_workers(map->pool), size = 1;
+    uint64_t n_workers = count_workers(map), size = 1;
     uint64_t n_chunks = n_workers * MAP_CHUNKS_PER_WORKER;
     uint64_t max = (map->count + n_chunks - 1) / n_chunks;
     for (uint64_t from = 0, n = 0; from < map->count; n++) {
@@ -410,9 +418,9 @@ static int map_elements(struct map *map, const char *function, const char *xs,
     r = set_target(map, function, ys, out_type, payload, result, err);
     if (r < 0 || result->kind != RESULT_OK || !check_places(map, xs, ys, result))
         return r;
-    map->pool = executors_pool(context->magics, executor, result);
-    if (!map->pool || capture_pack(payload, &map->packed, result) < 0 ||
-        !dispatch_payload(context, map->pool, &map->packed, result))
+    map->crew = executors_crew(context->magics, executor, result);
+    if (!map->crew || capture_pack(payload, &map->packed, result) < 0 ||
+        !dispatch_payload(context, map->crew, &map->packed, result))
         return 0;
     cut_chunks(map);
     return run_chunks(map, result, err);

@@ -167,11 +167,6 @@ unsigned pool_client_workers(const struct pool_client *client)
     return client->n_workers;
 }
 
-int pool_client_fd(const struct pool_client *client)
-{
-    return channel_fd(line_channel(client->line));
-}
-
 const char *pool_client_host(const struct pool_client *client)
 {
     return client->link.host;
@@ -341,12 +336,36 @@ size_t pool_client_poll(const struct pool_client *client, struct pollfd *ret,
                         int *ret_timeout_ms)
 {
     size_t n = line_poll(client->line, ret);
-    int due = client->kept || client->is_dead ? 0 : line_due(client->line);
+    bool is_due = client->kept || client->is_dead || line_has_frame(client->line);
+    int due = is_due ? 0 : line_due(client->line);
     if (client->link.death_fd >= 0)
         ret[n++] = (struct pollfd){.fd = client->link.death_fd, .events = POLLIN};
     if (due >= 0 && (*ret_timeout_ms < 0 || due < *ret_timeout_ms))
         *ret_timeout_ms = due;
     return n;
+}
+
+bool pool_client_is_due(const struct pool_client *client)
+{
+    return client->kept || client->is_dead || line_has_frame(client->line) ||
+           line_due(client->line) == 0;
+}
+
+void pool_client_beat(struct pool_client *client)
+{
+    if (line_flush(client->line, NULL) < 0 || line_tick(client->line, NULL) == -EPIPE)
+        client->is_broken = true;
+}
+
+void pool_client_cork(struct pool_client *client)
+{
+    line_cork(client->line);
+}
+
+void pool_client_uncork(struct pool_client *client)
+{
+    if (line_uncork(client->line, NULL) < 0)
+        client->is_broken = true;
 }
 
 bool pool_client_has_ended(const struct pool_client *client)
@@ -388,7 +407,7 @@ static int end_open_task(struct pool_client *client, struct pool_event *ret,
                                .tag = task->tag,
                                .host = client->link.host};
     ret->outcome.kind = OUTCOME_DIED;
-    ret->outcome.name = must_strdup("PoolLost");
+    ret->outcome.name = must_strdup(POOL_LOST);
     ret->outcome.message = must_format(
         "the pool of executor '%s' ended while the task was open", client->type->name);
     open_remove(open, task);
@@ -442,9 +461,9 @@ int pool_client_post_payload(struct pool_client *client, const uint8_t hash[32],
     return 0;
 }
 
-int pool_client_submit(struct pool_client *client, const uint8_t hash[32],
-                       const void *argument, size_t size, uint32_t *ret_id,
-                       struct error *err)
+int pool_client_post_task(struct pool_client *client, const uint8_t hash[32],
+                          const void *argument, size_t size, uint32_t *ret_id,
+                          struct error *err)
 {
     if (!pool_client_is_alive(client))
         return pool_client_lost(client, err);
@@ -460,7 +479,6 @@ int pool_client_submit(struct pool_client *client, const uint8_t hash[32],
         return r;
     open_add(&client->open, id);
     *ret_id = id;
-    pool_client_make_room(client);
     return 0;
 }
 

@@ -9,6 +9,8 @@
 #include "kernel/peer/outcome.h"
 #include "magics/executors/executor.h"
 
+#define POOL_LOST "PoolLost" /* name of the outcome of tasks that were open then */
+
 struct pool_client;
 struct pollfd;
 
@@ -60,9 +62,6 @@ int pool_client_submit(struct pool_client *client, const uint8_t hash[32],
 int pool_client_cancel(struct pool_client *client, uint32_t id,
                        struct error *err) MUST_USE;
 
-/* Readable when pool_client_wait() may have an event. */
-int pool_client_fd(const struct pool_client *client);
-
 /* Waits for the next event, `wake_fd` becoming readable (-1: none), or the time. A pool
  * that is gone ends every open task with OUTCOME_DIED, one event each, then -EPIPE. */
 int pool_client_wait(struct pool_client *client, int wake_fd, int timeout_ms,
@@ -89,6 +88,17 @@ int pool_client_next(struct pool_client *client, struct pool_event *ret,
 int pool_client_post_payload(struct pool_client *client, const uint8_t hash[32],
                              const void *payload, size_t size, uint32_t *ret_id,
                              struct error *err) MUST_USE;
+/* As pool_client_submit(). */
+int pool_client_post_task(struct pool_client *client, const uint8_t hash[32],
+                          const void *argument, size_t size, uint32_t *ret_id,
+                          struct error *err) MUST_USE;
+/* Frames are gathered in between: a burst is one write. */
+void pool_client_cork(struct pool_client *client);
+void pool_client_uncork(struct pool_client *client);
+/* pool_client_next() has something to do, whatever poll() says. */
+bool pool_client_is_due(const struct pool_client *client);
+/* Keeps the pool from believing us dead, where pool_client_next() is not called. */
+void pool_client_beat(struct pool_client *client);
 /* `tag` comes with the events of an open task. */
 void pool_client_tag(struct pool_client *client, uint32_t id, void *tag);
 /* Bytes that were given to it and have not left. */

@@ -64,7 +64,5 @@ int pool_client_lost(const struct pool_client *client, struct error *err); /* -E
 bool pool_client_has_ended(const struct pool_client *client);
 bool pool_client_knows(const struct pool_client *client, const uint8_t *hash,
                        size_t *ret);
-/* Lets the pool take what it was given, beyond some bytes. */
-void pool_client_make_room(struct pool_client *client);
 
 #endif

@@ -166,7 +166,7 @@ int pool_client_payload(struct pool_client *client, const uint8_t hash[32],
 
 /* Lets the pool take what it was given; while we wait we read ahead, so that two sides
  * that send at once cannot lock up. */
-void pool_client_make_room(struct pool_client *client)
+static void make_room(struct pool_client *client)
 {
     struct pool_event event;
     while (!client->is_dead && !client->is_broken &&
@@ -181,4 +181,14 @@ void pool_client_make_room(struct pool_client *client)
         if (r == 0 && !line_has_frame(client->line) && line_tick(client->line, NULL) < 0)
             client->is_broken = true;
     }
+}
+
+int pool_client_submit(struct pool_client *client, const uint8_t hash[32],
+                       const void *argument, size_t size, uint32_t *ret_id,
+                       struct error *err)
+{
+    int r = pool_client_post_task(client, hash, argument, size, ret_id, err);
+    if (r == 0)
+        make_room(client);
+    return r;
 }

@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Who runs what. A task waits in the queue of its payload; a link takes it when it has
+ * the payload and room; its pool begins tasks of one payload in the order in which they
+ * were sent, as many at a time as it has workers. So with every result one more may have
+ * begun, and nobody has to say so. */
+#include <errno.h>
+#include <string.h>
+
+#include "magics/executors/crew_inside.h"
+#include "pickler/base/clock.h"
+
+#define HASH_SIZE 32
+#define AHEAD_US 5000.0 /* of work that waits at a worker */
+#define AHEAD_MAX 64    /* tasks ahead of one worker */
+#define MOVES_MAX 100   /* from pool to pool, without having begun */
+
+static void queue_add(struct crew_queue *queue, struct crew_task *task)
+{
+    task->next = NULL;
+    if (!queue->first)
+        queue->last = &queue->first;
+    *queue->last = task;
+    queue->last = &task->next;
+}
+
+static void queue_add_first(struct crew_queue *queue, struct crew_task *task)
+{
+    task->next = queue->first;
+    if (!queue->first)
+        queue->last = &task->next;
+    queue->first = task;
+}
+
+static void queue_remove(struct crew_queue *queue, struct crew_task *task)
+{
+    struct crew_task **at = &queue->first;
+    while (*at != task)
+        at = &(*at)->next;
+    *at = task->next;
+    if (!task->next)
+        queue->last = at;
+}
+
+static void copy_outcome(const struct outcome *from, struct outcome *ret)
+{
+    CLEANUP(buffer_clear) struct buffer packed = {0};
+    outcome_pack(from, &packed);
+    struct unpack in = unpack_init(packed.data, packed.size);
+    if (outcome_unpack(&in, ret, NULL) < 0)
+        *ret = (struct outcome){.kind = from->kind};
+}
+
+static struct crew_payload *find_payload(struct crew *crew, const uint8_t *hash)
+{
+    struct crew_payload *payload = crew->payloads;
+    while (payload && memcmp(payload->hash, hash, HASH_SIZE) != 0)
+        payload = payload->next;
+    return payload;
+}
+
+struct crew_payload *crew_tasks_payload(struct crew *crew, const uint8_t hash[32])
+{
+    return find_payload(crew, hash);
+}
+
+static void free_payload(struct crew_payload *payload)
+{
+    outcome_clear(&payload->refusal);
+    free(payload->data);
+    free(payload);
+}
+
+static void forget_in_links(struct crew *crew, const struct crew_payload *payload)
+{
+    for (struct crew_link *link = crew->links; link; link = link->next)
+        for (size_t i = 0; i < link->n_payloads; i++)
+            if (link->payloads[i].payload == payload)
+                link->payloads[i--] = link->payloads[--link->n_payloads];
+}
+
+/* Payloads that nobody uses go, the oldest first, until the rest is within the limit. */
+static void trim_payloads(struct crew *crew)
+{
+    for (;;) {
+        size_t bytes = 0;
+        struct crew_payload **oldest = NULL;
+        for (struct crew_payload **at = &crew->payloads; *at; at = &(*at)->next) {
+            bytes += (*at)->size;
+            if (!(*at)->n_tasks && !(*at)->is_wanted &&
+                (!oldest || (*at)->used < (*oldest)->used))
+                oldest = at;
+        }
+        if (bytes <= CREW_PAYLOADS_BYTES || !oldest)
+            return;
+        struct crew_payload *payload = *oldest;
+        *oldest = payload->next;
+        forget_in_links(crew, payload);
+        free_payload(payload);
+    }
+}
+
+static void add_payload(struct crew *crew, const uint8_t *hash, const void *data,
+                        size_t size)
+{
+    struct crew_payload *payload = find_payload(crew, hash);
+    if (payload) {
+        payload->used = ++crew->clock;
+        /* What was refused is asked again: another pool, or another moment. */
+        outcome_clear(&payload->refusal);
+        payload->refusal = (struct outcome){0};
+        payload->is_refused = false;
+        return;
+    }
+    trim_payloads(crew);
+    payload = must_alloc(sizeof(*payload));
+    memcpy(payload->hash, hash, HASH_SIZE);
+    payload->data = must_realloc(NULL, size + 1, 1);
+    memcpy(payload->data, data, size);
+    payload->size = size;
+    payload->used = ++crew->clock;
+    payload->waiting.last = &payload->waiting.first;
+    payload->next = crew->payloads;
+    crew->payloads = payload;
+}
+
+void crew_payload(struct crew *crew, const uint8_t hash[32], const void *payload,
+                  size_t size)
+{
+    pthread_mutex_lock(&crew->lock);
+    add_payload(crew, hash, payload, size);
+    pthread_mutex_unlock(&crew->lock);
+}
+
+static void remember(struct crew *crew, struct crew_task *task)
+{
+    if (crew->start == crew->n_tasks) {
+        crew->start = crew->n_tasks = 0;
+        crew->first_id = task->id;
+    }
+    if (crew->start > crew->n_tasks / 2 && crew->start > 64) {
+        crew->n_tasks -= crew->start;
+        memmove(crew->tasks, crew->tasks + crew->start,
+                crew->n_tasks * sizeof(struct crew_task *));
+        crew->start = 0;
+    }
+    GROW(crew->tasks, crew->n_tasks, crew->tasks_capacity);
+    crew->tasks[crew->n_tasks++] = task;
+}
+
+static struct crew_task *find_task(const struct crew *crew, uint32_t id)
+{
+    if (id < crew->first_id || id - crew->first_id >= crew->n_tasks - crew->start)
+        return NULL;
+    return crew->tasks[crew->start + (id - crew->first_id)];
+}
+
+static void free_task(struct crew *crew, struct crew_task *task)
+{
+    crew->tasks[crew->start + (task->id - crew->first_id)] = NULL;
+    while (crew->start < crew->n_tasks && !crew->tasks[crew->start]) {
+        crew->start++;
+        crew->first_id++;
+    }
+    task->payload->n_tasks--;
+    free(task);
+}
+
+int crew_submit(struct crew *crew, const uint8_t hash[32], const void *argument,
+                size_t size, const struct crew_task_options *options, uint32_t *ret_id,
+                struct error *err)
+{
+    pthread_mutex_lock(&crew->lock);
+    struct crew_payload *payload = find_payload(crew, hash);
+    if (!payload) {
+        pthread_mutex_unlock(&crew->lock);
+        return error_set(err, -ENOENT, "the task's payload is not here");
+    }
+    struct crew_task *task = must_alloc(sizeof(*task) + size);
+    *task = (struct crew_task){.payload = payload,
+                               .id = ++crew->last_id,
+                               .retries = options ? options->retries : 0,
+                               .owner = options ? options->owner : NULL,
+                               .size = size};
+    if (size)
+        memcpy(task->argument, argument, size);
+    payload->n_tasks++;
+    payload->used = ++crew->clock;
+    remember(crew, task);
+    *ret_id = task->id;
+    queue_add(&payload->waiting, task);
+    crew_tasks_dispatch(crew);
+    pthread_mutex_unlock(&crew->lock);
+    return 0;
+}
+
+/* The event of a task that no pool has ended. */
+static void end_here(struct crew *crew, struct crew_task *task, enum outcome_kind kind,
+                     const char *name, const char *message)
+{
+    struct pool_event event = {.kind = POOL_EVENT_RESULT,
+                               .id = task->id,
+                               .tag = task->owner,
+                               .outcome = {.kind = kind,
+                                           .name = must_strdup(name),
+                                           .message = must_strdup(message)}};
+    free_task(crew, task);
+    crew_keep(crew, &event);
+}
+
+void crew_cancel(struct crew *crew, uint32_t id)
+{
+    pthread_mutex_lock(&crew->lock);
+    struct crew_task *task = find_task(crew, id);
+    if (task && task->link && !task->is_cancelled) {
+        task->is_cancelled = true;
+        if (pool_client_cancel(task->link->client, task->link_id, NULL) < 0)
+            task->is_cancelled = true; /* the link is lost, which ends it too */
+    } else if (task && !task->link) {
+        queue_remove(&task->payload->waiting, task);
+        end_here(crew, task, OUTCOME_INTERRUPTED, "Cancelled",
+                 "the task was cancelled before it began");
+    }
+    pthread_mutex_unlock(&crew->lock);
+}
+
+void crew_tasks_fail(struct crew *crew, struct crew_payload *payload,
+                     const struct outcome *outcome)
+{
+    struct crew_task *task;
+    while ((task = payload->waiting.first)) {
+        queue_remove(&payload->waiting, task);
+        struct pool_event event = {
+            .kind = POOL_EVENT_RESULT, .id = task->id, .tag = task->owner};
+        copy_outcome(outcome, &event.outcome);
+        free_task(crew, task);
+        crew_keep(crew, &event);
+    }
+}
+
+void crew_tasks_clear(struct crew *crew)
+{
+    for (size_t i = crew->start; i < crew->n_tasks; i++)
+        free(crew->tasks[i]);
+    free(crew->tasks);
+    for (struct crew_payload *payload; (payload = crew->payloads);) {
+        crew->payloads = payload->next;
+        free_payload(payload);
+    }
+}
+
+/* ---- links and payloads ---- */
+
+static struct link_payload *at_link(struct crew_link *link,
+                                    const struct crew_payload *payload)
+{
+    for (size_t i = 0; i < link->n_payloads; i++)
+        if (link->payloads[i].payload == payload)
+            return &link->payloads[i];
+    return NULL;
+}
+
+static void send_payload(struct crew_link *link, struct crew_payload *payload)
+{
+    struct link_payload at = {.payload = payload, .state = PAYLOAD_SENT};
+    if (pool_client_post_payload(link->client, payload->hash, payload->data,
+                                 payload->size, &at.request, NULL) < 0)
+        return; /* a link that is lost shows when it is read */
+    GROW(link->payloads, link->n_payloads, link->payloads_capacity);
+    link->payloads[link->n_payloads++] = at;
+}
+
+static size_t room(const struct crew_link *link)
+{
+    unsigned workers = pool_client_workers(link->client);
+    double ahead = link->gap > 0 ? AHEAD_US / (link->gap * workers) : 1;
+    ahead = ahead < 1 ? 1 : ahead > AHEAD_MAX ? AHEAD_MAX : ahead;
+    size_t max = (size_t)(workers * (1 + ahead));
+    return link->n_tasks < max ? max - link->n_tasks : 0;
+}
+
+static bool is_usable(const struct crew_link *link)
+{
+    return link->is_up && !link->is_slow && pool_client_is_alive(link->client);
+}
+
+/* The link with the most room, in proportion, that has the payload; on the way there it
+ * goes to those that could use it. */
+static struct crew_link *choose(struct crew *crew, struct crew_payload *payload)
+{
+    struct crew_link *best = NULL;
+    double least = 0;
+    for (struct crew_link *link = crew->links; link; link = link->next) {
+        if (!is_usable(link) || !room(link))
+            continue;
+        struct link_payload *at = at_link(link, payload);
+        if (!at)
+            send_payload(link, payload);
+        if (!at || at->state != PAYLOAD_LOADED)
+            continue;
+        double load = (double)link->n_tasks / pool_client_workers(link->client);
+        if (!best || load < least) {
+            best = link;
+            least = load;
+        }
+    }
+    return best;
+}
+
+static bool give(struct crew_link *link, struct crew_task *task)
+{
+    if (pool_client_post_task(link->client, task->payload->hash, task->argument,
+                              task->size, &task->link_id, NULL) < 0)
+        return false;
+    pool_client_tag(link->client, task->link_id, task);
+    queue_remove(&task->payload->waiting, task);
+    queue_add(&link->tasks, task);
+    task->link = link;
+    /* Only so many can run at once. */
+    task->is_started = link->n_started < pool_client_workers(link->client);
+    link->n_started += task->is_started;
+    link->n_tasks++;
+    link->is_slow = pool_client_unsent(link->client) > LINK_UNSENT_MAX;
+    return true;
+}
+
+void crew_tasks_dispatch(struct crew *crew)
+{
+    for (struct crew_link *link = crew->links; link; link = link->next) {
+        link->is_slow = pool_client_unsent(link->client) > LINK_UNSENT_MAX;
+        pool_client_cork(link->client);
+    }
+    for (struct crew_payload *payload = crew->payloads; payload;
+         payload = payload->next) {
+        struct crew_link *link;
+        while (payload->waiting.first && (link = choose(crew, payload)))
+            if (!give(link, payload->waiting.first))
+                break;
+        if (payload->is_wanted && !payload->n_loaded)
+            choose(crew, payload);
+    }
+    for (struct crew_link *link = crew->links; link; link = link->next)
+        pool_client_uncork(link->client);
+}
+
+/* ---- events ---- */
+
+static void payload_answered(struct crew *crew, struct crew_link *link,
+                             struct pool_event *event)
+{
+    for (size_t i = 0; i < link->n_payloads; i++) {
+        struct link_payload *at = &link->payloads[i];
+        struct crew_payload *payload = at->payload;
+        if (at->request != event->id || at->state != PAYLOAD_SENT)
+            continue;
+        at->state = event->outcome.kind == OUTCOME_OK ? PAYLOAD_LOADED : PAYLOAD_UNFIT;
+        payload->n_loaded += at->state == PAYLOAD_LOADED;
+        /* One pool's refusal is all pools', unless another one has proved it wrong. */
+        if (at->state == PAYLOAD_UNFIT) {
+            link->payloads[i] = link->payloads[--link->n_payloads];
+            if (payload->n_loaded)
+                break;
+            outcome_clear(&payload->refusal);
+            payload->refusal = event->outcome;
+            event->outcome = (struct outcome){0};
+            payload->is_refused = true;
+            crew_tasks_fail(crew, payload, &payload->refusal);
+        }
+        break;
+    }
+    outcome_clear(&event->outcome);
+}
+
+static void payload_forgotten(struct crew_link *link, const char *hash)
+{
+    for (size_t i = 0; i < link->n_payloads; i++) {
+        struct crew_payload *payload = link->payloads[i].payload;
+        if (memcmp(payload->hash, hash, HASH_SIZE) != 0)
+            continue;
+        payload->n_loaded -= link->payloads[i].state == PAYLOAD_LOADED;
+        link->payloads[i] = link->payloads[--link->n_payloads];
+        return;
+    }
+}
+
+/* One place has become free: the oldest that waits there, of every payload since it is
+ * not known which comes next, may have begun. */
+static void start_next(struct crew_link *link)
+{
+    const struct crew_payload *seen[8];
+    size_t n_seen = 0;
+    for (struct crew_task *task = link->tasks.first; task && n_seen < 8;
+         task = task->next) {
+        bool is_new = !task->is_started;
+        for (size_t i = 0; i < n_seen; i++)
+            is_new &= seen[i] != task->payload;
+        if (!is_new)
+            continue;
+        seen[n_seen++] = task->payload;
+        task->is_started = true;
+        link->n_started++;
+    }
+}
+
+static void take_from_link(struct crew_link *link, struct crew_task *task, bool is_lost)
+{
+    queue_remove(&link->tasks, task);
+    link->n_tasks--;
+    link->n_started -= task->is_started;
+    task->link = NULL;
+    if (is_lost) /* that makes no room */
+        return;
+    int64_t now = clock_us();
+    double gap = (double)(now - link->answered);
+    link->gap = link->gap > 0 ? (7 * link->gap + gap) / 8 : gap;
+    link->answered = now;
+    if (link->n_tasks > link->n_started)
+        start_next(link);
+}
+
+static bool is_pool_lost(const struct outcome *outcome)
+{
+    return outcome->kind == OUTCOME_DIED && outcome->name &&
+           strcmp(outcome->name, POOL_LOST) == 0;
+}
+
+/* Whether another worker or pool is to have it. */
+static bool comes_again(struct crew_task *task, const struct outcome *outcome)
+{
+    bool was_forgotten = outcome->kind == OUTCOME_REFUSED && outcome->name &&
+                         strcmp(outcome->name, "UnknownPayload") == 0;
+    if (task->is_cancelled)
+        return false;
+    if (was_forgotten || (is_pool_lost(outcome) && !task->is_started))
+        return task->moves++ < MOVES_MAX;
+    if (outcome->kind != OUTCOME_DIED || !task->retries)
+        return false;
+    task->retries--;
+    return true;
+}
+
+static void say_why(struct crew_link *link, struct crew_task *task,
+                    struct outcome *outcome)
+{
+    if (!is_pool_lost(outcome))
+        return;
+    CLEANUP(freep) char *why = pool_client_why(link->client);
+    free(outcome->message);
+    outcome->message = must_format("the pool on '%s' was lost while the task ran: %s",
+                                   pool_client_host(link->client), why);
+    if (!task->is_cancelled)
+        return;
+    free(outcome->name);
+    outcome->kind = OUTCOME_INTERRUPTED;
+    outcome->name = must_strdup("Cancelled");
+}
+
+static bool take_result(struct crew_link *link, struct crew_task *task, struct crew *crew,
+                        struct pool_event *event)
+{
+    take_from_link(link, task, is_pool_lost(&event->outcome));
+    if (comes_again(task, &event->outcome)) {
+        if (event->outcome.kind == OUTCOME_REFUSED)
+            payload_forgotten(link, (const char *)task->payload->hash);
+        task->is_started = false;
+        queue_add_first(&task->payload->waiting, task);
+        outcome_clear(&event->outcome);
+        return false;
+    }
+    say_why(link, task, &event->outcome);
+    free_task(crew, task);
+    return true;
+}
+
+bool crew_tasks_take(struct crew *crew, struct crew_link *link, struct pool_event *event)
+{
+    struct crew_task *task = event->tag;
+    switch (event->kind) {
+    case POOL_EVENT_HELLO:
+        link->is_up = true;
+        link->answered = clock_us();
+        return false;
+    case POOL_EVENT_PAYLOAD:
+        payload_answered(crew, link, event);
+        return false;
+    case POOL_EVENT_FORGOT:
+        payload_forgotten(link, event->data);
+        return false;
+    case POOL_EVENT_NONE:
+    case POOL_EVENT_WAKE:
+        return false;
+    case POOL_EVENT_OUTPUT:
+    case POOL_EVENT_DISPLAY:
+    case POOL_EVENT_RESULT:
+        break;
+    }
+    event->id = task->id;
+    event->tag = task->owner;
+    return event->kind != POOL_EVENT_RESULT || take_result(link, task, crew, event);
+}
