@@ -20,7 +20,7 @@
 #include "pickler/base/error.h"
 
 #define FRAME_SIZE_MAX (1u << 31) /* bytes of one payload; senders refuse more */
-#define FRAME_FDS_MAX 4
+#define FRAME_FDS_MAX 5
 
 struct frame {
     uint16_t kind;

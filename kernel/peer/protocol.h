@@ -116,7 +116,7 @@ enum {
                      {outcome}. After OUTCOME_COMPILE it may be sent again, with an object */
     ZYGOTE_READY, /* zygote -> pool: {u pid of a new job worker, n u pid of those that
                      ended with status 0 since} with descriptors: task channel, out, err,
-                     pidfd */
+                     pidfd, memory that is shared with it (lane.h) */
     ZYGOTE_DIED,  /* zygote -> pool: {u pid, u wait status}, after the last bytes of its
                      output and its TASK_DONE, if there was one */
     TASK_RUN,     /* pool -> job worker: {b argument values} -> TASK_DONE */
@@ -127,6 +127,8 @@ enum {
                      layouts of the payload's types */
     ZYGOTE_KEEP,  /* pool -> zygote: {u children to keep alive}; no answer */
     TASK_DONE_READY, /* as TASK_DONE, but the job worker takes another task */
+    TASK_LOOK,       /* either way: there is something in the shared memory, which holds
+                        the bodies of small TASK_RUN and TASK_DONE_READY; no answer */
 
     /* pool -> its compiling helper (achar-pool --compile) */
     COMPILER_RUN = 96, /* {b payload} -> {outcome, b object} */

@@ -93,7 +93,27 @@ bool family_drop_task(struct family *family, uint32_t id)
     return false;
 }
 
-struct worker *family_add_worker(struct family *family, pid_t pid, const int fds[4])
+void worker_add_task(struct worker *worker, struct task *task)
+{
+    task->next = NULL;
+    *worker->last_task = task;
+    worker->last_task = &task->next;
+    worker->n_tasks++;
+}
+
+struct task *worker_remove_task(struct worker *worker, struct task **at)
+{
+    struct task *task = *at;
+    *at = task->next;
+    if (!*at)
+        worker->last_task = at;
+    worker->n_tasks--;
+    if (at == &worker->task && task->is_in_lane)
+        lane_release(worker->lane, *at ? (*at)->place : lane_end(worker->lane));
+    return task;
+}
+
+struct worker *family_add_worker(struct family *family, pid_t pid, const int fds[5])
 {
     struct worker *worker = must_alloc(sizeof(*worker));
     worker->pid = pid;
@@ -103,6 +123,9 @@ struct worker *family_add_worker(struct family *family, pid_t pid, const int fds
         fcntl(fds[1 + i], F_SETFL, O_NONBLOCK);
     }
     worker->pidfd = fds[3];
+    worker->lane = lane_open(fds[4]);
+    worker->last_task = &worker->task;
+    worker->depth = 1;
     worker->next = family->workers;
     family->workers = worker;
     family->n_ready++;
@@ -144,7 +167,9 @@ static void worker_free(struct worker *worker)
     output_clear(&worker->output[0]);
     output_clear(&worker->output[1]);
     closep(&worker->pidfd);
-    task_free(worker->task);
+    while (worker->task)
+        task_free(worker_remove_task(worker, &worker->task));
+    lane_free(worker->lane);
     free(worker);
 }
 

@@ -7,33 +7,42 @@
 #ifndef ACHAR_POOL_FAMILY_H
 #define ACHAR_POOL_FAMILY_H
 
+#include "kernel/peer/lane.h"
 #include "kernel/peer/outcome.h"
 #include "kernel/peer/process.h"
 #include "kernel/pool/output.h"
 #include "pickler/payload/payload.h"
 
-#define TASK_STARTS_MAX 3 /* job workers that may die before they have read it */
+/* New job workers that may die before they have begun it. */
+#define TASK_STARTS_MAX 30
+#define LARGE_STARTS_MAX 3 /* where it cannot be told for sure that it was not begun */
 
 struct task {
     struct task *next;
     uint32_t id;
     unsigned starts;
+    bool is_in_lane;
+    uint32_t place; /* there */
     char *argument; /* owned body of its TASK_RUN */
     size_t size;
 };
 
-/* A process that takes a task, and perhaps another. */
+/* A process that takes a task, and perhaps others: those are sent ahead. */
 struct worker {
     struct worker *next;
     pid_t pid;
     int pidfd; /* to kill it without hitting a reused pid */
     struct channel *channel;
-    struct output output[2]; /* its stdout and stderr */
-    struct task *task;       /* owned: what it runs; NULL: it is ready */
-    bool is_closed;          /* it closed the channel: its death is being waited for */
-    bool is_gone;            /* answered or dead: freed at the end of the round */
-    uint64_t answered_at;    /* us; 0: it is new */
-    uint64_t kill_at;        /* us; cancelled: SIGKILL follows SIGINT then; 0: not */
+    struct lane *lane;       /* NULL: there is none */
+    struct output output[2]; /* its stdout and stderr: of the first of its tasks */
+    struct task *task;       /* owned, in order: what it runs first; NULL: it is ready */
+    struct task **last_task;
+    size_t n_tasks;
+    size_t depth;         /* how many it may have; grows while it is renewed */
+    bool is_closed;       /* it closed the channel: its death is being waited for */
+    bool is_gone;         /* answered or dead: freed at the end of the round */
+    uint64_t answered_at; /* us; 0: it is new */
+    uint64_t kill_at;     /* us; cancelled: SIGKILL follows SIGINT then; 0: not */
 };
 
 enum family_state {
@@ -78,8 +87,10 @@ bool family_drop_task(struct family *family,
 struct task *task_new(uint32_t id, const void *argument, size_t size) MUST_USE;
 void task_free(struct task *task);
 
-/* Takes the descriptors: task channel, out, err, pidfd. */
-struct worker *family_add_worker(struct family *family, pid_t pid, const int fds[4]);
+/* Takes the descriptors: task channel, out, err, pidfd, lane. */
+struct worker *family_add_worker(struct family *family, pid_t pid, const int fds[5]);
+void worker_add_task(struct worker *worker, struct task *task); /* last; takes it */
+struct task *worker_remove_task(struct worker *worker, struct task **at) MUST_USE;
 struct worker *family_ready_worker(struct family *family, uint64_t now); /* NULL: none */
 struct worker *family_find_worker(struct family *family, pid_t pid);
 void family_free_workers(struct family *family, bool only_gone);

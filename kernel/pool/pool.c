@@ -180,7 +180,9 @@ static void tidy(struct pool *pool)
 static void go_round(struct pool *pool, struct waiting *waiting)
 {
     gather(pool, waiting);
-    if (poll(waiting->fds, waiting->n, timeout(pool)) < 0)
+    int n_ready = poll(waiting->fds, waiting->n, tasks_sleep(pool) ? timeout(pool) : 0);
+    tasks_awake(pool);
+    if (n_ready < 0)
         return;
     line_cork(pool->front); /* what a round says is one write */
     if (line_has_frame(pool->front))
@@ -188,6 +190,7 @@ static void go_round(struct pool *pool, struct waiting *waiting)
     for (size_t i = 0; i < waiting->n && !pool->is_over; i++)
         if (waiting->fds[i].revents)
             handle(pool, &waiting->sources[i], waiting->fds[i].revents);
+    tasks_drain_all(pool);
     tasks_dispatch(pool);
     tasks_time(pool, pool_now());
     if (line_uncork(pool->front, NULL) < 0 || line_tick(pool->front, NULL) < 0)

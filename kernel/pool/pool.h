@@ -22,6 +22,7 @@
     (32u << 20)               /* to the front; beyond it job workers are not read */
 #define POOL_SPARE 4          /* job workers that wait beside those in use */
 #define POOL_CANCEL_US 100000 /* from SIGINT to SIGKILL */
+#define POOL_AHEAD 32         /* tasks that a job worker may have; it runs one */
 
 struct pool {
     struct line *front;
@@ -69,7 +70,9 @@ void tasks_worker_died(struct pool *pool, struct family *family, struct worker *
                        int status);
 void tasks_fail_waiting(struct pool *pool, struct family *family,
                         const struct outcome *outcome);
-void tasks_send_output(struct pool *pool, struct worker *worker);
+void tasks_drain_all(struct pool *pool);   /* results in shared memory */
+bool tasks_sleep(const struct pool *pool); /* before poll(); false: do not wait */
+void tasks_awake(const struct pool *pool);
 void tasks_time(struct pool *pool, uint64_t now); /* output and kills that are due */
 uint64_t tasks_due(const struct pool *pool); /* us; UINT64_MAX: nothing will be due */
 void tasks_result(struct pool *pool, uint32_t id, const struct outcome *outcome);

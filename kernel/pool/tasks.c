@@ -29,19 +29,33 @@ struct family *tasks_find_family(struct pool *pool, const void *hash)
     return NULL;
 }
 
+/* Hands it over, if need be ahead of time; false: there is no room, or the worker died.
+ */
+static bool hand_over(struct worker *worker, struct task *task)
+{
+    bool is_ahead = worker->task != NULL;
+    task->is_in_lane =
+        worker->lane && (!is_ahead || worker->task->is_in_lane) &&
+        lane_send(worker->lane, task->id, task->argument, task->size, &task->place);
+    if (!task->is_in_lane)
+        return !is_ahead && channel_post(worker->channel, TASK_RUN, 0, task->id,
+                                         task->argument, task->size, NULL) == 0;
+    return !lane_must_wake(worker->lane) ||
+           channel_post(worker->channel, TASK_LOOK, 0, 0, NULL, 0, NULL) == 0;
+}
+
 /* Gives the task to a ready job worker, which owns it then; false when there is none. */
 static bool start(struct pool *pool, struct family *family, struct task *task)
 {
     for (struct worker *worker; (worker = family_ready_worker(family, pool_now()));) {
         family->n_ready--;
-        if (channel_post(worker->channel, TASK_RUN, 0, task->id, task->argument,
-                         task->size, NULL) < 0) {
+        if (!hand_over(worker, task)) {
             worker->is_gone = true; /* it died while it waited; nothing was begun */
             continue;
         }
         /* One that has answered may not be as new after all: not the task's doing. */
         task->starts += worker->answered_at == 0;
-        worker->task = task;
+        worker_add_task(worker, task);
         family->n_running++;
         pool->n_running++;
         family->used = ++pool->clock;
@@ -105,6 +119,61 @@ static bool start_next(struct pool *pool, struct family *family)
     return is_started;
 }
 
+/* The one with the least to do that may have more; NULL: none. */
+static struct worker *find_ahead(const struct family *family)
+{
+    struct worker *best = NULL;
+    for (struct worker *worker = family->workers; worker; worker = worker->next)
+        if (worker->task && worker->task->is_in_lane && !worker->is_gone &&
+            !worker->kill_at && !worker->is_closed && worker->n_tasks < worker->depth &&
+            (!best || worker->n_tasks < best->n_tasks))
+            best = worker;
+    return best;
+}
+
+/* What waits goes to job workers that are busy, but are expected to be done soon. */
+static void send_ahead(struct pool *pool, struct family *family)
+{
+    struct worker *worker;
+    while (family->n_waiting && (worker = find_ahead(family))) {
+        struct task *task = family_next_task(family);
+        if (!hand_over(worker, task)) {
+            worker->depth = worker->n_tasks; /* it is full, or dead */
+            family_return_task(family, task);
+            continue;
+        }
+        pool->waiting_bytes -= task->size;
+        worker_add_task(worker, task);
+    }
+}
+
+/* Takes back the last task that was sent ahead, where most of them are. */
+static struct task *take_back(struct family *family)
+{
+    struct worker *most = NULL;
+    for (struct worker *worker = family->workers; worker; worker = worker->next)
+        if (worker->n_tasks > 1 && !worker->is_gone &&
+            (!most || worker->n_tasks > most->n_tasks))
+            most = worker;
+    struct task **at = most ? &most->task : NULL;
+    while (at && (*at)->next)
+        at = &(*at)->next;
+    return at && lane_revoke(most->lane, (*at)->place) ? worker_remove_task(most, at)
+                                                       : NULL;
+}
+
+/* Nobody waits behind a long task while another job worker has nothing to do. */
+static void share(struct pool *pool, struct family *family)
+{
+    struct task *task;
+    while (family->state == FAMILY_AWAKE && family->n_ready && !family->n_waiting &&
+           pool->n_running < pool->n_workers && (task = take_back(family)))
+        if (!start(pool, family, task)) {
+            pool->waiting_bytes += task->size;
+            family_return_task(family, task);
+        }
+}
+
 void tasks_dispatch(struct pool *pool)
 {
     size_t without = 0; /* payloads in a row that could not start one */
@@ -116,11 +185,13 @@ void tasks_dispatch(struct pool *pool)
         struct family *family = pool->families[i];
         if (family->n_running)
             activate(pool, family);
+        send_ahead(pool, family);
+        share(pool, family);
         keep_enough(pool, family);
     }
 }
 
-void tasks_send_output(struct pool *pool, struct worker *worker)
+static void send_output(struct pool *pool, struct worker *worker)
 {
     for (int i = 0; i < 2; i++) {
         struct output *output = &worker->output[i];
@@ -136,23 +207,96 @@ void tasks_send_output(struct pool *pool, struct worker *worker)
     }
 }
 
-/* After the worker's last word: all output first, then the result. */
-static void finish(struct pool *pool, struct family *family, struct worker *worker)
+static void stop_running(struct pool *pool, struct family *family)
 {
-    output_read_rest(&worker->output[0]);
-    output_read_rest(&worker->output[1]);
-    tasks_send_output(pool, worker);
     family->n_running--;
     pool->n_running--;
+}
+
+/* It takes no other task; what was sent ahead and not begun waits again, in order. */
+static void leave(struct pool *pool, struct family *family, struct worker *worker)
+{
+    struct task *reversed = NULL;
+    while (worker->task) {
+        struct task *task = worker_remove_task(worker, &worker->task);
+        task->next = reversed;
+        reversed = task;
+    }
+    while (reversed) {
+        struct task *task = reversed;
+        reversed = task->next;
+        pool->waiting_bytes += task->size;
+        family_return_task(family, task);
+    }
+    stop_running(pool, family);
     worker->is_gone = true;
 }
 
-static void make_ready(struct family *family, struct worker *worker)
+/* The first task has its result. */
+static void pop(struct pool *pool, struct family *family, struct worker *worker)
 {
-    task_free(TAKE(worker->task));
+    task_free(worker_remove_task(worker, &worker->task));
+    family->deaths = 0;
+    if (worker->task)
+        return;
+    stop_running(pool, family);
     worker->answered_at = pool_now();
-    worker->is_gone = false;
-    family->n_ready++;
+    worker->is_gone = worker->kill_at != 0; /* the signal may still come */
+    family->n_ready += !worker->is_gone;
+}
+
+/* Before the last word of the first task: all of its output. */
+static void send_rest(struct pool *pool, struct worker *worker)
+{
+    output_read_rest(&worker->output[0]);
+    output_read_rest(&worker->output[1]);
+    send_output(pool, worker);
+}
+
+/* Results in shared memory are of tasks that made no system call: they printed nothing.
+ */
+static void drain(struct pool *pool, struct family *family, struct worker *worker)
+{
+    uint32_t id;
+    const void *data;
+    size_t size;
+    while (worker->lane && lane_receive(worker->lane, &id, &data, &size)) {
+        if (!worker->task || worker->task->id != id || worker->is_gone)
+            continue; /* user code wrote there */
+        struct buffer body = {.data = (char *)data, .size = size};
+        pool_say(pool, POOL_RESULT, id, &body);
+        worker->depth = 2 * worker->depth < POOL_AHEAD ? 2 * worker->depth : POOL_AHEAD;
+        pop(pool, family, worker);
+    }
+}
+
+void tasks_drain_all(struct pool *pool)
+{
+    for (size_t i = 0; i < pool->n_families; i++)
+        for (struct worker *worker = pool->families[i]->workers; worker;
+             worker = worker->next)
+            if (worker->task && !worker->is_gone)
+                drain(pool, pool->families[i], worker);
+}
+
+bool tasks_sleep(const struct pool *pool)
+{
+    bool is_there = false;
+    for (size_t i = 0; i < pool->n_families; i++)
+        for (struct worker *worker = pool->families[i]->workers; worker;
+             worker = worker->next)
+            if (worker->task && worker->lane)
+                is_there |= lane_sleep(worker->lane);
+    return !is_there;
+}
+
+void tasks_awake(const struct pool *pool)
+{
+    for (size_t i = 0; i < pool->n_families; i++)
+        for (struct worker *worker = pool->families[i]->workers; worker;
+             worker = worker->next)
+            if (worker->task && worker->lane)
+                lane_awake(worker->lane);
 }
 
 static bool is_answer(const struct frame *frame)
@@ -165,47 +309,65 @@ static void forward_display(struct pool *pool, struct worker *worker, struct fra
 {
     CLEANUP(buffer_clear) struct buffer body = {0};
     if (frame->id == worker->task->id && display_bytes(frame, &body, NULL) == 0) {
-        output_read_rest(&worker->output[0]);
-        output_read_rest(&worker->output[1]);
-        tasks_send_output(pool, worker);
+        send_rest(pool, worker);
         pool_say(pool, POOL_DISPLAY, frame->id, &body);
     }
     display_done(frame);
 }
 
-/* True for what is no answer: a display, or a late word on the task before. */
+/* True for what is no answer: a display, a call, or a late word on the task before. */
 static bool is_aside(struct pool *pool, struct worker *worker, struct frame *frame)
 {
-    if (frame->kind == WORKER_DISPLAY)
+    if (frame->kind == WORKER_DISPLAY && worker->task)
         forward_display(pool, worker, frame);
-    return frame->kind == WORKER_DISPLAY ||
-           (is_answer(frame) && frame->id != worker->task->id);
+    else if (frame->kind == WORKER_DISPLAY)
+        display_done(frame);
+    return frame->kind == WORKER_DISPLAY || frame->kind == TASK_LOOK ||
+           (is_answer(frame) && (!worker->task || frame->id != worker->task->id));
 }
 
-void tasks_read(struct pool *pool, struct family *family, struct worker *worker)
+static void take_answer(struct pool *pool, struct family *family, struct worker *worker,
+                        const struct frame *frame)
+{
+    struct buffer body = {.data = (char *)frame->data, .size = frame->size};
+    send_rest(pool, worker);
+    pool_say(pool, POOL_RESULT, worker->task->id, &body);
+    if (frame->kind == TASK_DONE_READY) {
+        pop(pool, family, worker);
+        return;
+    }
+    family->deaths = 0;
+    task_free(worker_remove_task(worker, &worker->task));
+    leave(pool, family, worker);
+}
+
+/* True when there may be more to read. */
+static bool read_one(struct pool *pool, struct family *family, struct worker *worker)
 {
     struct frame frame;
     struct error err = {0};
-    if (channel_flush(worker->channel, NULL) < 0)
-        worker->is_closed = true;
-    int r;
-    do
-        r = channel_receive(worker->channel, 0, &frame, &err);
-    while (r == 1 && is_aside(pool, worker, &frame));
-    if (r == 0)
-        return;
+    int r = channel_receive(worker->channel, 0, &frame, &err);
+    drain(pool, family, worker); /* what came before it */
+    if (r == 0 || worker->is_gone)
+        return false;
+    if (r == 1 && is_aside(pool, worker, &frame))
+        return true;
     if (r == 1 && is_answer(&frame)) {
-        struct buffer body = {.data = (char *)frame.data, .size = frame.size};
-        finish(pool, family, worker);
-        family->deaths = 0;
-        pool_say(pool, POOL_RESULT, worker->task->id, &body);
-        if (frame.kind == TASK_DONE_READY && !worker->kill_at)
-            make_ready(family, worker);
-        return;
+        take_answer(pool, family, worker, &frame);
+        return !worker->is_gone;
     }
     worker->is_closed = true;
     if (r != -EPIPE) /* user code wrote on it */
         syscall(SYS_pidfd_send_signal, worker->pidfd, SIGKILL, NULL, 0);
+    return false;
+}
+
+void tasks_read(struct pool *pool, struct family *family, struct worker *worker)
+{
+    if (channel_flush(worker->channel, NULL) < 0)
+        worker->is_closed = true;
+    while (read_one(pool, family, worker) && channel_has_frame(worker->channel))
+        ;
 }
 
 static struct outcome describe_death(const struct worker *worker, int status)
@@ -238,41 +400,39 @@ static struct outcome describe_death(const struct worker *worker, int status)
 
 /* It died with the task unread: another one may have it, though not for ever, since the
  * task's size may be what kills them. */
-static bool give_back(struct pool *pool, struct family *family, struct worker *worker)
+static bool is_unread(const struct worker *worker)
 {
-    bool is_unread =
-        channel_unsent(worker->channel) || channel_was_reset(worker->channel);
-    if (!is_unread || worker->kill_at || worker->task->starts >= TASK_STARTS_MAX)
-        return false;
-    family->n_running--;
-    pool->n_running--;
-    worker->is_gone = true;
-    pool->waiting_bytes += worker->task->size;
-    family_return_task(family, TAKE(worker->task));
-    return true;
+    const struct task *task = worker->task;
+    if (task->is_in_lane)
+        return task->starts < TASK_STARTS_MAX &&
+               !lane_has_begun(worker->lane, task->place);
+    return task->starts < LARGE_STARTS_MAX &&
+           (channel_unsent(worker->channel) || channel_was_reset(worker->channel));
 }
 
 /* `status` below 0: unknown. */
 void tasks_worker_died(struct pool *pool, struct family *family, struct worker *worker,
                        int status)
 {
-    if (!worker->task) {
-        worker->is_gone = true;
-        family->n_ready--;
-        return;
-    }
-    if (!worker->is_closed)
-        tasks_read(pool, family, worker);    /* it may have answered just before */
-    if (!worker->is_gone && !worker->task) { /* it said that it would go on */
+    if (worker->task)
+        drain(pool, family, worker);
+    while (worker->task && !worker->is_gone && !worker->is_closed &&
+           read_one(pool, family, worker))
+        ; /* it may have answered just before */
+    if (!worker->task && !worker->is_gone) {
         worker->is_gone = true;
         family->n_ready--;
     }
-    if (worker->is_gone || give_back(pool, family, worker))
+    if (worker->is_gone)
         return;
-    struct outcome outcome = describe_death(worker, status);
-    finish(pool, family, worker);
-    tasks_result(pool, worker->task->id, &outcome);
-    outcome_clear(&outcome);
+    if (worker->kill_at || !is_unread(worker)) {
+        struct outcome outcome = describe_death(worker, status);
+        send_rest(pool, worker);
+        tasks_result(pool, worker->task->id, &outcome);
+        outcome_clear(&outcome);
+        task_free(worker_remove_task(worker, &worker->task));
+    }
+    leave(pool, family, worker);
 }
 
 void tasks_fail_waiting(struct pool *pool, struct family *family,
@@ -285,12 +445,8 @@ void tasks_fail_waiting(struct pool *pool, struct family *family,
     }
 }
 
-static void cancel_waiting(struct pool *pool, struct family *family, uint32_t id)
+static void say_cancelled(struct pool *pool, uint32_t id)
 {
-    size_t before = family->waiting_bytes;
-    if (!family_drop_task(family, id))
-        return;
-    pool->waiting_bytes -= before - family->waiting_bytes;
     struct outcome outcome = {.kind = OUTCOME_INTERRUPTED,
                               .name = (char *)"Cancelled",
                               .message =
@@ -298,19 +454,87 @@ static void cancel_waiting(struct pool *pool, struct family *family, uint32_t id
     tasks_result(pool, id, &outcome);
 }
 
+static void cancel_waiting(struct pool *pool, struct family *family, uint32_t id)
+{
+    size_t before = family->waiting_bytes;
+    if (!family_drop_task(family, id))
+        return;
+    pool->waiting_bytes -= before - family->waiting_bytes;
+    say_cancelled(pool, id);
+}
+
+static struct task **find_task(struct worker *worker, uint32_t id)
+{
+    for (struct task **at = &worker->task; *at; at = &(*at)->next)
+        if ((*at)->id == id)
+            return at;
+    return NULL;
+}
+
+/* Tasks behind the first are taken back, so that a signal reaches no other. */
+static void take_rest_back(struct pool *pool, struct family *family,
+                           struct worker *worker)
+{
+    for (struct task **at = &worker->task->next; *at;) {
+        if (!lane_revoke(worker->lane, (*at)->place)) {
+            at = &(*at)->next;
+            continue;
+        }
+        struct task *task = worker_remove_task(worker, at);
+        pool->waiting_bytes += task->size;
+        family_return_task(family, task);
+    }
+}
+
+/* It stands behind others, or is not begun yet: the worker will pass over it. */
+static bool cancel_ahead(struct pool *pool, struct family *family, struct worker *worker,
+                         struct task **at)
+{
+    if (!(*at)->is_in_lane || !lane_revoke(worker->lane, (*at)->place))
+        return false;
+    say_cancelled(pool, (*at)->id);
+    task_free(worker_remove_task(worker, at));
+    if (!worker->task) {
+        stop_running(pool, family);
+        family->n_ready++;
+    }
+    return true;
+}
+
+static void interrupt(struct pool *pool, struct family *family, struct worker *worker)
+{
+    uint32_t id = worker->task->id;
+    take_rest_back(pool, family, worker);
+    drain(pool, family, worker);
+    if (!worker->task || worker->task->id != id)
+        return;
+    syscall(SYS_pidfd_send_signal, worker->pidfd, SIGINT, NULL, 0);
+    worker->kill_at = pool_now() + POOL_CANCEL_US;
+}
+
+/* True when the worker has it, or had it until now. */
+static bool cancel_in(struct pool *pool, struct family *family, struct worker *worker,
+                      uint32_t id)
+{
+    struct task **at = worker->is_gone ? NULL : find_task(worker, id);
+    if (!at)
+        return false;
+    drain(pool, family, worker);
+    at = find_task(worker, id);
+    if (at && !worker->kill_at && !cancel_ahead(pool, family, worker, at) &&
+        at == &worker->task)
+        interrupt(pool, family, worker);
+    return true;
+}
+
 /* A task that is unknown has ended already; its result is on the way. */
 void tasks_cancel(struct pool *pool, uint32_t id)
 {
     for (size_t i = 0; i < pool->n_families; i++) {
         struct family *family = pool->families[i];
-        for (struct worker *worker = family->workers; worker; worker = worker->next) {
-            if (!worker->task || worker->task->id != id || worker->is_gone ||
-                worker->kill_at)
-                continue;
-            syscall(SYS_pidfd_send_signal, worker->pidfd, SIGINT, NULL, 0);
-            worker->kill_at = pool_now() + POOL_CANCEL_US;
-            return;
-        }
+        for (struct worker *worker = family->workers; worker; worker = worker->next)
+            if (cancel_in(pool, family, worker, id))
+                return;
         cancel_waiting(pool, family, id);
     }
 }
@@ -328,7 +552,7 @@ void tasks_time(struct pool *pool, uint64_t now)
             }
             if (output_due(&worker->output[0]) <= now ||
                 output_due(&worker->output[1]) <= now)
-                tasks_send_output(pool, worker);
+                send_output(pool, worker);
         }
 }
 

@@ -242,7 +242,7 @@ static void add_worker(struct pool *pool, struct family *family,
     pid_t pid = (pid_t)unpack_max(&in, INT32_MAX);
     for (size_t n = unpack_count(&in); n && !in.failed; n--)
         pid_ended(pool, family, (pid_t)unpack_max(&in, INT32_MAX), 0);
-    if (frame->n_fds == 4 && unpack_done(&in)) {
+    if (frame->n_fds == 5 && unpack_done(&in)) {
         family_add_worker(family, pid, frame->fds);
         return;
     }

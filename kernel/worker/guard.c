@@ -43,7 +43,9 @@ static struct {
     pid_t pid, thread, faulting_thread;
     struct fault_stack stack;
     timer_t timer;
-    sigjmp_buf leave, walk;
+    volatile sig_atomic_t is_timed; /* the timer may be running */
+    _Alignas(256) sigjmp_buf leave; /* no page boundary before what the kernel writes */
+    sigjmp_buf walk;
     const void *base;
     void **diverted;      /* the place of a return address that leads to us, NULL: none */
     void *return_address; /* what was there */
@@ -160,6 +162,9 @@ static _Noreturn void leave(void)
 static void set_timer(long nanoseconds)
 {
     struct itimerspec at = {.it_value = {0, nanoseconds}};
+    if (!nanoseconds && !guard.is_timed)
+        return;
+    guard.is_timed = nanoseconds != 0;
     timer_settime(guard.timer, 0, &at, NULL);
 }
 

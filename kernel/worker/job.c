@@ -345,6 +345,8 @@ static void run_exit_handlers(struct outcome *ret)
 {
     struct guard_call call = {.function = replace_run_exit_handlers};
     struct guard_report report;
+    if (!replace_has_exit_handlers())
+        return;
     guard_run(&call, &report);
     if (report.kind != OUTCOME_OK && ret->kind == OUTCOME_OK) {
         outcome_clear(ret);
@@ -362,13 +364,17 @@ void job_run(void *context, const void *argument, size_t size, struct outcome *r
         outcome_set(ret, OUTCOME_REFUSED, "BadPayload", "the payload has nothing to run");
         return;
     }
-    if (job->payload->entry == PAYLOAD_MAP) {
-        if (!prepare_map(job, argument, size, &out, ret))
-            return;
-    } else if (size && value_load(&job->engine->world, argument, size, NULL, &err) < 0) {
+    renewal_watch(); /* memory may be mapped */
+    bool is_ready =
+        job->payload->entry != PAYLOAD_MAP || prepare_map(job, argument, size, &out, ret);
+    if (is_ready && job->payload->entry != PAYLOAD_MAP && size &&
+        value_load(&job->engine->world, argument, size, NULL, &err) < 0) {
         refuse(ret, &err);
-        return;
+        is_ready = false;
     }
+    renewal_unwatch();
+    if (!is_ready)
+        return;
     errno = 0; /* as a program finds it */
     engine_call(job->engine, job->unit, "achar_entry", ret);
     renewal_watch(); /* printf() may be told to call code of the task's */

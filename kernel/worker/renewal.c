@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * See userfaultfd(2), ioctl PAGEMAP_SCAN in Documentation/admin-guide/mm/pagemap.rst and
- * Documentation/admin-guide/syscall-user-dispatch.rst of Linux. Pages stay writable once
- * they were written: those that every task writes cost no fault again. */
+ * All writable memory is made read-only for the first task. A page that is written to
+ * faults once: it is copied, made writable, and from then on put back after every task,
+ * so tasks that write the same few pages cost a copy of those and no system call. See
+ * Documentation/admin-guide/syscall-user-dispatch.rst of Linux.
+ *
+ * While memory is protected, system calls of our own must not have the kernel write to
+ * it (it would answer EFAULT): only to what was written to before by the program. */
 #include "kernel/worker/renewal.h"
 
 #if defined(__x86_64__) && !defined(ACHAR_ASAN)
 
 #include <fcntl.h>
-#include <linux/userfaultfd.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/rseq.h>
@@ -20,76 +23,111 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-/* Of newer headers than the oldest that this is built with. */
-#define WP_UNPOPULATED (UINT64_C(1) << 13)
-#define WP_ASYNC (UINT64_C(1) << 15)
-#define USER_MODE_ONLY 1
-#define SCAN_WP_MATCHING 1
-#define PAGE_WPALLOWED 1
-#define PAGE_WRITTEN 2
-#define PAGE_PRESENT 8
-#define PAGE_SWAPPED 16
-#define SYS_USER_DISPATCH_CODE 2
-#define SYSCALL_SIZE 2 /* bytes of the instruction */
-
-struct scan_range {
-    uint64_t start, end, categories;
-};
-
-struct scan {
-    uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
-    uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
-};
-
-#define SCAN_IOCTL _IOWR('f', 16, struct scan)
+#define SYS_USER_DISPATCH_CODE 2 /* of a newer header */
+#define SYSCALL_SIZE 2           /* bytes of the instruction */
+#define RESTORER 0x04000000UL    /* SA_RESTORER of the kernel */
 
 #define PAGE ((uintptr_t)4096)
-#define HIGH_FD 100
 #define REGIONS_MAX 256
-#define RANGES_MAX 8192 /* more than pages that can be to put back */
 #define MAPS_MAX (64u << 10)
 #define STACK_SIZE (32u << 10)
-#define RSEQ_SIZE_MIN 32u
+#define STACK_GROWTH ((uintptr_t)1 << 30)
+#define RSEQ_BYTES 32u
+#define CLEAN_MAX 64  /* tasks in a row that left a page as it was */
+#define SPOILED_MAX 8 /* job workers that took one task only, before it is given up */
+#define PAGES_SPOILED_MAX 2 /* as well, because of what the tasks wrote */
 
 struct region { /* writable private memory */
     uintptr_t start, end;
-    bool is_file;
+    int rights;
+    bool is_stack;
 };
 
-struct saved { /* contents at the snapshot */
-    uintptr_t start, end;
-    char *copy;
+struct page { /* written to since the snapshot */
+    uintptr_t start;
+    char *copy; /* what it held then */
 };
 
 /* Memory of our own, no part of the snapshot. */
 struct scratch {
     volatile char
         is_blocked; /* the kernel reads it: system calls of the task are signals */
-    volatile char is_spoiled; /* a task has made one, or something failed */
-    struct scan_range ranges[RANGES_MAX];
+    volatile char is_spoiled;            /* a task has made one, or something failed */
+    unsigned n_clean[RENEWAL_PAGES_MAX]; /* tasks since each page was written to */
     char maps[MAPS_MAX];
-    _Alignas(16) char stack[STACK_SIZE]; /* that of the tasks is put back as well */
+    _Alignas(16) char stack[STACK_SIZE];   /* that of the tasks is put back as well */
+    _Alignas(16) char signals[STACK_SIZE]; /* where the worker has none for signals */
 };
 
-/* As well, and read-only from the snapshot on: no stray pointer of a task reaches what
+/* Shared by the job workers of one zygote. */
+struct experience {
+    volatile unsigned n_renewed, n_spoiled, n_too_many;
+};
+
+/* As the scratch, and read-only while tasks run: no stray pointer of a task reaches what
  * the next one starts from. */
 struct renewal {
     bool is_taken; /* there is a snapshot */
-    int pagemap, statm, userfault;
-    uint64_t total_pages, resident_pages; /* at the snapshot */
-    unsigned mxcsr;                       /* rounding and exceptions, of SSE ... */
-    unsigned short x87;                   /* ... and of the old unit */
+    struct scratch *scratch;
+    uintptr_t kept_start, kept_end; /* the caller's, no part of it either */
+    stack_t signals;
+    uintptr_t rseq;     /* the kernel writes to it; 0: not */
+    unsigned mxcsr;     /* rounding and exceptions, of SSE ... */
+    unsigned short x87; /* ... and of the old unit */
+    struct sigaction on_fault;
     sigjmp_buf start;
     struct region regions[REGIONS_MAX];
     size_t n_regions;
-    struct saved saved[RANGES_MAX];
-    size_t n_saved;
-    struct scratch *scratch;
+    struct page pages[RENEWAL_PAGES_MAX];
+    size_t n_pages;
+    _Alignas(4096) char copies[RENEWAL_PAGES_MAX][PAGE];
 };
 
 static struct renewal *renewal;
+static struct experience *experience;
 
-/* The system call is made again, unwatched: this process takes no other task. */
+/* The one place from where the kernel lets system calls pass: a handler's return. */
+void renewal_return(void);
+__asm__(".pushsection .text\n.globl renewal_return\n.type renewal_return, @function\n"
+        ".hidden renewal_return\nrenewal_return:\n\tmov $15, %eax\n\tsyscall\n\tud2\n"
+        ".size renewal_return, .-renewal_return\n.popsection");
+#define RETURN_SIZE 9UL
+
+struct kernel_action { /* rt_sigaction(2) takes this */
+    void (*handler)(int, siginfo_t *, void *);
+    unsigned long flags;
+    void (*restorer)(void);
+    uint64_t mask;
+};
+
+static bool set_handler(int number, void (*handler)(int, siginfo_t *, void *))
+{
+    struct kernel_action action = {.handler = handler,
+                                   .flags =
+                                       SA_SIGINFO | SA_ONSTACK | SA_NODEFER | RESTORER,
+                                   .restorer = renewal_return,
+                                   .mask = ~UINT64_C(0)};
+    return syscall(SYS_rt_sigaction, number, &action, NULL, sizeof(action.mask)) == 0;
+}
+
+/* From here on it is a process as any other, and takes no other task. */
+static void spoil(struct renewal *r)
+{
+    r->scratch->is_blocked = false;
+    r->scratch->is_spoiled = true;
+    if (!r->is_taken)
+        return;
+    sigaction(SIGSEGV, &r->on_fault, NULL);
+    for (size_t i = 0; i < r->n_regions; i++) {
+        const struct region *at = &r->regions[i];
+        if (mprotect((void *)at->start, at->end - at->start, at->rights) < 0)
+            _exit(1);
+        if (at->is_stack) /* what it has grown by */
+            mprotect((void *)at->start, PAGE, at->rights | PROT_GROWSDOWN);
+    }
+}
+
+/* The system call is made again, unwatched. */
 static void on_syscall(int signal_number, siginfo_t *info, void *context)
 {
     ucontext_t *at = context;
@@ -98,44 +136,97 @@ static void on_syscall(int signal_number, siginfo_t *info, void *context)
         raise(signal_number);
         return;
     }
-    renewal->scratch->is_blocked = false;
-    renewal->scratch->is_spoiled = true;
+    spoil(renewal);
     at->uc_mcontext.gregs[REG_RIP] -= SYSCALL_SIZE;
 }
 
-static int high(int fd)
+static const struct region *find_region(const struct renewal *r, uintptr_t address)
 {
-    int moved = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, HIGH_FD);
-    if (fd >= 0)
-        close(fd);
-    return moved;
+    for (size_t i = 0; i < r->n_regions; i++)
+        if (address >= r->regions[i].start && address < r->regions[i].end)
+            return &r->regions[i];
+    return NULL;
 }
 
-static int open_userfault(void)
+static bool is_stack_growth(const struct renewal *r, uintptr_t address)
 {
-    struct uffdio_api api = {.api = UFFD_API, .features = WP_ASYNC | WP_UNPOPULATED};
-    int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | USER_MODE_ONLY);
-    if (fd >= 0 && ioctl(fd, UFFDIO_API, &api) == 0)
-        return fd;
-    if (fd >= 0)
-        close(fd);
-    return -1;
+    for (size_t i = 0; i < r->n_regions; i++)
+        if (r->regions[i].is_stack && address < r->regions[i].start &&
+            address >= r->regions[i].start - STACK_GROWTH)
+            return true;
+    return false;
+}
+
+static bool is_open(const struct renewal *r, uintptr_t page)
+{
+    for (size_t i = 0; i < r->n_pages; i++)
+        if (r->pages[i].start == page)
+            return true;
+    return false;
+}
+
+static bool set_rights(struct renewal *r, int rights)
+{
+    return mprotect(r, sizeof(*r), rights) == 0;
+}
+
+/* The page can be written to and will be put back; false when that cannot be had. */
+static bool open_page(struct renewal *r, const struct region *region, uintptr_t page)
+{
+    if (r->n_pages == RENEWAL_PAGES_MAX || !set_rights(r, PROT_READ | PROT_WRITE))
+        return false;
+    struct page *at = &r->pages[r->n_pages];
+    at->start = page;
+    if (!at->copy)
+        at->copy = r->copies[r->n_pages];
+    r->scratch->n_clean[r->n_pages] = 0;
+    memcpy(at->copy, (const void *)page, PAGE);
+    bool is_done = mprotect((void *)page, PAGE, region->rights) == 0;
+    r->n_pages += is_done;
+    return set_rights(r, PROT_READ) && is_done;
+}
+
+static void on_write(int signal_number, siginfo_t *info, void *context)
+{
+    struct renewal *r = renewal;
+    uintptr_t address = (uintptr_t)info->si_addr, page = address & ~(PAGE - 1);
+    char was_blocked = r->scratch->is_blocked;
+    r->scratch->is_blocked = false;
+    bool is_denied = info->si_code == SEGV_ACCERR;
+    const struct region *region = is_denied ? find_region(r, address) : NULL;
+    bool is_ours = region ? !is_open(r, page) : is_denied && is_stack_growth(r, address);
+    if (region && is_ours && open_page(r, region, page)) {
+        r->scratch->is_blocked = was_blocked;
+        return;
+    }
+    if (is_ours)
+        experience->n_too_many++;
+    spoil(r);
+    /* A fault of the task's own happens again, one that was sent does not. */
+    if (info->si_code <= 0 && r->on_fault.sa_flags & SA_SIGINFO)
+        r->on_fault.sa_sigaction(signal_number, info, context);
+    else if (info->si_code <= 0)
+        raise(signal_number);
 }
 
 bool renewal_is_supported(void)
 {
-    int fd = open_userfault();
-    if (fd >= 0)
-        close(fd);
-    return fd >= 0;
+    if (!experience) {
+        void *shared =
+            mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        experience = shared == MAP_FAILED ? NULL : shared;
+    }
+    static volatile char is_blocked;
+    bool is_supported =
+        prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0L, 0L, &is_blocked) == 0;
+    prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF, 0L, 0L, 0L);
+    return experience && is_supported;
 }
 
-static bool open_files(struct renewal *r)
+bool renewal_is_worth_it(void)
 {
-    r->pagemap = high(open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
-    r->statm = high(open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
-    r->userfault = high(open_userfault());
-    return r->pagemap >= 0 && r->statm >= 0 && r->userfault >= 0;
+    return experience->n_too_many <= PAGES_SPOILED_MAX + experience->n_renewed / 8 &&
+           experience->n_spoiled <= SPOILED_MAX + experience->n_renewed / 2;
 }
 
 /* Memory that is a line of its own in /proc/self/maps: between pages without rights. */
@@ -149,34 +240,41 @@ static void *map_apart(size_t size)
     return all + PAGE;
 }
 
-/* The kernel writes the number of the processor into the thread's memory, when it
- * changes: it is told to begin anew after that memory was put back. */
-static bool set_rseq(bool is_on)
+/* The kernel writes the number of the processor there, whenever it changes. */
+static uintptr_t rseq_area(void)
 {
-    uintptr_t area; /* the thread's descriptor, first */
-    __asm__("mov %%fs:0, %0" : "=r"(area));
-    area += (uintptr_t)__rseq_offset;
-    unsigned size = (__rseq_size + RSEQ_SIZE_MIN - 1) / RSEQ_SIZE_MIN * RSEQ_SIZE_MIN;
-    return !size ||
-           syscall(SYS_rseq, area, size, is_on ? 0 : RSEQ_FLAG_UNREGISTER, RSEQ_SIG) == 0;
+    uintptr_t thread; /* its descriptor */
+    __asm__("mov %%fs:0, %0" : "=r"(thread));
+    return __rseq_size ? thread + (uintptr_t)__rseq_offset : 0;
 }
 
-bool renewal_prepare(void)
+/* Handlers run on a stack that is not protected. */
+static bool find_signal_stack(struct renewal *r)
+{
+    if (sigaltstack(NULL, &r->signals) < 0)
+        return false;
+    if (!(r->signals.ss_flags & SS_DISABLE))
+        return true;
+    r->signals = (stack_t){.ss_sp = r->scratch->signals, .ss_size = STACK_SIZE};
+    return sigaltstack(&r->signals, NULL) == 0;
+}
+
+bool renewal_prepare(const void *kept, size_t kept_size)
 {
     struct renewal *r = map_apart(sizeof(*r));
     struct scratch *scratch = map_apart(sizeof(*scratch));
-    struct sigaction action = {.sa_sigaction = on_syscall,
-                               .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
     if (!r || !scratch)
         return false;
     r->scratch = scratch;
-    if (!open_files(r) || !set_rseq(false) || !set_rseq(true) ||
-        prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0L, 0L,
-              &scratch->is_blocked) < 0)
-        return false; /* what is open is closed with the process, after its one task */
-    sigaction(SIGSYS, &action, NULL);
+    r->kept_start = (uintptr_t)kept;
+    r->kept_end = (uintptr_t)kept + kept_size;
+    r->rseq = rseq_area();
+    if (!find_signal_stack(r) || sigaction(SIGSEGV, NULL, &r->on_fault) < 0 ||
+        prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, renewal_return,
+              RETURN_SIZE, &scratch->is_blocked) < 0)
+        return false;
     renewal = r;
-    return true;
+    return set_handler(SIGSYS, on_syscall);
 }
 
 sigjmp_buf *renewal_start(void)
@@ -197,25 +295,6 @@ void renewal_unwatch(void)
         renewal->scratch->is_blocked = false;
 }
 
-/* Ranges of pages with the categories, in `ranges`; -1 when there are too many. */
-static long scan(const struct renewal *r, uintptr_t start, uintptr_t end, uint64_t flags,
-                 uint64_t all_of, uint64_t any_of)
-{
-    struct scan scan = {.size = sizeof(scan),
-                        .flags = flags,
-                        .start = start,
-                        .end = end,
-                        .category_mask = all_of,
-                        .category_anyof_mask = any_of,
-                        .return_mask = all_of | any_of};
-    if (!flags) {
-        scan.vec = (uintptr_t)r->scratch->ranges;
-        scan.vec_len = RANGES_MAX;
-    }
-    long n = ioctl(r->pagemap, SCAN_IOCTL, &scan);
-    return n >= 0 && scan.walk_end == end ? n : -1;
-}
-
 static uint64_t read_hex(const char **at)
 {
     uint64_t value = 0;
@@ -229,23 +308,59 @@ static uint64_t read_hex(const char **at)
     }
 }
 
+static bool overlaps(const struct region *region, uintptr_t start, uintptr_t end)
+{
+    return region->start < end && start < region->end;
+}
+
+/* Ours, or not to be protected. */
+static bool is_apart(const struct renewal *r, const struct region *region)
+{
+    uintptr_t signals = (uintptr_t)r->signals.ss_sp, shared = (uintptr_t)experience;
+    return overlaps(region, (uintptr_t)r, (uintptr_t)(r + 1)) ||
+           overlaps(region, (uintptr_t)r->scratch, (uintptr_t)(r->scratch + 1)) ||
+           overlaps(region, r->kept_start, r->kept_end) ||
+           overlaps(region, shared, shared + PAGE) ||
+           overlaps(region, signals, signals + 1);
+}
+
+/* The signal stack may share a line with other memory. */
+static bool add_around_signals(struct renewal *r, struct region region)
+{
+    uintptr_t start = (uintptr_t)r->signals.ss_sp & ~(PAGE - 1);
+    uintptr_t end =
+        ((uintptr_t)r->signals.ss_sp + r->signals.ss_size + PAGE - 1) & ~(PAGE - 1);
+    if (r->n_regions + 2 > REGIONS_MAX)
+        return false;
+    if (region.start < start)
+        r->regions[r->n_regions++] =
+            (struct region){region.start, start, region.rights, false};
+    if (region.end > end)
+        r->regions[r->n_regions++] =
+            (struct region){end, region.end, region.rights, false};
+    return true;
+}
+
 /* A line of /proc/self/maps (proc(5)): "start-end rwxp offset device inode path". */
-static bool add_region(struct renewal *r, const char *line)
+static bool add_region(struct renewal *r, const char *line, const char *line_end)
 {
     struct region region = {.start = read_hex(&line)};
     line++;
     region.end = read_hex(&line);
     const char *rights = line + 1;
-    if (rights[1] != 'w' || region.start == (uintptr_t)r ||
-        region.start == (uintptr_t)r->scratch)
+    if (rights[1] != 'w')
+        return true;
+    region.rights = PROT_WRITE | (rights[0] == 'r' ? PROT_READ : 0) |
+                    (rights[2] == 'x' ? PROT_EXEC : 0);
+    region.is_stack = line_end - line > 7 && memcmp(line_end - 7, "[stack]", 7) == 0;
+    uintptr_t signals = (uintptr_t)r->signals.ss_sp;
+    if (rights[3] == 'p' && overlaps(&region, signals, signals + 1) &&
+        !overlaps(&region, (uintptr_t)r->scratch, (uintptr_t)(r->scratch + 1)))
+        return add_around_signals(r, region);
+    if (is_apart(r, &region))
         return true;
     if (rights[0] != 'r' || rights[3] != 'p' || r->n_regions == REGIONS_MAX)
         return false;
-    line = strchr(rights + 5, ' '); /* behind the offset */
-    line = line ? strchr(line + 1, ' ') : NULL;
-    if (!line)
-        return false;
-    region.is_file = line[1] != '0';
     r->regions[r->n_regions++] = region;
     return true;
 }
@@ -263,174 +378,106 @@ static bool find_regions(struct renewal *r)
         close(fd);
     maps[size] = '\0';
     for (const char *line = maps; *line;) {
-        if (!add_region(r, line))
+        const char *end = strchr(line, '\n');
+        if (!end || !add_region(r, line, end))
             return false;
-        line = strchr(line, '\n');
-        if (!line)
-            return false;
-        line++;
+        line = end + 1;
     }
     return n == 0 && r->n_regions > 0;
 }
 
-static bool add_saved(struct renewal *r, uintptr_t start, uintptr_t end, size_t *total)
+static bool make_read_only(const struct region *region, uintptr_t start, uintptr_t end)
 {
-    *total += end - start;
-    if (r->n_saved == RANGES_MAX || *total > RENEWAL_BYTES_MAX)
-        return false;
-    r->saved[r->n_saved++] = (struct saved){.start = start, .end = end};
-    return true;
+    return start >= end ||
+           mprotect((void *)start, end - start, region->rights & ~PROT_WRITE) == 0;
 }
 
-/* What is there now: anonymous pages that exist, and all of private files. */
-static bool find_contents(struct renewal *r, size_t *ret_total)
-{
-    *ret_total = 0;
-    for (size_t i = 0; i < r->n_regions; i++) {
-        const struct region *region = &r->regions[i];
-        if (region->is_file) {
-            if (!add_saved(r, region->start, region->end, ret_total))
-                return false;
-            continue;
-        }
-        long n = scan(r, region->start, region->end, 0, 0, PAGE_PRESENT | PAGE_SWAPPED);
-        if (n < 0)
-            return false;
-        const struct scan_range *ranges = r->scratch->ranges;
-        for (long k = 0; k < n; k++)
-            if (!add_saved(r, ranges[k].start, ranges[k].end, ret_total))
-                return false;
-    }
-    return true;
-}
-
-static bool copy_contents(struct renewal *r, size_t total)
-{
-    char *copy = mmap(NULL, total, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-    if (copy == MAP_FAILED)
-        return false;
-    char *at = copy;
-    for (size_t i = 0; i < r->n_saved; i++) {
-        struct saved *saved = &r->saved[i];
-        saved->copy = at;
-        memcpy(at, (const void *)saved->start, saved->end - saved->start);
-        at += saved->end - saved->start;
-    }
-    return mprotect(copy, total, PROT_READ) == 0;
-}
-
+/* All but the page that the kernel writes to at any time. */
 static bool protect(struct renewal *r)
 {
+    uintptr_t open = r->rseq & ~(PAGE - 1);
     for (size_t i = 0; i < r->n_regions; i++) {
-        struct uffdio_register range = {
-            .range = {r->regions[i].start, r->regions[i].end - r->regions[i].start},
-            .mode = UFFDIO_REGISTER_MODE_WP};
-        if (ioctl(r->userfault, UFFDIO_REGISTER, &range) < 0)
+        const struct region *at = &r->regions[i];
+        bool has_open = open >= at->start && open < at->end;
+        if (!make_read_only(at, at->start, has_open ? open : at->end) ||
+            (has_open && !make_read_only(at, open + PAGE, at->end)))
             return false;
     }
-    /* Only what is there: page tables for all the address space would be made else. */
-    for (size_t i = 0; i < r->n_saved; i++)
-        if (scan(r, r->saved[i].start, r->saved[i].end, SCAN_WP_MATCHING,
-                 PAGE_WPALLOWED | PAGE_WRITTEN, 0) < 0)
-            return false;
     return true;
 }
 
-static uint64_t read_number(const char **at)
-{
-    uint64_t n = 0;
-    for (; **at >= '0' && **at <= '9'; ++*at)
-        n = n * 10 + (uint64_t)(**at - '0');
-    return n;
-}
-
-/* Of address space, and of memory; see proc(5). */
-static bool count_pages(const struct renewal *r, uint64_t *ret_total,
-                        uint64_t *ret_resident)
-{
-    char text[128];
-    ssize_t size = pread(r->statm, text, sizeof(text) - 1, 0);
-    if (size <= 0)
-        return false;
-    text[size] = '\0';
-    const char *at = text;
-    *ret_total = read_number(&at);
-    at += *at == ' ';
-    *ret_resident = read_number(&at);
-    return true;
-}
-
+/* While memory is being protected the stack, this function's too, is written to: the
+ * handler must work by then. */
 __attribute__((noinline)) void renewal_snapshot(void)
 {
     struct renewal *r = renewal;
-    size_t total;
     r->mxcsr = __builtin_ia32_stmxcsr();
     __asm__ volatile("fnstcw %0" : "=m"(r->x87));
-    r->is_taken = find_regions(r) && find_contents(r, &total) &&
-                  copy_contents(r, total) && protect(r) &&
-                  count_pages(r, &r->total_pages, &r->resident_pages);
-    mprotect(r, sizeof(*r), PROT_READ);
+    if (!find_regions(r) || !set_handler(SIGSEGV, on_write))
+        return;
+    r->is_taken = true;
+    const struct region *region = find_region(r, r->rseq);
+    bool is_ready = !r->rseq || (region && open_page(r, region, r->rseq & ~(PAGE - 1)));
+    if (!is_ready || !set_rights(r, PROT_READ) || !protect(r))
+        spoil(r);
 }
 
 bool renewal_is_possible(void)
 {
     const struct renewal *r = renewal;
-    uint64_t total, resident;
-    /* The task has mapped nothing; neither may what ran before and after it. */
-    return r && r->is_taken && !r->scratch->is_spoiled &&
-           count_pages(r, &total, &resident) && total == r->total_pages &&
-           resident <= r->resident_pages + RENEWAL_PAGES_MAX;
+    if (!r || !r->is_taken)
+        return false;
+    if (r->scratch->is_spoiled)
+        experience->n_spoiled++;
+    else
+        experience->n_renewed++;
+    return !r->scratch->is_spoiled;
 }
 
-/* The last saved range that starts at or before `address`. */
-static size_t find_saved(const struct renewal *r, uintptr_t address)
+/* What the kernel keeps there is its own; a task has no critical section left. */
+static void put_back_around_rseq(const struct renewal *r, const struct page *page)
 {
-    size_t low = 0, high_end = r->n_saved;
-    while (low < high_end) {
-        size_t middle = (low + high_end) / 2;
-        if (r->saved[middle].start <= address)
-            low = middle + 1;
-        else
-            high_end = middle;
-    }
-    return low ? low - 1 : 0;
+    size_t at = r->rseq - page->start, behind = at + RSEQ_BYTES;
+    memcpy((void *)page->start, page->copy, at);
+    memcpy((void *)(page->start + behind), page->copy + behind, PAGE - behind);
+    *(volatile uint64_t *)(r->rseq + offsetof(struct rseq, rseq_cs)) = 0;
 }
 
-/* Pages that were not there hold zeros. */
-static void put_back(const struct renewal *r, uintptr_t start, uintptr_t end)
+/* A page that no task has written to for long is protected again. */
+static bool close_page(struct renewal *r, size_t i)
 {
-    size_t i = find_saved(r, start);
-    while (start < end) {
-        while (i < r->n_saved && r->saved[i].end <= start)
-            i++;
-        const struct saved *saved = i < r->n_saved ? &r->saved[i] : NULL;
-        bool is_saved = saved && saved->start <= start;
-        uintptr_t stop = !saved ? end : is_saved ? saved->end : saved->start;
-        if (stop > end)
-            stop = end;
-        if (is_saved)
-            memcpy((void *)start, saved->copy + (start - saved->start), stop - start);
-        else
-            memset((void *)start, 0, stop - start);
-        start = stop;
-    }
+    const struct page page = r->pages[i];
+    const struct region *region = find_region(r, page.start);
+    if (!set_rights(r, PROT_READ | PROT_WRITE) ||
+        !make_read_only(region, page.start, page.start + PAGE))
+        return false;
+    r->pages[i] = r->pages[--r->n_pages];
+    r->pages[r->n_pages] = page; /* its copy is used again */
+    r->scratch->n_clean[i] = r->scratch->n_clean[r->n_pages];
+    return set_rights(r, PROT_READ);
 }
 
-/* On the stack of our own. What is written behind the scan are those pages only, with
- * what they held. */
+static bool put_page_back(struct renewal *r, size_t i)
+{
+    const struct page *page = &r->pages[i];
+    if (page->start == (r->rseq & ~(PAGE - 1))) {
+        put_back_around_rseq(r, page);
+        return true;
+    }
+    if (memcmp((const void *)page->start, page->copy, PAGE) == 0)
+        return ++r->scratch->n_clean[i] < CLEAN_MAX || close_page(r, i);
+    memcpy((void *)page->start, page->copy, PAGE);
+    r->scratch->n_clean[i] = 0;
+    return true;
+}
+
+/* On the stack of our own. */
 static _Noreturn void put_all_back(void)
 {
-    const struct renewal *r = renewal;
-    const struct scan_range *ranges = r->scratch->ranges;
-    long n = scan(r, 0, r->regions[r->n_regions - 1].end, 0,
-                  PAGE_WPALLOWED | PAGE_WRITTEN, PAGE_PRESENT | PAGE_SWAPPED);
-    if (n < 0 || !set_rseq(false))
-        _exit(0);
-    for (long i = 0; i < n; i++)
-        put_back(r, ranges[i].start, ranges[i].end);
-    if (!set_rseq(true))
-        _exit(0);
+    struct renewal *r = renewal;
+    for (size_t i = r->n_pages; i > 0; i--)
+        if (!put_page_back(r, i - 1))
+            _exit(0);
     __builtin_ia32_ldmxcsr(r->mxcsr);
     __asm__ volatile("fninit; fldcw %0; push $2; popf" : : "m"(r->x87)); /* flags: none */
     siglongjmp((struct __jmp_buf_tag *)r->start, 1);
@@ -455,8 +502,14 @@ bool renewal_is_supported(void)
     return false;
 }
 
-bool renewal_prepare(void)
+bool renewal_is_worth_it(void)
 {
+    return false;
+}
+
+bool renewal_prepare(const void *kept, size_t kept_size)
+{
+    (void)kept, (void)kept_size;
     return false;
 }
 

@@ -31,6 +31,11 @@
 static void (*exit_handlers[EXIT_HANDLERS_MAX])(void);
 static size_t n_exit_handlers;
 
+bool replace_has_exit_handlers(void)
+{
+    return n_exit_handlers > 0;
+}
+
 void replace_run_exit_handlers(void)
 {
     while (n_exit_handlers)

@@ -5,11 +5,14 @@
 #ifndef ACHAR_WORKER_REPLACE_H
 #define ACHAR_WORKER_REPLACE_H
 
+#include <stdbool.h>
+
 /* NULL: the library's own is fine. */
 void *replace_find(const char *name);
 
 /* Functions that the cell has given to atexit(), last first; each runs once. */
 void replace_run_exit_handlers(void);
+bool replace_has_exit_handlers(void);
 
 /* Called for a function that is declared but not defined, or ("!why") could not follow
  * what it uses; as names_hooks.undefined. */

@@ -19,14 +19,17 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "kernel/peer/frame_header.h"
+#include "kernel/peer/lane.h"
 #include "kernel/peer/process.h"
 #include "kernel/peer/protocol.h"
 #include "kernel/worker/renewal.h"
 
+#define SOCKET_TASK_MAX (1u << 31) /* bytes of a task's frame */
 #define TASK_FD 100 /* or above: user code has the low descriptors to itself */
 /* The first job workers of a payload take one task: a payload that is called a few times
  * should not pay for snapshots. */
-#define RENEWABLE_AFTER 5
+#define RENEWABLE_AFTER 2
 
 struct zygote {
     const struct zygote_work *work;
@@ -46,10 +49,20 @@ struct zygote {
 /* The ends that a job worker and the pool share. */
 struct child_ends {
     int task[2], out[2], err[2]; /* [0] the pool's, [1] the job worker's */
+    struct lane_shared *lane;
+    int lane_fd; /* for the pool */
+};
+
+/* A job worker's way to the pool. */
+struct link {
+    struct lane_shared *lane;
+    int fd; /* the socket; it may wait */
 };
 
 static void ends_close(struct child_ends *ends, int side)
 {
+    if (side == 0)
+        closep(&ends->lane_fd);
     closep(&ends->task[side]);
     closep(&ends->out[side]);
     closep(&ends->err[side]);
@@ -57,10 +70,11 @@ static void ends_close(struct child_ends *ends, int side)
 
 static int ends_open(struct child_ends *ends)
 {
-    *ends = (struct child_ends){{-1, -1}, {-1, -1}, {-1, -1}};
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends->task) ==
-            0 &&
-        pipe2(ends->out, O_CLOEXEC) == 0 && pipe2(ends->err, O_CLOEXEC) == 0)
+    *ends = (struct child_ends){
+        .task = {-1, -1}, .out = {-1, -1}, .err = {-1, -1}, .lane_fd = -1};
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends->task) == 0 &&
+        pipe2(ends->out, O_CLOEXEC) == 0 && pipe2(ends->err, O_CLOEXEC) == 0 &&
+        (ends->lane = lane_new(&ends->lane_fd)))
         return 0;
     int r = -errno;
     ends_close(ends, 0);
@@ -69,8 +83,8 @@ static int ends_open(struct child_ends *ends)
 }
 
 /* Gives the job worker its own descriptors and nothing of the zygote's. */
-static struct channel *child_set_up(struct zygote *zygote, pid_t parent,
-                                    struct child_ends *ends)
+static struct link child_set_up(struct zygote *zygote, pid_t parent,
+                                struct child_ends *ends)
 {
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -84,24 +98,96 @@ static struct channel *child_set_up(struct zygote *zygote, pid_t parent,
     close(channel_fd(zygote->channel));
     close(zygote->signal_fd);
     sigprocmask(SIG_SETMASK, &zygote->user_mask, NULL);
-    return channel_new(task, task);
+    return (struct link){.lane = ends->lane, .fd = task};
 }
 
-/* One task; true when this process may take another. */
-static bool take_task(struct zygote *zygote, struct channel *channel)
+/* All of it, waiting; the process ends with the channel. */
+static void read_all(int fd, char *to, size_t size)
 {
-    struct frame frame;
-    if (channel_receive(channel, -1, &frame, NULL) != 1 || frame.kind != TASK_RUN)
+    while (size) {
+        ssize_t n = recv(fd, to, size, MSG_WAITALL);
+        if (n == 0 || (n < 0 && errno != EINTR))
+            _exit(0);
+        to += n > 0 ? n : 0;
+        size -= n > 0 ? (size_t)n : 0;
+    }
+}
+
+struct task {
+    uint32_t id;
+    const char *data;
+    size_t size;
+    bool is_in_lane;
+};
+
+/* What does not fit into the lane. Memory that the kernel fills is written to before: it
+ * may be protected. */
+static void read_task(const struct link *link, struct task *ret)
+{
+    char *inbox = lane_inbox(link->lane);
+    struct frame_header header = frame_header_read(inbox);
+    if (header.kind != TASK_RUN || header.size > SOCKET_TASK_MAX || header.n_fds)
         _exit(0);
-    struct unpack in = unpack_init(frame.data, frame.size);
+    renewal_watch();
+    char *body = must_alloc(header.size + 1);
+    memset(body, 0, header.size + 1);
+    renewal_unwatch();
+    read_all(link->fd, body, header.size);
+    *ret = (struct task){.id = header.id, .data = body, .size = header.size};
+}
+
+/* Until there is a task. */
+static void wait_for_task(const struct link *link, struct task *ret)
+{
+    for (;;) {
+        const void *data;
+        if (lane_take(link->lane, &ret->id, &data, &ret->size)) {
+            ret->data = data;
+            ret->is_in_lane = true;
+            return;
+        }
+        if (lane_worker_sleep(link->lane))
+            continue;
+        char *inbox = lane_inbox(link->lane);
+        read_all(link->fd, inbox, FRAME_HEADER_SIZE);
+        lane_worker_awake(link->lane);
+        if (frame_header_read(inbox).kind != TASK_LOOK) {
+            read_task(link, ret);
+            return;
+        }
+    }
+}
+
+static void write_frame(int fd, uint16_t kind, uint32_t id, const char *data, size_t size)
+{
+    char header[FRAME_HEADER_SIZE];
+    frame_header_write(header, kind, id, size);
+    struct iovec parts[2] = {{header, sizeof(header)}, {(void *)data, size}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    while (parts[0].iov_len + parts[1].iov_len) {
+        ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL);
+        if (n < 0 && errno != EINTR)
+            _exit(1);
+        for (int i = 0; i < 2 && n > 0; i++) {
+            size_t sent = (size_t)n < parts[i].iov_len ? (size_t)n : parts[i].iov_len;
+            parts[i].iov_base = (char *)parts[i].iov_base + sent;
+            parts[i].iov_len -= sent;
+            n -= (ssize_t)sent;
+        }
+    }
+}
+
+static void run_task(struct zygote *zygote, const struct task *task,
+                     struct buffer *answer)
+{
+    struct unpack in = unpack_init(task->data, task->size);
     size_t size;
     const void *argument = unpack_bytes(&in, &size);
     struct outcome outcome = {0};
-    struct buffer result = {0}, answer = {0};
+    struct buffer result = {0};
     pid_t self = getpid();
-    uint32_t id = frame.id;
     if (zygote->work->begin_task)
-        zygote->work->begin_task(zygote->work->context, id);
+        zygote->work->begin_task(zygote->work->context, task->id);
     if (unpack_done(&in)) {
         zygote->work->run(zygote->work->context, argument, size, &outcome, &result);
     } else {
@@ -114,22 +200,40 @@ static bool take_task(struct zygote *zygote, struct channel *channel)
     renewal_unwatch();
     if (getpid() != self) /* the task forked and its child came back to us */
         _exit(0);
-    outcome_pack(&outcome, &answer);
-    pack_bytes(&answer, result.data, result.size);
+    renewal_watch();
+    outcome_pack(&outcome, answer);
+    pack_bytes(answer, result.data, result.size);
+    renewal_unwatch();
+}
+
+/* One task; true when this process may take another. */
+static bool take_task(struct zygote *zygote, const struct link *link)
+{
+    struct task task = {0};
+    struct buffer answer = {0};
+    wait_for_task(link, &task);
+    run_task(zygote, &task, &answer);
     bool is_renewed = renewal_is_possible();
-    if (channel_send(channel, is_renewed ? TASK_DONE_READY : TASK_DONE, 0, id,
-                     answer.data, answer.size, NULL) < 0)
-        _exit(1);
+    if (is_renewed && lane_answer(link->lane, task.id, answer.data, answer.size)) {
+        if (lane_must_wake_pool(link->lane))
+            write_frame(link->fd, TASK_LOOK, 0, NULL, 0);
+    } else {
+        write_frame(link->fd, is_renewed ? TASK_DONE_READY : TASK_DONE, task.id,
+                    answer.data, answer.size);
+    }
+    if (task.is_in_lane)
+        lane_finish(link->lane);
     return is_renewed;
 }
 
 /* Each task starts where the first one did: restore comes back to sigsetjmp(). */
-static _Noreturn void child_run(struct zygote *zygote, struct channel *channel,
+static _Noreturn void child_run(struct zygote *zygote, const struct link *link,
                                 bool is_renewable)
 {
-    if (is_renewable && renewal_prepare() && sigsetjmp(*renewal_start(), 0) == 0)
+    if (is_renewable && renewal_prepare(link->lane, lane_size()) &&
+        sigsetjmp(*renewal_start(), 0) == 0)
         renewal_snapshot();
-    if (take_task(zygote, channel))
+    if (take_task(zygote, link))
         renewal_restore();
     _exit(0);
 }
@@ -145,9 +249,9 @@ static int announce(struct zygote *zygote, pid_t pid, const struct child_ends *e
     for (size_t i = 0; i < zygote->n_ended; i++)
         pack_u64(&body, (uint64_t)zygote->ended[i]);
     zygote->n_ended = 0;
-    int fds[4] = {ends->task[0], ends->out[0], ends->err[0], pidfd};
+    int fds[] = {ends->task[0], ends->out[0], ends->err[0], pidfd, ends->lane_fd};
     int r = channel_send_fds(zygote->channel, ZYGOTE_READY, 0, 0, body.data, body.size,
-                             fds, 4, NULL);
+                             fds, sizeof(fds) / sizeof(*fds), NULL);
     buffer_clear(&body);
     close(pidfd);
     return r;
@@ -159,14 +263,15 @@ static int fork_child(struct zygote *zygote)
     int r = ends_open(&ends);
     if (r < 0)
         return r;
+    bool is_renewable = zygote->is_renewable && zygote->n_forked >= RENEWABLE_AFTER &&
+                        renewal_is_worth_it();
     pid_t self = getpid();
     pid_t pid = fork();
     if (pid == 0) {
-        struct channel *channel = child_set_up(zygote, self, &ends);
+        struct link link = child_set_up(zygote, self, &ends);
         if (zygote->work->begin)
-            zygote->work->begin(zygote->work->context, channel_fd(channel));
-        child_run(zygote, channel,
-                  zygote->is_renewable && zygote->n_forked >= RENEWABLE_AFTER);
+            zygote->work->begin(zygote->work->context, link.fd);
+        child_run(zygote, &link, is_renewable);
     }
     if (pid < 0)
         r = -errno;
@@ -177,6 +282,7 @@ static int fork_child(struct zygote *zygote)
         r = announce(zygote, pid, &ends);
     }
     ends_close(&ends, 0);
+    lane_unmap(ends.lane);
     return r;
 }
 

@@ -3,8 +3,7 @@
  * Payloads on a real pool: compiled, loaded, run, and what comes back. Arguments: the
  * paths of achar-pool and achar-worker. */
 #include <fcntl.h>
-#include <linux/userfaultfd.h>
-#include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include "pickler/value/value.h"
@@ -284,12 +283,10 @@ static const char leaving[] =
 static bool is_renewal_expected(void)
 {
 #if defined(__x86_64__) && !IS_ASAN
-    int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | 1 /* UFFD_USER_MODE_ONLY */);
-    struct uffdio_api api = {.api = UFFD_API,
-                             .features = 1 << 15 /* WP_ASYNC, Linux 6.7 */};
-    bool is_expected = fd >= 0 && ioctl(fd, UFFDIO_API, &api) == 0;
-    if (fd >= 0)
-        close(fd);
+    static volatile char is_blocked;
+    bool is_expected =
+        prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0L, 0L, &is_blocked) == 0;
+    prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF, 0L, 0L, 0L);
     return is_expected;
 #else
     return false;

@@ -2,14 +2,11 @@
  *
  * Tasks that leave behind what they can, one after the other on a real pool: each must
  * find the state that the first one found, and end exactly once. Arguments: the paths of
- * achar-pool and achar-worker, and optionally what the machine is to lack: "protection"
- * (asynchronous write protection, as Linux 6.1), "scan" (PAGEMAP_SCAN) or "dispatch". */
+ * achar-pool and achar-worker, and optionally what the machine is to lack: "dispatch". */
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <linux/userfaultfd.h>
 #include <stddef.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -210,10 +207,6 @@ static int refuse(uint32_t number, uint32_t i, uint32_t argument, uint32_t error
 /* The processes that are started from here on are told that the machine lacks it. */
 static int take_away(const char *what)
 {
-    if (strcmp(what, "protection") == 0)
-        return refuse(SYS_ioctl, 1, (uint32_t)UFFDIO_API, EINVAL);
-    if (strcmp(what, "scan") == 0)
-        return refuse(SYS_ioctl, 1, _IOWR('f', 16, char[96]), ENOTTY);
     if (strcmp(what, "dispatch") == 0)
         return refuse(SYS_prctl, 0, PR_SET_SYSCALL_USER_DISPATCH, EINVAL);
     return -1;
@@ -222,12 +215,10 @@ static int take_away(const char *what)
 static bool can_renew(void)
 {
 #if defined(__x86_64__) && !IS_ASAN
-    int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | 1 /* UFFD_USER_MODE_ONLY */);
-    struct uffdio_api api = {.api = UFFD_API,
-                             .features = 1 << 15 /* WP_ASYNC, Linux 6.7 */};
-    bool can = fd >= 0 && ioctl(fd, UFFDIO_API, &api) == 0;
-    if (fd >= 0)
-        close(fd);
+    static volatile char is_blocked;
+    bool can =
+        prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0L, 0L, &is_blocked) == 0;
+    prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF, 0L, 0L, 0L);
     return can;
 #else
     return false;
