@@ -9,6 +9,7 @@
 #include "magics/arguments.h"
 #include "magics/context.h"
 #include "magics/executor_table.h"
+#include "magics/mpi_headers.h"
 #include "magics/objects.h"
 
 #define MAGICS_MAX 64
@@ -215,7 +216,9 @@ int magics_run_cell(struct magics *magics, uint32_t cell, const char *source,
         CLEANUP(freep)
         char *text = must_strndup(source + segments[i].offset, segments[i].size);
         result_drop_value(result);
-        r = run_segment(&context, &segments[i], text, i + 1 == n, result, err);
+        r = mpi_headers_use(&context, text, result, err);
+        if (r == 0 && result->kind == RESULT_OK)
+            r = run_segment(&context, &segments[i], text, i + 1 == n, result, err);
     }
     if (r == 0 && result->kind == RESULT_OK)
         record_add(&magics->record, cell, source);

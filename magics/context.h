@@ -8,12 +8,15 @@
 #include "magics/magic.h"
 #include "magics/record.h"
 
+struct ranks;
+
 struct named_executor {
     char *name;
     const struct executor_type *type;
     struct executor_option *options; /* owned, with their texts */
     size_t n_options;
     struct crew *crew; /* NULL until it is first used */
+    struct ranks *ranks; /* likewise, of a type that has ranks; magics/ranks.h */
 };
 
 struct magics {

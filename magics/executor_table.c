@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "magics/ranks.h"
+
 static void free_options(struct executor_option *options, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -22,6 +24,7 @@ void executors_define(struct magics *magics, const char *name,
             executor = &magics->executors[i];
     if (executor) {
         crew_free(executor->crew);
+        ranks_free(executor->ranks);
         free_options(executor->options, executor->n_options);
     } else {
         GROW(magics->executors, magics->n_executors, magics->executors_capacity);
@@ -32,6 +35,7 @@ void executors_define(struct magics *magics, const char *name,
     executor->options = options;
     executor->n_options = n_options;
     executor->crew = NULL;
+    executor->ranks = NULL;
 }
 
 void executors_init(struct magics *magics)
@@ -43,15 +47,17 @@ void executors_clear(struct magics *magics)
 {
     for (size_t i = 0; i < magics->n_executors; i++) {
         crew_free(magics->executors[i].crew);
+        ranks_free(magics->executors[i].ranks);
         free_options(magics->executors[i].options, magics->executors[i].n_options);
         free(magics->executors[i].name);
     }
     free(magics->executors);
 }
 
-static struct named_executor *find(struct magics *magics, const char *name,
-                                   struct result *result)
+struct named_executor *executors_find(struct magics *magics, const char *name,
+                                      struct result *result)
 {
+    name = name ? name : EXECUTOR_DEFAULT;
     const char *names[64];
     size_t n = 0;
     for (size_t i = 0; i < magics->n_executors; i++) {
@@ -72,10 +78,17 @@ struct crew *executors_crew(struct magics *magics, const char *name,
                             struct result *result)
 {
     struct error err = {0};
-    struct named_executor *executor =
-        find(magics, name ? name : EXECUTOR_DEFAULT, result);
+    struct named_executor *executor = executors_find(magics, name, result);
     if (!executor)
         return NULL;
+    if (executor->type->is_ranks) {
+        result_error(
+            result, "UsageError",
+            "executor '%s' runs whole cells on all its ranks (%%%%remote %s); it "
+            "takes no single tasks",
+            executor->name, executor->name);
+        return NULL;
+    }
     if (executor->crew && !crew_is_alive(executor->crew))
         crew_free(TAKE(executor->crew));
     if (!executor->crew && crew_new(executor->type, executor->options,

@@ -17,6 +17,10 @@ void executors_define(struct magics *magics, const char *name,
                       const struct executor_type *type, struct executor_option *options,
                       size_t n_options);
 
+/* The executor of that name, NULL: the default; NULL after a mistake. */
+struct named_executor *executors_find(struct magics *magics, const char *name,
+                                      struct result *result);
+
 /* The crew of an executor, begun when it is not there; its pools may still be to come.
  * NULL after a mistake of the user or an executor that does not begin: the result says
  * which. `name` NULL: the default. */

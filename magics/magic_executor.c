@@ -5,6 +5,7 @@
 
 #include "magics/arguments.h"
 #include "magics/executor_table.h"
+#include "magics/ranks.h"
 
 static void list(struct magic_context *context)
 {
@@ -21,6 +22,10 @@ static void list(struct magic_context *context)
             CLEANUP(freep) char *status = crew_status(executor->crew);
             buffer_format(&line, "    %s", status);
         }
+        if (executor->ranks && executor->ranks->client &&
+            ranks_client_pid(executor->ranks->client, 0))
+            buffer_format(&line, "    running, %zu ranks",
+                          ranks_client_n(executor->ranks->client));
         magic_print(context, "%s\n", buffer_string(&line));
     }
 }
@@ -45,6 +50,8 @@ static bool is_known_option(const struct executor_type *type, const char *name,
                             struct result *result)
 {
     size_t n = 0;
+    if (type->takes_any && *name)
+        return true;
     for (; type->options[n]; n++)
         if (!strcmp(type->options[n], name))
             return true;

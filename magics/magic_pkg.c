@@ -4,23 +4,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "magics/arguments.h"
 #include "magics/libraries.h"
-
-struct package {
-    char **words;
-    size_t n_words;
-    const char **flags, **folders, **libraries; /* borrowed from words */
-    size_t n_flags, n_folders, n_libraries;
-};
-
-static void package_clear(struct package *package)
-{
-    words_free(package->words, package->n_words);
-    free(package->flags);
-    free(package->folders);
-    free(package->libraries);
-}
 
 static int ask_pkg_config(struct magic_context *context,
                           const struct magic_arguments *arguments, char **ret,
@@ -58,38 +42,13 @@ static int ask_pkg_config(struct magic_context *context,
     return 0;
 }
 
-static void sort_words(struct package *package)
-{
-    size_t n = package->n_words + 1;
-    package->flags = must_alloc(n * sizeof(char *));
-    package->folders = must_alloc(n * sizeof(char *));
-    package->libraries = must_alloc(n * sizeof(char *));
-    for (size_t i = 0; i < package->n_words; i++) {
-        const char *word = package->words[i];
-        if (!strncmp(word, "-L", 2))
-            package->folders[package->n_folders++] = word + 2;
-        else if (!strncmp(word, "-l", 2) || strstr(word, ".so"))
-            package->libraries[package->n_libraries++] = word;
-        else if (!strncmp(word, "-I", 2) || !strncmp(word, "-D", 2))
-            package->flags[package->n_flags++] = word;
-    }
-}
-
 static int run(struct magic_context *context, const struct magic_arguments *arguments,
                struct result *result, struct error *err)
 {
-    CLEANUP(package_clear) struct package package = {0};
     CLEANUP(freep) char *output = NULL;
     if (ask_pkg_config(context, arguments, &output, result) < 0)
         return 0;
-    words_split(output, &package.words, &package.n_words);
-    sort_words(&package);
-    int r = session_add_flags(context->session, package.flags, package.n_flags, err);
-    for (size_t i = 0; r == 0 && i < package.n_libraries && result->kind == RESULT_OK;
-         i++)
-        r = library_link(context, package.libraries[i], package.folders,
-                         package.n_folders, result, err);
-    return r;
+    return library_use(context, output, result, err);
 }
 
 const struct magic magic_pkg = {

@@ -4,6 +4,8 @@
  * state it reaches goes with it, and what it changed comes home. */
 #include "kernel/peer/protocol.h"
 #include "magics/dispatch.h"
+#include "magics/executor_table.h"
+#include "magics/ranks.h"
 
 /* What is needed of the cell's plan after the session has taken it. */
 struct statements {
@@ -58,8 +60,9 @@ static void fill_entry(struct magic_context *context, struct statements *stateme
     payload->sites = TAKE(statements->sites);
 }
 
-static int run(struct magic_context *context, const struct magic_arguments *arguments,
-               struct result *result, struct error *err)
+static int run_in_pool(struct magic_context *context,
+                       const struct magic_arguments *arguments, struct result *result,
+                       struct error *err)
 {
     CLEANUP(statements_clear) struct statements statements = {0};
     CLEANUP(payload_freep) struct payload *payload = NULL;
@@ -79,11 +82,43 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
                : 0;
 }
 
+enum { OPTION_GATHER, OPTION_GROUP, OPTION_OUT };
+
+static const struct magic_option options[] = {
+    {"gather", "[ARRAY=]NAME", "ranks: a variable of each, as an array over the ranks"},
+    {"group", "order|rank|type", "ranks: how their output is grouped"},
+    {"out", "NAMES", "ranks: variables that come home from rank 0"},
+    {NULL, NULL, NULL},
+};
+
+static int run(struct magic_context *context, const struct magic_arguments *arguments,
+               struct result *result, struct error *err)
+{
+    const char *name = arguments->n_words ? arguments->words[0] : NULL;
+    struct named_executor *executor = executors_find(context->magics, name, result);
+    struct ranks_options wanted = {.gather = arguments->options[OPTION_GATHER],
+                                   .group = arguments->options[OPTION_GROUP],
+                                   .out = arguments->options[OPTION_OUT]};
+    if (!executor)
+        return 0;
+    if (executor->type->is_ranks)
+        return ranks_run(context, executor, arguments, &wanted, result, err);
+    if (wanted.gather || wanted.group || wanted.out) {
+        result_error(result, "UsageError",
+                     "--gather, --group and --out are for executors with ranks (type "
+                     "mpi); '%s' is of type %s",
+                     executor->name, executor->type->name);
+        return 0;
+    }
+    return run_in_pool(context, arguments, result, err);
+}
+
 const struct magic magic_remote = {
     .name = "remote",
     .is_cell = true,
     .usage = "[NAME]",
     .summary = "run the cell on an executor; changed state comes home",
+    .options = options,
     .max_words = 1,
     .run = run,
 };

@@ -170,6 +170,31 @@ enum {
 
 #define DIAL_ADDRESSES_MAX 16
 
+/* Ranks: session workers that run the same request side by side, as MPI programs do. */
+enum {
+    /* front -> achar-pool --ranks. A world is one generation of ranks; every frame below
+     * carries its number, and a request for a world that is gone is not run. */
+    RANKS_START = 136, /* {u ranks, s MPI library, n s launcher's words} -> {outcome, n (s
+                          host, u pid)} when all are up. With id 0 the pool says so by
+                          itself: OUTCOME_DIED the world has ended and another one is on
+                          its way, OUTCOME_OK that one is up */
+    RANKS_ASK,     /* {u rank (RANKS_ALL: each), u kind, b body}: a WORKER_* request ->
+                      RANKS_ANSWER of each, when it comes */
+    RANKS_ANSWER,  /* {u rank, b body as the worker's} */
+    RANKS_OUTPUT,  /* pool -> front: {u rank, u stream (1, 2), b bytes} */
+    RANKS_DISPLAY, /* pool -> front: {u rank, b packed bundle} */
+    RANKS_STOP,    /* front -> pool: {}: id is the request's, which is interrupted; no
+                      answer of its own. pool -> rank's parent: {u signal, u id} */
+
+    /* achar-pool --rank, the parent of one rank -> achar-pool --ranks */
+    RANK_HELLO, /* {u PROTOCOL_VERSION, s token, u rank, u ranks, s host, u pid} with
+                   descriptors: the worker's channel, out, err */
+    RANK_ENDED, /* {u wait status} */
+};
+
+#define RANKS_MAX 1024
+#define RANKS_ALL RANKS_MAX
+
 enum plan_mode {
     PLAN_CELL,       /* a cell as typed */
     PLAN_EXPRESSION, /* exactly one expression, `;` not allowed: %call, %map */

@@ -2,7 +2,8 @@
  *
  * achar-pool: the pool of one host, on PROCESS_CHANNEL_FD; behind somebody else's
  * launcher on its standard input and output, or a connection that it makes from there;
- * with --compile, the helper that runs cc for it. Ends with its channel. */
+ * with --compile, the helper that runs cc for it; with --ranks, a pool of the ranks of an
+ * MPI program, and with --rank the parent of one. Ends with its channel. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -15,6 +16,7 @@
 #include "kernel/pool/compile.h"
 #include "kernel/pool/dial.h"
 #include "kernel/pool/pool.h"
+#include "kernel/pool/ranks.h"
 
 static unsigned count_processors(void)
 {
@@ -46,7 +48,7 @@ static unsigned fit_workers(unsigned n_workers)
 
 struct options {
     unsigned n_workers;
-    bool is_compiler;
+    bool is_compiler, has_ranks;
     const char *mark; /* frames begin behind it on the standard output; NULL: no stdio */
     bool dials;
 };
@@ -55,7 +57,7 @@ static int usage(void)
 {
     fprintf(stderr,
             "achar-pool is started by achar: [--workers 1..%d] [--stdio MARK [--dial]] | "
-            "--compile, frames on descriptor %d or behind MARK\n",
+            "--compile | --ranks, frames on descriptor %d or behind MARK\n",
             POOL_WORKERS_MAX, PROCESS_CHANNEL_FD);
     return 2;
 }
@@ -76,6 +78,8 @@ static bool read_options(int argc, char **argv, struct options *ret)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--compile") == 0 && argc == 2)
             ret->is_compiler = true;
+        else if (strcmp(argv[i], "--ranks") == 0 && argc == 2)
+            ret->has_ranks = true;
         else if (strcmp(argv[i], "--dial") == 0)
             ret->dials = true;
         else if (strcmp(argv[i], "--stdio") == 0 && i + 1 < argc && *argv[i + 1])
@@ -104,10 +108,10 @@ static struct channel *open_stdio(const char *mark, struct error *err)
 
 static int serve(const struct options *options, struct error *err)
 {
-    if (options->is_compiler) {
+    if (options->is_compiler || options->has_ranks) {
         CLEANUP(channel_freep)
         struct channel *channel = channel_new(PROCESS_CHANNEL_FD, PROCESS_CHANNEL_FD);
-        return compile_serve(channel);
+        return options->has_ranks ? ranks_serve(channel) : compile_serve(channel);
     }
     CLEANUP(channel_freep)
     struct channel *near = options->mark
@@ -126,6 +130,8 @@ int main(int argc, char **argv)
 {
     struct options options = {.n_workers = count_processors()};
     struct error err = {0};
+    if (argc == 3 && strcmp(argv[1], "--rank") == 0)
+        return rank_parent_run(argv[2]);
     if (!read_options(argc, argv, &options))
         return usage();
     if (!options.mark && fcntl(PROCESS_CHANNEL_FD, F_SETFD, FD_CLOEXEC) < 0)

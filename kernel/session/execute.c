@@ -76,8 +76,8 @@ static int take_object(struct session *session, struct buffer *ret_object,
 }
 
 /* The plan as the worker must see it: with every type it has not been told of. */
-static void pack_plan(const struct plan *plan, const struct buffer *object,
-                      struct buffer *out)
+void session_pack_plan(const struct plan *plan, const struct buffer *object,
+                       struct buffer *out)
 {
     CLEANUP(buffer_clear) struct buffer packed = {0};
     plan_pack(plan, &packed);
@@ -91,7 +91,7 @@ static int replay_unit(struct session *session, const struct kept_unit *unit,
     CLEANUP(outcome_clear) struct outcome outcome = {0};
     CLEANUP(buffer_clear) struct buffer question = {0};
     struct unpack rest;
-    pack_plan(unit->plan, &unit->object, &question);
+    session_pack_plan(unit->plan, &unit->object, &question);
     pack_u64(&question, RUN_LOAD_ONLY);
     int r = worker_client_ask(&session->worker, WORKER_RUN, &question, events, &outcome,
                               &rest, err);
@@ -262,7 +262,7 @@ static int ask_once(struct session *session, uint16_t kind, uint64_t flags,
                     struct unpack *ret_rest, struct error *err)
 {
     CLEANUP(buffer_clear) struct buffer question = {0};
-    pack_plan(plan, object, &question);
+    session_pack_plan(plan, object, &question);
     if (kind != WORKER_ADDRESS)
         pack_u64(&question, flags);
     session->tier_context.scope.plan = plan;
@@ -291,14 +291,32 @@ static int keep_definitions(struct session *session, struct plan *plan,
                                              : commit(session, TAKE(owned), object, err);
 }
 
-int session_send_plan(struct session *session, uint16_t kind, uint64_t flags,
-                      struct plan *plan, const struct session_events *events,
-                      struct outcome *ret, struct unpack *ret_rest, struct result *result,
-                      struct error *err)
+struct sending {
+    uint16_t kind;
+    uint64_t flags;
+    struct buffer *packed; /* gets the request that runs what was taken; or NULL */
+};
+
+static void pack_request(const struct plan *plan, const struct buffer *object,
+                         bool is_tcc, struct buffer *out)
+{
+    if (!out)
+        return;
+    buffer_clear(out);
+    session_pack_plan(plan, object, out);
+    pack_u64(out, is_tcc ? RUN_TCC_OBJECT : 0);
+}
+
+static int send_plan(struct session *session, const struct sending *how,
+                     struct plan *plan, const struct session_events *events,
+                     struct outcome *ret, struct unpack *ret_rest, struct result *result,
+                     struct error *err)
 {
     CLEANUP(plan_freep) struct plan *owned = plan;
     CLEANUP(buffer_clear) struct buffer object = {0};
     bool is_refused = false;
+    uint16_t kind = how->kind;
+    uint64_t flags = how->flags;
     int r = take_object(session, &object, &is_refused, result);
     bool is_tcc = object.size > 0;
     if (r == 0 && !is_tcc)
@@ -309,6 +327,7 @@ int session_send_plan(struct session *session, uint16_t kind, uint64_t flags,
                  events, ret, ret_rest, err);
     if (r < 0)
         return r;
+    pack_request(plan, &object, is_tcc, how->packed);
     if (is_tcc) /* a worker that needs it again makes it from the text */
         buffer_clear(&object);
     if (ret->kind == OUTCOME_COMPILE && !object.size) {
@@ -319,6 +338,7 @@ int session_send_plan(struct session *session, uint16_t kind, uint64_t flags,
         r = ask_once(session, kind, flags, plan, &object, events, ret, ret_rest, err);
         if (r < 0)
             return r;
+        pack_request(plan, &object, false, how->packed);
     }
     if (ret->kind == OUTCOME_COMPILE || ret->kind == OUTCOME_LINK)
         return 0;
@@ -328,4 +348,23 @@ int session_send_plan(struct session *session, uint16_t kind, uint64_t flags,
         return kind == WORKER_RUN ? keep_definitions(session, TAKE(owned), &object, err)
                                   : 0;
     return commit(session, TAKE(owned), &object, err);
+}
+
+int session_send_plan(struct session *session, uint16_t kind, uint64_t flags,
+                      struct plan *plan, const struct session_events *events,
+                      struct outcome *ret, struct unpack *ret_rest, struct result *result,
+                      struct error *err)
+{
+    struct sending how = {.kind = kind, .flags = flags};
+    return send_plan(session, &how, plan, events, ret, ret_rest, result, err);
+}
+
+int session_load_plan(struct session *session, struct plan *plan,
+                      const struct session_events *events, struct outcome *ret,
+                      struct buffer *ret_packed, struct result *result, struct error *err)
+{
+    struct sending how = {
+        .kind = WORKER_RUN, .flags = RUN_LOAD_ONLY, .packed = ret_packed};
+    struct unpack rest;
+    return send_plan(session, &how, plan, events, ret, &rest, result, err);
 }

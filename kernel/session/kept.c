@@ -14,7 +14,7 @@ void kept_clear(struct kept_units *kept)
     for (size_t i = 0; i < kept->n; i++)
         clear_unit(&kept->at[i]);
     free(kept->at);
-    *kept = (struct kept_units){0};
+    *kept = (struct kept_units){.n_added = kept->n_added, .n_drops = kept->n_drops + 1};
 }
 
 static bool is_needed(const struct graph *graph, uint32_t id)
@@ -56,7 +56,8 @@ static void prune(struct kept_units *kept, const struct graph *graph,
 void kept_add(struct kept_units *kept, struct plan *plan, struct buffer *object,
               uint64_t moment, const struct graph *graph, const struct types *types)
 {
-    struct kept_unit unit = {.plan = plan, .object = *object, .moment = moment};
+    struct kept_unit unit = {
+        .plan = plan, .object = *object, .moment = moment, .serial = ++kept->n_added};
     *object = (struct buffer){0};
     if (!plan->n_bindings && !plan->n_layouts) {
         clear_unit(&unit);
@@ -70,6 +71,8 @@ void kept_add(struct kept_units *kept, struct plan *plan, struct buffer *object,
 
 void kept_drop_after(struct kept_units *kept, uint64_t moment)
 {
+    size_t n = kept->n;
     while (kept->n && kept->at[kept->n - 1].moment > moment)
         clear_unit(&kept->at[--kept->n]);
+    kept->n_drops += kept->n != n;
 }

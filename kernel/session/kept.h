@@ -11,12 +11,15 @@ struct kept_unit {
     struct plan *plan;
     struct buffer object; /* empty: libtcc compiles the plan's text */
     uint64_t moment;      /* of the session when it had come */
+    uint64_t serial;      /* grows, and is never given again */
 };
 
 struct kept_units {
     struct kept_unit *at;
     size_t n, capacity;
     size_t prune_at; /* number of units at which the dead ones are looked for */
+    uint64_t n_added;
+    uint64_t n_drops; /* how often units were taken back */
 };
 
 void kept_clear(struct kept_units *kept);

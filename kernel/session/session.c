@@ -313,11 +313,17 @@ int session_define(struct session *session, struct plan *plan,
                    const struct session_events *events, struct result *result,
                    struct error *err)
 {
+    return session_define_for(session, plan, events, NULL, result, err);
+}
+
+int session_define_for(struct session *session, struct plan *plan,
+                       const struct session_events *events, struct buffer *ret_request,
+                       struct result *result, struct error *err)
+{
     CLEANUP(outcome_clear) struct outcome outcome = {0};
-    struct unpack rest;
     transcript_add(&session->transcript, plan);
-    int r = session_send_plan(session, WORKER_RUN, RUN_LOAD_ONLY, plan, events, &outcome,
-                              &rest, result, err);
+    add_arguments(session, plan);
+    int r = session_load_plan(session, plan, events, &outcome, ret_request, result, err);
     if (r == 0 && result->kind == RESULT_OK)
         session_report(session, &outcome, result);
     return r;

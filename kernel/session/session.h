@@ -121,6 +121,28 @@ int session_define(struct session *session, struct plan *plan,
                    const struct session_events *events, struct result *result,
                    struct error *err) MUST_USE;
 
+/* The same; *ret_request is the body of the WORKER_RUN that runs it, for a worker that
+ * has been fed up to this plan, but not with it. */
+int session_define_for(struct session *session, struct plan *plan,
+                       const struct session_events *events, struct buffer *ret_request,
+                       struct result *result, struct error *err) MUST_USE;
+
+/* How far another worker has come that is to know what the session's knows; {0}: it is
+ * new. It gets libraries, types and units, each once and in order. */
+struct session_feed {
+    uint64_t n_drops, unit;
+    size_t n_types, n_libraries;
+    bool has_begun;
+};
+/* 1: *ret_body is the body of the next request, of kind *ret_kind; 0: it knows all;
+ * -ESTALE: something that it knows has been taken back. */
+int session_feed_next(const struct session *session, struct session_feed *feed,
+                      uint16_t *ret_kind, struct buffer *ret_body) MUST_USE;
+/* What is new has come to it by another way. */
+void session_feed_skip(const struct session *session, struct session_feed *feed);
+/* Grows with every change of the session's state. */
+uint64_t session_moment(const struct session *session);
+
 /* What was run from the text at a line of a cell, for a program (plan->body_text), and
  * the ids of what it defines and refers to; borrowed. False: nothing is known of it. */
 struct session_statements {

@@ -50,6 +50,16 @@ int session_send_plan(struct session *session, uint16_t kind, uint64_t flags,
                       struct plan *plan, const struct session_events *events,
                       struct outcome *ret, struct unpack *ret_rest, struct result *result,
                       struct error *err) MUST_USE;
+/* As WORKER_RUN with RUN_LOAD_ONLY; *ret_packed (NULL: not wanted) is the body of the
+ * WORKER_RUN that runs it. */
+int session_load_plan(struct session *session, struct plan *plan,
+                      const struct session_events *events, struct outcome *ret,
+                      struct buffer *ret_packed, struct result *result,
+                      struct error *err) MUST_USE;
+
+/* A plan and its object as the worker reads them. */
+void session_pack_plan(const struct plan *plan, const struct buffer *object,
+                       struct buffer *out);
 
 /* One request that may change the state, in a worker that is ready for it; one that dies
  * of it is replaced by its checkpoint, if there is one. What follows an outcome is not

@@ -5,7 +5,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <link.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kernel/worker/mpi.h"
 #include "pickler/base/memory.h"
 
 #define OWN_FDS_MAX 1024
@@ -76,12 +76,6 @@ static bool has_children(void)
 {
     siginfo_t info;
     return waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT) == 0;
-}
-
-static int is_mpi(struct dl_phdr_info *info, size_t size, void *context)
-{
-    const char *name = strrchr(info->dlpi_name, '/');
-    return strncmp(name ? name + 1 : info->dlpi_name, "libmpi", 6) == 0;
 }
 
 /* Memory that is neither a file's nor shared. */
@@ -245,12 +239,12 @@ const char *obstacle_find(uint64_t budget, struct surroundings *ret)
         getitimer((__itimer_which_t)i, &ret->timers[i]);
     if (count_threads() == 0)
         return "has no /proc to look at itself with";
+    if (mpi_is_started()) /* which has threads and sockets as well */
+        return "has started MPI";
     if (!is_single_threaded())
         return "has threads of its own";
     if (has_children())
         return "has child processes";
-    if (dl_iterate_phdr(is_mpi, NULL))
-        return "has MPI loaded";
     if (has_shared_memory())
         return "shares memory with other processes";
     const char *why = look_at_descriptors(ret);

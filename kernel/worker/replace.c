@@ -17,6 +17,7 @@
 
 #include "kernel/peer/protocol.h"
 #include "kernel/worker/guard.h"
+#include "kernel/worker/mpi.h"
 #include "kernel/worker/output.h"
 #include "kernel/worker/run.h"
 #include "kernel/worker/signals.h"
@@ -321,6 +322,8 @@ void *replace_find(const char *name)
     for (size_t i = 0; i < sizeof(list) / sizeof(*list); i++)
         if (!strcmp(list[i].name, name))
             return list[i].address;
-    void *waiting = waits_find(name);
-    return waiting ? waiting : find_runtime(name);
+    void *found = waits_find(name);
+    if (!found)
+        found = mpi_find(name);
+    return found ? found : find_runtime(name);
 }

@@ -2,7 +2,8 @@
  *
  * achar-worker: the process that holds a session's code and state. It answers one request
  * after the other on the channel that its parent left on PROCESS_CHANNEL_FD, and ends
- * with it. With --zygote it serves a pool instead. */
+ * with it. With --rank it is one of the ranks of an MPI program as well. With --zygote it
+ * serves a pool instead. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -17,6 +18,7 @@
 #include "kernel/worker/damage.h"
 #include "kernel/worker/dying.h"
 #include "kernel/worker/limit.h"
+#include "kernel/worker/mpi.h"
 #include "kernel/worker/output.h"
 #include "kernel/worker/serve.h"
 #include "kernel/worker/show.h"
@@ -115,7 +117,8 @@ static int open_channel(struct channel **ret, struct error *err)
     return 0;
 }
 
-static int work(struct error *err)
+/* `mpi` NULL: no rank. */
+static int work(const char *mpi, struct error *err)
 {
     static struct engine engine;
     CLEANUP(channel_freep) struct channel *channel = NULL;
@@ -124,6 +127,8 @@ static int work(struct error *err)
     output_init();
     if (r == 0)
         r = engine_init(&engine, dying_report, err);
+    if (r == 0 && mpi)
+        r = mpi_start(mpi, err);
     checkpoint_init();
     damage_check();
     limit_init();
@@ -139,11 +144,12 @@ int main(int argc, char **argv)
     struct error err = {0};
     if (argc == 2 && !strcmp(argv[1], "--zygote"))
         return zygote_main();
-    if (argc > 1) {
+    const char *mpi = argc == 3 && !strcmp(argv[1], "--rank") ? argv[2] : NULL;
+    if (argc > 1 && !mpi) {
         fprintf(stderr, "achar-worker: unknown option '%s'\n", argv[1]);
         return 2;
     }
-    if (work(&err) < 0) {
+    if (work(mpi, &err) < 0) {
         fprintf(stderr, "achar-worker: %s\n", err.text);
         return 1;
     }

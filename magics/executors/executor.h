@@ -35,6 +35,9 @@ struct executor_type {
     const char *const *options;
     /* Takes words after `--`, as options without a name (a command line). */
     bool takes_words;
+    bool takes_any; /* options that are not ours are the engine's */
+    /* Runs whole cells on ranks (ranks_client.h), not tasks: only check() is there. */
+    bool is_ranks;
     /* Frames stay whole and are not counted, because what carries them is a socket on
      * this machine; NULL-like 0: bodies are cut, credit bounds what is on the way. */
     bool is_near;
@@ -67,6 +70,7 @@ struct executor_type {
 };
 
 extern const struct executor_type executor_local;
+extern const struct executor_type executor_mpi;
 extern const struct executor_type *const executor_types[]; /* NULL-terminated */
 
 /* Options that every type takes, NULL-terminated: --lease SECONDS. */

@@ -6,6 +6,7 @@
 
 const struct executor_type *const executor_types[] = {
     &executor_local,
+    &executor_mpi,
     NULL,
 };
 
@@ -68,9 +69,9 @@ int executor_check(const struct executor_type *type,
     unsigned seconds;
     for (size_t i = 0; i < n_options; i++) {
         const char *name = options[i].name;
-        bool is_good =
-            *name ? is_in(name, type->options) || is_in(name, executor_common_options)
-                  : type->takes_words;
+        bool is_good = *name ? type->takes_any || is_in(name, type->options) ||
+                                   is_in(name, executor_common_options)
+                             : type->takes_words;
         if (!is_good)
             return refuse(type, name, err);
     }

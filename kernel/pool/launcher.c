@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "kernel/pool/launcher.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define FOLDER_START "achar-ranks."
+
+extern char **environ;
+
+static const char *temporary(void)
+{
+    const char *folder = getenv("TMPDIR");
+    return folder && *folder == '/' ? folder : "/tmp";
+}
+
+static int remove_one(const char *path, const struct stat *file, int kind,
+                      struct FTW *where)
+{
+    (void)file;
+    (void)kind;
+    (void)where;
+    remove(path);
+    return 0;
+}
+
+static void remove_folder(const char *path)
+{
+    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* "achar-ranks.PID.XXXXXX" of ours whose process is gone. */
+static bool is_stale(const char *folder, const char *name)
+{
+    size_t start = strlen(FOLDER_START);
+    struct stat file;
+    if (strncmp(name, FOLDER_START, start) != 0)
+        return false;
+    CLEANUP(freep) char *path = must_format("%s/%s", folder, name);
+    pid_t pid = (pid_t)strtol(name + start, NULL, 10);
+    return lstat(path, &file) == 0 && S_ISDIR(file.st_mode) && file.st_uid == geteuid() &&
+           pid > 0 && kill(pid, 0) < 0 && errno == ESRCH;
+}
+
+void launcher_sweep(void)
+{
+    DIR *folder = opendir(temporary());
+    struct dirent *entry;
+    if (!folder)
+        return;
+    while ((entry = readdir(folder)))
+        if (is_stale(temporary(), entry->d_name)) {
+            CLEANUP(freep) char *path = must_format("%s/%s", temporary(), entry->d_name);
+            remove_folder(path);
+        }
+    closedir(folder);
+}
+
+/* OpenMPI leaves its session's folder behind when it is killed. */
+static char *make_folder(void)
+{
+    char *path = must_format("%s/%s%d.XXXXXX", temporary(), FOLDER_START, (int)getpid());
+    if (!mkdtemp(path)) {
+        free(path);
+        return NULL;
+    }
+    setenv("OMPI_MCA_orte_tmpdir_base", path, 1);
+    setenv("PRTE_MCA_prte_tmpdir_base", path, 1);
+    return path;
+}
+
+static int spawn(char *const *argv, const int writers[LAUNCHER_FDS], pid_t *ret)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, writers[0], 1);
+    posix_spawn_file_actions_adddup2(&actions, writers[1], 2);
+    posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                              POSIX_SPAWN_SETSID);
+    int r = posix_spawnp(ret, argv[0], &actions, &attributes, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    return -r;
+}
+
+int launcher_start(char *const *words, size_t n_words, const char *const *last, size_t n,
+                   struct launcher *ret, struct error *err)
+{
+    CLEANUP(freep) char **argv = must_alloc((n_words + n + 1) * sizeof(*argv));
+    for (size_t i = 0; i < n_words; i++)
+        argv[i] = words[i];
+    for (size_t i = 0; i < n; i++)
+        argv[n_words + i] = (char *)last[i];
+    *ret = (struct launcher){.fds = {-1, -1}, .folder = make_folder()};
+    int writers[LAUNCHER_FDS] = {-1, -1}, r = 0;
+    for (int i = 0; i < LAUNCHER_FDS && r == 0; i++) {
+        int ends[2];
+        if (pipe2(ends, O_CLOEXEC) < 0) {
+            r = -errno;
+            break;
+        }
+        fcntl(ends[0], F_SETFL, O_NONBLOCK);
+        ret->fds[i] = ends[0];
+        writers[i] = ends[1];
+    }
+    if (r == 0)
+        r = spawn(argv, writers, &ret->pid);
+    closep(&writers[0]);
+    closep(&writers[1]);
+    if (r == 0)
+        return 0;
+    launcher_kill(ret);
+    return error_errno(err, r, "cannot run '%s'", argv[0]);
+}
+
+void launcher_watch(const struct launcher *launcher, struct pollfd *fds)
+{
+    for (int i = 0; i < LAUNCHER_FDS; i++)
+        fds[i] = (struct pollfd){.fd = launcher->fds[i], .events = POLLIN};
+}
+
+static void keep_text(struct launcher *launcher, const char *text, size_t size)
+{
+    struct buffer *kept = &launcher->text;
+    buffer_add(kept, text, size);
+    if (kept->size <= LAUNCHER_TEXT_MAX)
+        return;
+    size_t extra = kept->size - LAUNCHER_TEXT_MAX;
+    memmove(kept->data, kept->data + extra, LAUNCHER_TEXT_MAX);
+    kept->size = LAUNCHER_TEXT_MAX;
+}
+
+void launcher_read(struct launcher *launcher, const struct pollfd *fds)
+{
+    for (int i = 0; i < LAUNCHER_FDS; i++) {
+        char text[4096];
+        if (!fds[i].revents || launcher->fds[i] < 0)
+            continue;
+        ssize_t n = read(launcher->fds[i], text, sizeof(text));
+        if (n > 0) {
+            keep_text(launcher, text, (size_t)n);
+        } else if (n == 0 || errno != EAGAIN) {
+            close(launcher->fds[i]);
+            launcher->fds[i] = -1;
+        }
+    }
+}
+
+void launcher_end(struct launcher *launcher, uint64_t now)
+{
+    if (launcher->pid <= 0 || launcher->kill_at)
+        return;
+    launcher->kill_at = now + LAUNCHER_END_US;
+    kill(launcher->pid, SIGTERM);
+}
+
+static void release(struct launcher *launcher)
+{
+    for (int i = 0; i < LAUNCHER_FDS; i++)
+        closep(&launcher->fds[i]);
+    buffer_clear(&launcher->text);
+    if (launcher->folder)
+        remove_folder(launcher->folder);
+    free(launcher->folder);
+    *launcher = (struct launcher){.fds = {-1, -1}};
+}
+
+bool launcher_is_over(struct launcher *launcher, uint64_t now)
+{
+    if (launcher->pid > 0 && waitpid(launcher->pid, NULL, WNOHANG) == 0) {
+        if (!launcher->kill_at || now < launcher->kill_at)
+            return false;
+        launcher_kill(launcher);
+        return true;
+    }
+    release(launcher);
+    return true;
+}
+
+void launcher_kill(struct launcher *launcher)
+{
+    if (launcher->pid > 0) {
+        kill(-launcher->pid, SIGKILL);
+        while (waitpid(launcher->pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
+    release(launcher);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A process of an engine that starts ranks: mpirun, srun, or what stands for them. It is
+ * only asked to start; that the ranks live or die is heard from themselves. */
+#ifndef ACHAR_POOL_LAUNCHER_H
+#define ACHAR_POOL_LAUNCHER_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "pickler/base/buffer.h"
+#include "pickler/base/error.h"
+
+#define LAUNCHER_TEXT_MAX 8192  /* of what it printed, the last bytes */
+#define LAUNCHER_END_US 3000000 /* from SIGTERM to SIGKILL */
+#define LAUNCHER_FDS 2
+
+struct launcher {
+    pid_t pid;             /* leads a session; 0: none */
+    int fds[LAUNCHER_FDS]; /* its stdout and stderr, -1: closed */
+    struct buffer text;
+    char *folder;     /* of what it leaves behind, removed in the end; owned */
+    uint64_t kill_at; /* us; 0: it has not been asked to end */
+};
+
+/* Runs words[0] with the rest and `last` (n of them) behind. */
+int launcher_start(char *const *words, size_t n_words, const char *const *last, size_t n,
+                   struct launcher *ret, struct error *err) MUST_USE;
+void launcher_watch(const struct launcher *launcher, struct pollfd *fds);
+void launcher_read(struct launcher *launcher, const struct pollfd *fds);
+/* Asks it to end; launcher_is_over() kills it when it is time. */
+void launcher_end(struct launcher *launcher, uint64_t now);
+/* True when it has ended: everything of it is released then. */
+bool launcher_is_over(struct launcher *launcher, uint64_t now);
+void launcher_kill(struct launcher *launcher);
+
+/* Removes what launchers of pools that were killed have left behind. */
+void launcher_sweep(void);
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "kernel/pool/ranks_inside.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FAILED_GRACE_US 200000 /* for the others, when one rank has failed */
+#define STEP_US 300000         /* from one signal to the next, and to the end */
+
+void ranks_say(struct ranks *ranks, uint16_t kind, uint32_t id, const struct buffer *body)
+{
+    if (channel_queue(ranks->front, kind, ranks->world.generation, id, body->data,
+                      body->size, NULL) == -EPIPE)
+        ranks->is_over = true;
+}
+
+/* ---- worlds begin and end ---- */
+
+void ranks_say_state(struct ranks *ranks, uint32_t id, enum outcome_kind kind,
+                     const char *name, const char *message)
+{
+    CLEANUP(buffer_clear) struct buffer body = {0};
+    struct outcome outcome = {
+        .kind = kind, .name = (char *)name, .message = (char *)message};
+    const struct world *world = &ranks->world;
+    bool is_up = kind == OUTCOME_OK;
+    outcome_pack(&outcome, &body);
+    pack_u64(&body, is_up ? world->n : 0);
+    for (size_t i = 0; is_up && i < world->n; i++) {
+        pack_string(&body, world->ranks[i].host);
+        pack_u64(&body, (uint64_t)world->ranks[i].pid);
+    }
+    ranks_say(ranks, RANKS_START, id, &body);
+}
+
+static void drop_launcher(struct ranks *ranks)
+{
+    struct launcher *launcher = &ranks->world.launcher;
+    if (launcher->pid <= 0)
+        return;
+    if (ranks->n_ending == RANKS_ENDING_MAX) {
+        launcher_kill(&ranks->ending[0]);
+        memmove(ranks->ending, ranks->ending + 1,
+                --ranks->n_ending * sizeof(*ranks->ending));
+    }
+    launcher_end(launcher, pool_now());
+    ranks->ending[ranks->n_ending++] = *launcher;
+    *launcher = (struct launcher){.fds = {-1, -1}};
+}
+
+void ranks_clear_world(struct ranks *ranks)
+{
+    drop_launcher(ranks);
+    world_clear(&ranks->world);
+    ranks->request = (struct request){0};
+}
+
+void ranks_start_world(struct ranks *ranks)
+{
+    struct error err = {0};
+    char self[4096];
+    ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    world_init(&ranks->world, ranks->n, ranks->world.generation + 1);
+    self[size < 0 ? 0 : size] = '\0';
+    CLEANUP(freep)
+    char *address = must_format("%s %s", ranks->name, ranks->world.token);
+    setenv(RANKS_ADDRESS, address, 1);
+    const char *last[] = {self, "--rank", ranks->library};
+    if (launcher_start(ranks->words, ranks->n_words, last, 3, &ranks->world.launcher,
+                       &err) == 0)
+        return;
+    ranks_say_state(ranks, ranks->start_id, OUTCOME_REFUSED, "StartError", err.text);
+    ranks->start_id = 0;
+    ranks_clear_world(ranks);
+}
+
+/* The world cannot come up: the front is told why, and asks again when it wants to. */
+void ranks_fail_start(struct ranks *ranks)
+{
+    CLEANUP(freep) char *text = world_describe_start(&ranks->world);
+    ranks_say_state(ranks, ranks->start_id, OUTCOME_REFUSED, "StartError", text);
+    ranks->start_id = 0;
+    ranks_clear_world(ranks);
+}
+
+void ranks_send_output(struct ranks *ranks, size_t number, int stream)
+{
+    struct output *output = &ranks->world.ranks[number].output[stream];
+    CLEANUP(buffer_clear) struct buffer body = {0};
+    if (!output->unsent.size || ranks->world.state != WORLD_UP)
+        return;
+    pack_u64(&body, number);
+    pack_u64(&body, (uint64_t)stream + 1);
+    pack_bytes(&body, output->unsent.data, output->unsent.size);
+    output->unsent.size = 0;
+    ranks_say(ranks, RANKS_OUTPUT, ranks->request.id, &body);
+}
+
+void ranks_send_rest(struct ranks *ranks, size_t number)
+{
+    for (int stream = 0; stream < 2; stream++) {
+        output_read_rest(&ranks->world.ranks[number].output[stream]);
+        ranks_send_output(ranks, number, stream);
+    }
+}
+
+void ranks_send_answer(struct ranks *ranks, size_t number, const void *data, size_t size)
+{
+    CLEANUP(buffer_clear) struct buffer body = {0};
+    ranks_send_rest(ranks, number);
+    pack_u64(&body, number);
+    pack_bytes(&body, data, size);
+    ranks->world.ranks[number].is_asked = false;
+    ranks->request.n_open--;
+    ranks_say(ranks, RANKS_ANSWER, ranks->request.id, &body);
+}
+
+static void send_outcome(struct ranks *ranks, size_t number,
+                         const struct outcome *outcome)
+{
+    CLEANUP(buffer_clear) struct buffer body = {0};
+    outcome_pack(outcome, &body);
+    ranks_send_answer(ranks, number, body.data, body.size);
+}
+
+/* Every rank that owes an answer has one now, and the next world is on its way. */
+void ranks_end_world(struct ranks *ranks)
+{
+    static const struct outcome ended = {
+        .kind = OUTCOME_DIED,
+        .name = (char *)"RankEnded",
+        .message = (char *)"it was ended, as another rank had failed"};
+    static const struct outcome stopped = {
+        .kind = OUTCOME_DIED,
+        .name = (char *)"Interrupted",
+        .message = (char *)"interrupted in a call that cannot be left"};
+    bool was_stopped = ranks->request.was_stopped && !ranks->request.has_failed;
+    if (ranks->world.state != WORLD_UP) {
+        ranks_fail_start(ranks);
+        return;
+    }
+    for (int is_turn_of_lost = 1; is_turn_of_lost >= 0; is_turn_of_lost--)
+        for (size_t i = 0; i < ranks->world.n; i++) {
+            const struct rank *rank = &ranks->world.ranks[i];
+            if (rank->is_asked && rank->is_lost == (is_turn_of_lost != 0))
+                send_outcome(ranks, i,
+                             rank->is_lost ? &rank->end
+                             : was_stopped ? &stopped
+                                           : &ended);
+        }
+    ranks_say_state(ranks, 0, OUTCOME_DIED, "RankEnded", "the ranks are started again");
+    ranks_clear_world(ranks);
+    ranks_start_world(ranks);
+}
+
+/* ---- requests ---- */
+
+static void signal_open(struct ranks *ranks, int number)
+{
+    CLEANUP(buffer_clear) struct buffer body = {0};
+    pack_u64(&body, (uint64_t)number);
+    pack_u64(&body, ranks->request.id);
+    for (size_t i = 0; i < ranks->world.n; i++) {
+        struct rank *rank = &ranks->world.ranks[i];
+        if (rank->is_asked && rank->parent &&
+            channel_post(rank->parent, RANKS_STOP, 0, 0, body.data, body.size, NULL) < 0)
+            rank->closed_at = rank->closed_at ? rank->closed_at : pool_now();
+    }
+}
+
+/* SIGINT, what cells cannot block, the end. */
+void ranks_step(struct ranks *ranks, uint64_t now)
+{
+    static const int signals[] = {SIGINT, WORKER_INTERRUPT_SIGNAL};
+    struct request *request = &ranks->request;
+    if (request->step == sizeof(signals) / sizeof(*signals)) {
+        ranks_end_world(ranks);
+        return;
+    }
+    signal_open(ranks, signals[request->step++]);
+    request->step_at = now + STEP_US;
+}
+
+void ranks_fail_request(struct ranks *ranks)
+{
+    ranks->request.has_failed = true;
+    if (!ranks->request.step_at)
+        ranks->request.step_at = pool_now() + FAILED_GRACE_US;
+}
+
+void ranks_close_request(struct ranks *ranks)
+{
+    if (ranks->request.id && !ranks->request.n_open)
+        ranks->request = (struct request){0};
+}

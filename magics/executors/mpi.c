@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Ranks of an MPI program, started by mpirun or srun, that run whole cells side by side.
+ * Options that are not ours are the launcher's. */
+#include "magics/executors/mpi.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define LAUNCHER_DEFAULT "mpirun"
+
+static void add_word(struct ranks_command *command, const char *text, size_t size)
+{
+    command->words =
+        must_realloc(command->words, command->n_words + 1, sizeof(*command->words));
+    command->words[command->n_words++] = must_strndup(text, size);
+}
+
+/* Of a value, which may stand in quotes. */
+static void add_words(struct ranks_command *command, const char *text)
+{
+    size_t last = strlen(text) ? strlen(text) - 1 : 0;
+    if (last && (*text == '"' || *text == '\'') && text[last] == *text) {
+        CLEANUP(freep) char *inside = must_strndup(text + 1, last - 1);
+        add_words(command, inside);
+        return;
+    }
+    for (text += strspn(text, " \t"); *text; text += strspn(text, " \t")) {
+        size_t size = strcspn(text, " \t");
+        add_word(command, text, size);
+        text += size;
+    }
+}
+
+static bool is_called(const char *path, const char *name)
+{
+    const char *slash = strrchr(path, '/');
+    return !strcmp(slash ? slash + 1 : path, name);
+}
+
+/* srun reads "--name=value", mpirun "--name value". */
+static void add_option(struct ranks_command *command,
+                       const struct executor_option *option, bool is_srun)
+{
+    const char *separator = is_srun && *option->value ? "=" : "";
+    CLEANUP(freep)
+    char *word = must_format("%s%s%s%s", option->name[1] ? "--" : "-", option->name,
+                             separator, is_srun ? option->value : "");
+    add_word(command, word, strlen(word));
+    if (!is_srun)
+        add_words(command, option->value);
+}
+
+static const char *const own_options[] = {"np", "launcher", NULL};
+
+static bool is_ours(const char *name)
+{
+    size_t i = 0;
+    while (own_options[i] && strcmp(own_options[i], name) != 0)
+        i++;
+    return own_options[i] || !strcmp(name, "lease");
+}
+
+int mpi_command(const struct executor_option *options, size_t n_options,
+                struct ranks_command *ret, struct error *err)
+{
+    const char *launcher = executor_option(options, n_options, "launcher");
+    struct ranks_command command = {0};
+    unsigned n_ranks = 0;
+    int r = executor_number(options, n_options, "np", RANKS_MAX, &n_ranks, err);
+    if (r < 0)
+        return r;
+    if (!n_ranks)
+        return error_set(err, -EINVAL, "executor type 'mpi' needs --np=N, its ranks");
+    command.n = n_ranks;
+    add_words(&command, launcher ? launcher : LAUNCHER_DEFAULT);
+    if (!command.n_words)
+        return error_set(err, -EINVAL,
+                         "--launcher is a command such as 'srun --mpi=pmix'");
+    bool is_srun = is_called(command.words[0], "srun");
+    CLEANUP(freep) char *n = must_format("%zu", command.n);
+    add_words(&command, is_srun ? "-n" : "-np");
+    add_words(&command, n);
+    for (size_t i = 0; i < n_options; i++)
+        if (*options[i].name && !is_ours(options[i].name))
+            add_option(&command, &options[i], is_srun);
+    *ret = command;
+    return 0;
+}
+
+static int check(const struct executor_option *options, size_t n_options,
+                 struct error *err)
+{
+    struct ranks_command command = {0};
+    int r = mpi_command(options, n_options, &command, err);
+    ranks_command_clear(&command);
+    return r;
+}
+
+const struct executor_type executor_mpi = {
+    .name = "mpi",
+    .summary = "ranks of an MPI program, which run whole cells side by side",
+    .options = own_options,
+    .takes_any = true,
+    .is_ranks = true,
+    .check = check,
+};
