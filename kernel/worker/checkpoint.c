@@ -16,6 +16,7 @@
 #include "kernel/worker/dying.h"
 #include "kernel/worker/guard.h"
 #include "kernel/worker/hot_pages.h"
+#include "kernel/worker/huge_pages.h"
 #include "kernel/worker/obstacle.h"
 #include "kernel/worker/output.h"
 #include "kernel/worker/show.h"
@@ -176,7 +177,9 @@ int checkpoint_make(struct channel **channel, const struct frame *request,
     int r = answer(*channel, &asked, &copy, ends[0], surroundings.bytes, obstacle, err);
     closep(&ends[0]);
     closep(&copy.pidfd);
-    if (copy.pid)
+    if (copy.pid) {
         hot_pages_copy();
+        huge_pages_begin(surroundings.bytes);
+    }
     return r;
 }

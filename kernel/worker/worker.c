@@ -17,6 +17,7 @@
 #include "kernel/worker/checkpoint.h"
 #include "kernel/worker/damage.h"
 #include "kernel/worker/dying.h"
+#include "kernel/worker/huge_pages.h"
 #include "kernel/worker/limit.h"
 #include "kernel/worker/mpi.h"
 #include "kernel/worker/output.h"
@@ -97,8 +98,10 @@ static int serve(struct engine *engine, struct channel **channel, struct error *
     int r = greet(*channel, err);
     while (r >= 0) {
         struct frame request;
-        r = channel_receive(*channel, -1, &request, err);
-        if (r > 0 && request.kind == WORKER_CHECKPOINT)
+        r = channel_receive(*channel, huge_pages_rest(), &request, err);
+        if (r == 0)
+            huge_pages_step();
+        else if (r > 0 && request.kind == WORKER_CHECKPOINT)
             r = checkpoint_make(channel, &request, err);
         else if (r > 0)
             r = take_request(engine, *channel, &request, err);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A cell that faults leaves the session exactly as it was before the cell."""
+import mmap
 import os
 import signal
 import subprocess
@@ -491,6 +492,52 @@ def test_a_session_that_had_to_start_anew_has_nothing_to_take_back(session):
     assert session.run('x = 4;\nprintf("%d", x);').stdout == "4"
     assert session.run("%undo").is_ok
     assert session.run('printf("%d", x);').stdout == "1"
+
+
+# --- huge pages ---
+
+MADV_COLLAPSE = 25
+
+
+def has_huge_pages():
+    """Whether the system gives them on demand (Linux 6.1)."""
+    try:
+        with mmap.mmap(-1, 8 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+            memory.write(b"x" * (8 << 20))
+            memory.madvise(MADV_COLLAPSE, 2 << 20, 4 << 20)
+    except OSError:
+        return False
+    return True
+
+
+def huge_bytes(pid):
+    with open(f"/proc/{pid}/smaps_rollup", encoding="utf-8") as file:
+        return sum(int(line.split()[1]) << 10 for line in file if line.startswith("AnonHuge"))
+
+
+@pytest.mark.not_with_asan("its shadow memory is looked at first")
+def test_large_data_rests_in_huge_pages(session):
+    if not has_huge_pages():
+        pytest.skip("the system has no huge pages to give")
+    session.run("#include <string.h>\n#include <stdlib.h>\n#include <unistd.h>\nenum { SIZE = 12 << 20 };\n"
+                "char *data = malloc(SIZE);\nmemset(data, 1, SIZE);\n"
+                "long sum(void) { long n = 0; for (int i = 0; i < SIZE; i++) n += data[i]; "
+                "return n; }")
+    end = time.monotonic() + 60
+    while not (huge := huge_bytes(session.value("getpid()"))) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert huge > 0
+    size = 12 << 20
+    assert session.value("sum()") == str(size)
+    fault = "for (int i = 0; i < SIZE; i += 100)\n    data[i] = 2;\n*(volatile int *)0 = 1;"
+    assert AS_BEFORE in session.run(fault).traceback
+    assert session.value("sum()") == str(size)
+    assert session.run("memset(data, 3, SIZE / 2);").is_ok
+    assert session.value("sum()") == str(2 * size)
+    assert AS_BEFORE in session.run(fault).traceback
+    assert session.value("sum()") == str(2 * size)
+    assert session.run("%undo 3").is_ok  # with two calls of sum()
+    assert session.value("sum()") == str(size)
 
 
 # --- %checkpoint ---
