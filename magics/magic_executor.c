@@ -15,8 +15,10 @@ static void list(struct magic_context *context)
         CLEANUP(buffer_clear) struct buffer line = {0};
         buffer_format(&line, "%-12s = %s", executor->name, executor->type->name);
         for (size_t k = 0; k < executor->n_options; k++)
-            buffer_format(&line, " --%s%s%s", executor->options[k].name,
-                          *executor->options[k].value ? "=" : "",
+            buffer_format(&line, " %s%s%s%s", *executor->options[k].name ? "--" : "",
+                          executor->options[k].name,
+                          *executor->options[k].name && *executor->options[k].value ? "="
+                                                                                    : "",
                           executor->options[k].value);
         if (executor->crew) {
             CLEANUP(freep) char *status = crew_status(executor->crew);
@@ -49,17 +51,38 @@ static const struct executor_type *find_type(const char *name, struct result *re
 static bool is_known_option(const struct executor_type *type, const char *name,
                             struct result *result)
 {
+    const char *names[64];
     size_t n = 0;
     if (type->takes_any && *name)
         return true;
-    for (; type->options[n]; n++)
-        if (!strcmp(type->options[n], name))
+    for (size_t i = 0; type->options[i] && n < 64; i++)
+        names[n++] = type->options[i];
+    for (size_t i = 0; executor_common_options[i] && n < 64; i++)
+        names[n++] = executor_common_options[i];
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(names[i], name))
             return true;
-    const char *near = nearest_name(name, type->options, n);
+    const char *near = nearest_name(name, names, n);
     result_error(result, "UsageError", "executor type '%s' has no option --%s%s%s%s",
                  type->name, name, near ? "; did you mean --" : "", near ? near : "",
                  near ? "?" : "");
     return false;
+}
+
+/* The word as a shell would pass it on, owned. */
+static char *unquote(const char *word)
+{
+    struct buffer out = {0};
+    char quote = 0;
+    for (; *word; word++) {
+        if (quote && *word == quote)
+            quote = 0;
+        else if (!quote && (*word == '"' || *word == '\''))
+            quote = *word;
+        else
+            buffer_add_char(&out, *word);
+    }
+    return buffer_take(&out);
 }
 
 /* "--workers=4" or "--workers 4" from words [from, n). */
@@ -68,6 +91,12 @@ static bool take_options(const struct executor_type *type, const char **words,
                          size_t *ret_n, struct result *result)
 {
     for (size_t i = from; i < n; i++) {
+        if (!strcmp(words[i], "--") && type->takes_words) {
+            while (++i < n)
+                ret[(*ret_n)++] =
+                    (struct executor_option){must_strdup(""), unquote(words[i])};
+            break;
+        }
         if (strncmp(words[i], "--", 2)) {
             result_error(result, "UsageError",
                          "'%s' is not an option such as --workers=4", words[i]);
@@ -82,7 +111,7 @@ static bool take_options(const struct executor_type *type, const char **words,
             value = words[i] + 2 + size + 1;
         else if (i + 1 < n && strncmp(words[i + 1], "--", 2))
             value = words[++i];
-        ret[(*ret_n)++] = (struct executor_option){TAKE(name), must_strdup(value)};
+        ret[(*ret_n)++] = (struct executor_option){TAKE(name), unquote(value)};
     }
     return true;
 }
@@ -109,7 +138,7 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
     struct executor_option *options = must_alloc((n + 1) * sizeof(*options));
     struct error why = {0};
     bool is_good = take_options(type, words, 3, n, options, &n_options, result);
-    if (is_good && type->check(options, n_options, &why) < 0) {
+    if (is_good && executor_check(type, options, n_options, &why) < 0) {
         result_error(result, "UsageError", "%s", why.text);
         is_good = false;
     }
@@ -128,7 +157,7 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
 const struct magic magic_executor = {
     .name = "executor",
     .is_line = true,
-    .usage = "[NAME = TYPE [--OPTION=VALUE ...]]",
+    .usage = "[NAME = TYPE [--OPTION=VALUE ...] [-- COMMAND ...]]",
     .summary = "list the executors, or name a new one for --on NAME",
     .max_words = 64,
     .run = run,

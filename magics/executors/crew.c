@@ -329,7 +329,7 @@ char *crew_status(struct crew *crew)
         crew->type->status(crew->executor, &more);
     if (more.size)
         buffer_format(&text, "; %s", buffer_string(&more));
-    if (!n && crew->why.code)
+    else if (!n && crew->why.code)
         buffer_format(&text, "; %s", crew->why.text);
     leave(crew);
     return buffer_take(&text);

@@ -7,6 +7,7 @@
 const struct executor_type *const executor_types[] = {
     &executor_local,
     &executor_mpi,
+    &executor_command,
     NULL,
 };
 

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The executor `command`: any command line that ends in a pool's standard input and
+ * output, for what starts processes elsewhere: kubectl exec, apptainer exec, bsub -I.
+ * The pool's own arguments are put at its end, or where it says {arguments}; {pool} is
+ * the path of our achar-pool. */
+#include <errno.h>
+#include <string.h>
+
+#include "kernel/peer/process.h"
+#include "magics/executors/places.h"
+
+#define WORKERS_MAX 512
+
+struct command {
+    struct places places;
+    const struct executor_option *options;
+    size_t n_options;
+};
+
+static int check(const struct executor_option *options, size_t n_options,
+                 struct error *err)
+{
+    unsigned n;
+    int r = executor_number(options, n_options, "workers", WORKERS_MAX, &n, err);
+    if (r == 0)
+        r = executor_number(options, n_options, "pools", PLACES_MAX, &n, err);
+    const char *first = executor_option(options, n_options, "");
+    if (r == 0 && (!first || !*first))
+        r = error_set(err, -EINVAL,
+                      "which command? such as command -- kubectl exec -i POD -- "
+                      "achar-pool");
+    return r;
+}
+
+/* `word` with every `name` replaced. */
+static char *replace(const char *word, const char *name, const char *with)
+{
+    struct buffer out = {0};
+    for (const char *at; (at = strstr(word, name)); word = at + strlen(name)) {
+        buffer_add(&out, word, (size_t)(at - word));
+        buffer_add_string(&out, with);
+    }
+    buffer_add_string(&out, word);
+    return buffer_take(&out);
+}
+
+static char **words(void *context, const struct place *place)
+{
+    const struct command *command = context;
+    const char *workers =
+        executor_option(command->options, command->n_options, "workers");
+    CLEANUP(freep) char *pool = process_helper_path("achar-pool");
+    CLEANUP(freep)
+    char *arguments = must_format("--stdio %s%s%s", place->mark,
+                                  workers ? " --workers " : "", workers ? workers : "");
+    char **ret = must_alloc((command->n_options + 5) * sizeof(*ret));
+    size_t n = 0;
+    bool has_arguments = false;
+    for (size_t i = 0; i < command->n_options; i++) {
+        const char *word = command->options[i].value;
+        if (*command->options[i].name)
+            continue;
+        has_arguments |= strstr(word, "{arguments}") != NULL;
+        CLEANUP(freep) char *with_pool = replace(word, "{pool}", pool);
+        ret[n++] = replace(with_pool, "{arguments}", arguments);
+    }
+    if (has_arguments)
+        return ret;
+    ret[n++] = must_strdup("--stdio");
+    ret[n++] = must_strdup(place->mark);
+    if (workers) {
+        ret[n++] = must_strdup("--workers");
+        ret[n++] = must_strdup(workers);
+    }
+    return ret;
+}
+
+static int open_command(const struct executor_option *options, size_t n_options,
+                        void **ret, struct error *err)
+{
+    struct command *command = must_alloc(sizeof(*command));
+    unsigned n = 1;
+    *command = (struct command){.options = options, .n_options = n_options};
+    command->places = (struct places){.context = command, .words = words};
+    places_init(&command->places);
+    int r = executor_number(options, n_options, "pools", PLACES_MAX, &n, err);
+    for (unsigned i = 0; r == 0 && i < n; i++) {
+        CLEANUP(freep) char *name = must_format("command %u", i + 1);
+        places_add(&command->places, name, strlen(name));
+    }
+    *ret = command;
+    return 0;
+}
+
+static int next(void *executor, struct executor_link *ret, struct error *err)
+{
+    struct command *command = executor;
+    return places_next(&command->places, ret, err);
+}
+
+static int fd(const void *executor)
+{
+    const struct command *command = executor;
+    return command->places.news_fd;
+}
+
+static void status(const void *executor, struct buffer *ret)
+{
+    const struct command *command = executor;
+    places_status(&command->places, ret);
+}
+
+static void why(void *executor, void *state, struct buffer *ret)
+{
+    (void)executor;
+    places_why(state, ret);
+}
+
+static void end(void *executor, void *state)
+{
+    struct command *command = executor;
+    places_end(&command->places, state);
+}
+
+static void close_command(void *executor)
+{
+    struct command *command = executor;
+    places_clear(&command->places);
+    free(command);
+}
+
+static const char *const options[] = {"pools", "workers", NULL};
+
+const struct executor_type executor_command = {
+    .name = "command",
+    .summary = "pools behind a command line of yours: command -- WORDS...",
+    .options = options,
+    .takes_words = true,
+    .lease_ms = 3000,
+    .check = check,
+    .open = open_command,
+    .next = next,
+    .fd = fd,
+    .status = status,
+    .why = why,
+    .end = end,
+    .close = close_command,
+};
