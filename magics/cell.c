@@ -19,6 +19,7 @@ int magics_new(struct session *session, struct magics **ret, struct error *err)
     struct magics *magics = must_alloc(sizeof(*magics));
     (void)err;
     magics->session = session;
+    magics->record = (struct texts){.size_max = RECORD_MAX, .n_max = RECORD_CELLS_MAX};
     executors_init(magics);
     *ret = magics;
     return 0;
@@ -29,7 +30,7 @@ void magics_free(struct magics *magics)
     if (!magics)
         return;
     executors_clear(magics);
-    record_clear(&magics->record);
+    texts_clear(&magics->record);
     objects_clear(magics);
     free(magics->standard);
     free(magics->compiler);
@@ -221,6 +222,7 @@ int magics_run_cell(struct magics *magics, uint32_t cell, const char *source,
             r = run_segment(&context, &segments[i], text, i + 1 == n, result, err);
     }
     if (r == 0 && result->kind == RESULT_OK)
-        record_add(&magics->record, cell, source);
+        texts_add(&magics->record,
+                  (struct cell_text){.cell = cell, .text = must_strdup(source)});
     return r;
 }

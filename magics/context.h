@@ -6,7 +6,10 @@
 
 #include "magics/executors/crew.h"
 #include "magics/magic.h"
-#include "magics/record.h"
+#include "pickler/base/texts.h"
+
+#define RECORD_MAX (32u << 20) /* bytes; the oldest cells are forgotten first */
+#define RECORD_CELLS_MAX 2000
 
 struct ranks;
 
@@ -21,7 +24,8 @@ struct named_executor {
 
 struct magics {
     struct session *session; /* borrowed */
-    struct record record;
+    struct texts
+        record; /* the cells that have run to their end without an error, as typed */
     struct named_executor *executors; /* "local" first */
     size_t n_executors, executors_capacity;
     char *standard;       /* chosen by %std; NULL: gnu17 */

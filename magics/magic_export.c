@@ -220,7 +220,7 @@ static void add_body(struct program *program, uint32_t cell, const char *body)
     program->called[program->n_called++] = cell;
 }
 
-static int add_cell(struct program *program, const struct recorded_cell *cell,
+static int add_cell(struct program *program, const struct cell_text *cell,
                     struct result *result, struct error *err)
 {
     CLEANUP(freep) struct segment *segments = NULL;
@@ -275,7 +275,7 @@ static bool is_listed(const char *list, uint32_t cell)
 }
 
 /* Every number of the list must be one of a cell that can be had. */
-static bool check_list(const struct record *record, const char *list,
+static bool check_list(const struct texts *record, const char *list,
                        struct result *result)
 {
     const char *at = list;
@@ -287,7 +287,7 @@ static bool check_list(const struct record *record, const char *list,
             return false;
         }
         for (uint32_t cell = from; from == to && cell <= to; cell++)
-            if (!record_find(record, cell)) {
+            if (!texts_find(record, cell, 0)) {
                 result_error(result, "UsageError",
                              "In[%u] has not run to its end in this session", cell);
                 return false;
@@ -297,7 +297,7 @@ static bool check_list(const struct record *record, const char *list,
 }
 
 /* The same text again replaces what it was before. */
-static bool is_repeated(const struct record *record, size_t i)
+static bool is_repeated(const struct texts *record, size_t i)
 {
     for (size_t k = i + 1; k < record->n; k++)
         if (record->at[k].cell < CELL_UNCOUNTED &&
@@ -309,12 +309,12 @@ static bool is_repeated(const struct record *record, size_t i)
 static int add_cells(struct program *program, const char *list, struct result *result,
                      struct error *err)
 {
-    const struct record *record = &program->context->magics->record;
+    const struct texts *record = &program->context->magics->record;
     int r = 0;
     if (list && !check_list(record, list, result))
         return 0;
     for (size_t i = 0; i < record->n && r == 0 && result->kind == RESULT_OK; i++) {
-        const struct recorded_cell *cell = &record->at[i];
+        const struct cell_text *cell = &record->at[i];
         bool is_wanted = list ? is_listed(list, cell->cell)
                               : cell->cell < CELL_UNCOUNTED && !is_repeated(record, i);
         if (is_wanted)

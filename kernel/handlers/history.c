@@ -21,6 +21,7 @@ struct history {
 static const char schema[] =
     "PRAGMA journal_mode = WAL;"
     "PRAGMA synchronous = NORMAL;"
+    "PRAGMA cache_size = -256;" /* KiB: it is written far more often than read */
     "CREATE TABLE IF NOT EXISTS session (number INTEGER PRIMARY KEY AUTOINCREMENT,"
     " started TEXT DEFAULT CURRENT_TIMESTAMP);"
     "CREATE TABLE IF NOT EXISTS entry (number INTEGER PRIMARY KEY, session INTEGER,"

@@ -42,6 +42,7 @@ enum {
                               C text after macro expansion */
     ANALYSER_OBJECT = 63,  /* analyser -> front, with the id of a plan's request:
                               {u is_ok (else libtcc refuses the plan's text), b object} */
+    ANALYSER_KEEP_TYPES = 74, /* {types_pack_kept()}: the others are emptied; no answer */
 
     /* front -> session worker. SIGINT interrupts, and so do the signals below; sent with
      * sigqueue() the value is the id of the request that it is for */
@@ -74,14 +75,16 @@ enum {
                           it is the session worker. Till then it knows nothing else, and
                           ends with the channel */
     WORKER_LIMIT = 64, /* {u bytes of memory that cells may have, 0: any} -> {outcome} */
-    WORKER_SWAP = 66,  /* {u serial, n (s name, u version, u is_root, n u needs, u cell,
-                          n (u line, u type))} with a descriptor, the object: an optimised
-                          unit of the functions named (pickler/code/swap.h), and their
-                          allocation sites; no answer. The only frame that may come while a
-                          cell runs: a SIGURG asks the worker to look at once */
-    WORKER_SWAPPED,    /* worker -> front, at any time: {u serial, u swap_result, s why or
-                          NULL} */
-    WORKER_UNSWAP,     /* {} -> {outcome}: all functions go back to their own bodies */
+    WORKER_KEEP_TYPES = 65, /* {types_pack_kept()}: the others are emptied, but for those
+                     that the worker needs -> {outcome, types_pack_kept()} */
+    WORKER_SWAP = 66, /* {u serial, n (s name, u version, u is_root, n u needs, u cell,
+                         n (u line, u type))} with a descriptor, the object: an optimised
+                         unit of the functions named (pickler/code/swap.h), and their
+                         allocation sites; no answer. The only frame that may come while a
+                         cell runs: a SIGURG asks the worker to look at once */
+    WORKER_SWAPPED,   /* worker -> front, at any time: {u serial, u swap_result, s why or
+                         NULL} */
+    WORKER_UNSWAP,    /* {} -> {outcome}: all functions go back to their own bodies */
 
     WORKER_PIPES = 70, /* worker -> front, before it runs a request: {} with descriptors:
                           the read ends of its new stdout and stderr; programs that it
@@ -156,11 +159,11 @@ enum {
                          u window in bytes for both directions, 0: none}; no answer */
     LINE_BEAT,        /* either side, when it has had nothing to say: {}; no answer */
     LINE_PART,        /* either side: the next bytes of a body */
-    LINE_CREDIT,      /* either side: {u bytes of data that were read and kept or used}; no
-                         answer */
+    LINE_CREDIT, /* either side: {u bytes of data that were read and kept or used}; no
+                    answer */
 
-    /* A pool behind somebody else's launcher, before its FRAME_HELLO (kernel/pool/dial.h);
-     * on the launcher's stdio */
+    /* A pool behind somebody else's launcher, before its FRAME_HELLO
+     * (kernel/pool/dial.h); on the launcher's stdio */
     POOL_KEY = 132, /* pool -> front, first: {b hash of its key (tls.h)} -> POOL_DIAL */
     POOL_DIAL,      /* front -> pool: {b hash of its key, n (s address, u port)}, at most
                        DIAL_ADDRESSES_MAX, none: stay here -> POOL_DIALLED */

@@ -222,7 +222,6 @@ static void prune(struct session *session)
     size_t n = 0;
     transcript_follow(&session->transcript, session->graph, &macros, &n);
     graph_prune(session->graph, macros, n);
-    sources_prune(&session->sources, session->graph);
 }
 
 /* What the worker has taken becomes the session's, and the analyser is told. */

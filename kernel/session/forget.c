@@ -242,7 +242,7 @@ void session_reset(struct session *session, bool only_variables)
     clear_words(&session->flags, &session->n_flags, &session->flags_capacity);
     session_pack_flags(session);
     tier_reset(&session->tier);
-    transcript_clear(&session->transcript);
+    texts_clear(&session->transcript);
 }
 
 static int read_shown(struct unpack *in, struct session_shown *ret, size_t n,

@@ -18,7 +18,10 @@ int session_new(struct session **ret, struct error *err)
     CLEANUP(session_freep) struct session *session = must_alloc(sizeof(*session));
     session->graph = graph_new();
     types_init(&session->types);
+    session->compact_at = SESSION_COMPACT_EVERY;
     past_init(&session->past);
+    sources_init(&session->sources);
+    transcript_init(&session->transcript);
     analyser_client_init(&session->analyser, session->graph, &session->types,
                          &session->interrupt);
     worker_client_init(&session->worker, &session->interrupt);
@@ -52,7 +55,7 @@ void session_free(struct session *session)
     sources_clear(&session->sources);
     cells_clear(&session->cells);
     past_clear(&session->past);
-    transcript_clear(&session->transcript);
+    texts_clear(&session->transcript);
     for (size_t i = 0; i < session->n_libraries; i++)
         free(session->libraries[i]);
     for (size_t i = 0; i < session->n_flags; i++)
@@ -332,8 +335,7 @@ int session_define_for(struct session *session, struct plan *plan,
 bool session_statements(const struct session *session, uint32_t cell, uint32_t line,
                         struct session_statements *ret)
 {
-    const struct transcript_part *part =
-        transcript_find(&session->transcript, cell, line);
+    const struct cell_text *part = texts_find(&session->transcript, cell, line);
     if (part)
         *ret = (struct session_statements){part->text, part->refs, part->n_refs};
     return part != NULL;
@@ -502,6 +504,8 @@ void session_set_limits(struct session *session, struct session_limits limits)
 
 void session_rest(struct session *session)
 {
+    session_compact(session);
+    sources_prune(&session->sources, session->graph);
     past_keep(session);
 }
 

@@ -3,70 +3,58 @@
 
 #include <string.h>
 
+#include "pickler/base/map.h"
 #include "pickler/base/memory.h"
+
+void sources_init(struct sources *sources)
+{
+    *sources =
+        (struct sources){.texts = {.size_max = SOURCES_MAX, .n_max = SOURCES_CELLS_MAX},
+                         .prune_at = 2 * SOURCES_RECENT};
+}
 
 void sources_clear(struct sources *sources)
 {
-    for (size_t i = 0; i < sources->n; i++)
-        free(sources->at[i].text);
-    free(sources->at);
-    *sources = (struct sources){0};
-}
-
-static void forget_oldest(struct sources *sources)
-{
-    size_t n = 0;
-    while (n + 1 < sources->n && sources->size > SOURCES_MAX / 2) {
-        sources->size -= strlen(sources->at[n].text);
-        free(sources->at[n++].text);
-    }
-    sources->n -= n;
-    memmove(sources->at, sources->at + n, sources->n * sizeof(*sources->at));
+    texts_clear(&sources->texts);
 }
 
 void sources_add(struct sources *sources, uint32_t cell, const char *text)
 {
-    size_t size = strlen(text);
-    struct source *last = sources->n ? &sources->at[sources->n - 1] : NULL;
-    if (last && last->cell == cell)
-        return;
-    GROW(sources->at, sources->n, sources->capacity);
-    sources->at[sources->n++] = (struct source){.cell = cell, .text = must_strdup(text)};
-    sources->size += size;
-    if (sources->size > SOURCES_MAX)
-        forget_oldest(sources);
+    struct texts *texts = &sources->texts;
+    if (!texts->n || texts->at[texts->n - 1].cell != cell)
+        texts_add(texts, (struct cell_text){.cell = cell, .text = must_strdup(text)});
 }
 
-static bool is_used(const struct graph *graph, uint32_t cell)
+struct use {
+    struct map cells; /* that something current is of */
+    uint32_t recent;  /* this cell and later ones stay */
+};
+
+static bool is_unused(const void *context, const struct cell_text *text)
 {
-    for (size_t i = 0; i < graph_count(graph); i++)
-        if (graph_at(graph, i)->cell == cell &&
-            graph_is_current(graph, graph_at(graph, i)))
-            return true;
-    return false;
+    const struct use *use = context;
+    return text->cell < use->recent && !map_find(&use->cells, text->cell);
 }
 
 void sources_prune(struct sources *sources, const struct graph *graph)
 {
-    size_t n = 0, n_old = sources->n > SOURCES_RECENT ? sources->n - SOURCES_RECENT : 0;
-    for (size_t i = 0; i < sources->n; i++) {
-        struct source *at = &sources->at[i];
-        if (i >= n_old || is_used(graph, at->cell)) {
-            sources->at[n++] = *at;
-            continue;
-        }
-        sources->size -= strlen(at->text);
-        free(at->text);
-    }
-    sources->n = n;
+    struct texts *texts = &sources->texts;
+    struct use use = {0};
+    if (texts->n < sources->prune_at)
+        return;
+    use.recent = texts->at[texts->n - SOURCES_RECENT].cell;
+    for (size_t i = 0; i < graph_count(graph); i++)
+        if (graph_is_current(graph, graph_at(graph, i)))
+            *map_at(&use.cells, graph_at(graph, i)->cell, NULL) = 1;
+    texts_remove(texts, is_unused, &use);
+    map_clear(&use.cells);
+    sources->prune_at = texts->n + SOURCES_RECENT;
 }
 
 const char *sources_text(const struct sources *sources, uint32_t cell)
 {
-    for (size_t i = sources->n; i-- > 0;)
-        if (sources->at[i].cell == cell)
-            return sources->at[i].text;
-    return NULL;
+    const struct cell_text *found = texts_find(&sources->texts, cell, 0);
+    return found ? found->text : NULL;
 }
 
 char *sources_line(const struct sources *sources, uint32_t cell, uint32_t line)

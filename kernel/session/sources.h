@@ -4,30 +4,24 @@
 #ifndef ACHAR_SESSION_SOURCES_H
 #define ACHAR_SESSION_SOURCES_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
+#include "pickler/base/texts.h"
 #include "pickler/graph/graph.h"
 
 #define SOURCES_MAX (32u << 20) /* bytes; the oldest cells are forgotten first */
-
+#define SOURCES_CELLS_MAX 100000
 #define SOURCES_RECENT 1000 /* cells that are kept whatever they define */
 
-struct source {
-    uint32_t cell;
-    char *text;
-};
-
 struct sources {
-    struct source *at; /* in order of cell */
-    size_t n, capacity, size;
+    struct texts texts; /* in order of cell */
+    size_t prune_at;    /* number of cells at which those of nothing are looked for */
 };
 
+void sources_init(struct sources *sources);
 void sources_clear(struct sources *sources);
 /* Keeps a copy; what a cell is given first stays. */
 void sources_add(struct sources *sources, uint32_t cell, const char *text);
-/* Of old cells only those stay in which something current is defined. */
+/* When there are many: of old cells only those stay in which something current is
+ * defined. */
 void sources_prune(struct sources *sources, const struct graph *graph);
 /* Borrowed until the next cell is added; NULL when unknown. */
 const char *sources_text(const struct sources *sources, uint32_t cell);

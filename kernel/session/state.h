@@ -13,7 +13,8 @@
 #include "kernel/session/transcript.h"
 #include "kernel/session/worker_client.h"
 
-#define SESSION_FLAGS_MAX 900 /* the analyser takes 1000 words at once */
+#define SESSION_COMPACT_EVERY 500 /* types since the last time */
+#define SESSION_FLAGS_MAX 900     /* the analyser takes 1000 words at once */
 
 struct session {
     struct graph *graph;
@@ -26,13 +27,15 @@ struct session {
     struct sources sources;
     struct cells cells;
     struct past past;
-    struct transcript transcript;
+    struct texts transcript;
     struct tier tier;
     struct tier_context tier_context;
     char **libraries; /* opened by %link, in order */
     size_t n_libraries, libraries_capacity;
     char **flags; /* -I, -D, ... */
     size_t n_flags, flags_capacity;
+    size_t
+        compact_at; /* number of types at which those that serve nothing are looked for */
     char **arguments; /* of main, behind its name */
     size_t n_arguments;
 };
@@ -76,6 +79,10 @@ void session_pack_flags(struct session *session);
 int session_plan_or_lengths(struct session *session, uint32_t cell, const char *text,
                             struct plan **ret, struct result *result,
                             struct error *err) MUST_USE;
+
+/* compact.c */
+/* Between cells: frees types that nothing leads to any more, when there may be many. */
+void session_compact(struct session *session);
 
 /* lengths.c */
 /* Runs a cell whose plan lacks lengths of arrays. */

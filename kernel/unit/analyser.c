@@ -257,6 +257,8 @@ static int handle(struct service *service, const struct frame *frame, struct buf
     switch (frame->kind) {
     case ANALYSER_DEFINE:
         return analysis_define(service->analysis, &in, err);
+    case ANALYSER_KEEP_TYPES:
+        return analysis_keep_types(service->analysis, &in, err);
     case ANALYSER_FLAGS:
         return set_flags(service, &in);
     case ANALYSER_OPTIONS:

@@ -129,6 +129,17 @@ int analysis_define(struct analysis *analysis, struct unpack *in, struct error *
     return unpack_done(in) ? 0 : error_set(err, -EBADMSG, "cut short");
 }
 
+int analysis_keep_types(struct analysis *analysis, struct unpack *in, struct error *err)
+{
+    struct types *types = &analysis->types;
+    CLEANUP(freep) bool *is_kept = must_alloc(types->n * sizeof(*is_kept));
+    if (!types_unpack_kept(in, types, is_kept) || !unpack_done(in))
+        return error_set(err, -EBADMSG, "the list of types cannot be read");
+    types_reach(types, is_kept);
+    types_empty(types, is_kept);
+    return 0;
+}
+
 int analysis_accept(struct analysis *analysis, const struct plan *plan, struct error *err)
 {
     CLEANUP(buffer_clear) struct buffer message = {0};

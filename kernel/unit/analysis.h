@@ -18,6 +18,9 @@ DEFINE_FREEP(struct analysis, analysis_free)
 /* The payloads of ANALYSER_DEFINE and ANALYSER_FLAGS. */
 int analysis_define(struct analysis *analysis, struct unpack *in,
                     struct error *err) MUST_USE;
+/* ANALYSER_KEEP_TYPES: the front knows what serves nothing any more. */
+int analysis_keep_types(struct analysis *analysis, struct unpack *in,
+                        struct error *err) MUST_USE;
 void analysis_set_flags(struct analysis *analysis, const char *const *flags, size_t n);
 /* How what is defined from now on is compiled (pickler/code/cc.h); empty: as usual. */
 void analysis_set_options(struct analysis *analysis, const char *options);

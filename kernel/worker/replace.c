@@ -257,6 +257,12 @@ static int replace_atexit(void (*handler)(void))
     return 0;
 }
 
+void (*const *replace_exit_handlers(size_t *ret_n))(void)
+{
+    *ret_n = n_exit_handlers;
+    return exit_handlers;
+}
+
 void replace_undefined(const char *name)
 {
     if (*name == '!')

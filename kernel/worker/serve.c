@@ -10,6 +10,7 @@
 #include "kernel/worker/limit.h"
 #include "kernel/worker/run.h"
 #include "kernel/worker/serve_names.h"
+#include "kernel/worker/serve_types.h"
 #include "pickler/code/swap.h"
 
 #define VARIABLES_MAX 100000 /* of one dump */
@@ -363,6 +364,8 @@ static handler find_handler(uint16_t kind)
         return handle_limit;
     case WORKER_TYPES:
         return handle_types;
+    case WORKER_KEEP_TYPES:
+        return serve_keep_types;
     case WORKER_FORGET:
         return serve_forget;
     case WORKER_SHOW:

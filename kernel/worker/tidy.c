@@ -3,12 +3,14 @@
 
 #include <dirent.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "kernel/worker/heap.h"
+#include "kernel/worker/replace.h"
 #include "pickler/code/collect.h"
 
 bool tidy_has_threads(void)
@@ -29,12 +31,20 @@ void tidy(struct engine *engine)
     (void)engine; /* its blocks cannot be listed */
 }
 
+bool tidy_keep_types(const struct engine *engine, bool *is_kept)
+{
+    (void)engine;
+    (void)is_kept;
+    return false;
+}
+
 #else
 
 #include "kernel/worker/heap_guard.h"
 #include "kernel/worker/heap_piece.h"
 
 #define LOOKED_THROUGH_MAX ((uint64_t)64 << 20) /* bytes; looking costs 1 ns a byte */
+#define BLOCKS_MAX 1000000                      /* of the heap */
 #define HOLES_MAX 64
 #define COPY_SIZE 65536
 
@@ -157,6 +167,32 @@ static void look_at_types(struct look *look)
     }
 }
 
+bool tidy_keep_types(const struct engine *engine, bool *is_kept)
+{
+    const char *at = (const char *)((UINT64_C(1) << 47) - 1);
+    size_t n = 0;
+    while ((at = heap_block_before(at)) && n++ < BLOCKS_MAX) {
+        uint32_t type = heap_header_of(at)->type;
+        if (type < engine->types.n)
+            is_kept[type] = true;
+    }
+    return n < BLOCKS_MAX && !tidy_has_threads();
+}
+
+/* What only the system knows, and what is kept in a table of ours. */
+static void look_at_handlers(struct look *look)
+{
+    size_t n;
+    void (*const *handlers)(void) = replace_exit_handlers(&n);
+    for (size_t i = 0; i < n; i++)
+        collect_address(look->collection, (const void *)handlers[i]);
+    for (int i = 1; i < NSIG; i++) {
+        struct sigaction action;
+        if (sigaction(i, NULL, &action) == 0)
+            collect_address(look->collection, (const void *)action.sa_handler);
+    }
+}
+
 void tidy(struct engine *engine)
 {
     struct look look = {.engine = engine};
@@ -165,6 +201,7 @@ void tidy(struct engine *engine)
         return;
     look.is_incomplete = tidy_has_threads();
     look_at_types(&look);
+    look_at_handlers(&look);
     if (!look.is_incomplete)
         look_at_heap(&look);
     if (!look.is_incomplete)

@@ -1,22 +1,26 @@
-/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Things are marked that can be reached: units by number, then memory that was left, then
+ * trampolines. */
 #include "pickler/code/collect.h"
 
 #include <string.h>
 
-#include "pickler/code/swap.h"
+#include "pickler/code/trampoline.h"
 
 struct range {
     const char *start;
     size_t size;
-    uint32_t unit; /* in by_code */
+    size_t thing;
 };
 
 struct collection {
     struct names *names;
-    struct range *ranges; /* code and data of units that no name needs, sorted */
+    struct range *ranges; /* of units and left memory, sorted by start */
     size_t n_ranges;
-    bool *is_candidate, *is_reached; /* by unit */
-    uint32_t *todo;                  /* reached ones whose data is not scanned yet */
+    size_t first_left, first_trampoline, n_things;
+    bool *is_reached; /* by thing */
+    size_t *todo;     /* reached ones that have not been looked through */
     size_t n_todo;
 };
 
@@ -31,101 +35,17 @@ static bool has_thread_locals(const struct names *names)
     return false;
 }
 
-static size_t find_code(const struct names *names, const void *address)
+static void reach(struct collection *collection, size_t thing)
 {
-    size_t low = 0, high = names->n_units;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (names->by_code[middle]->image->parts[ARENA_CODE] <= (const char *)address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    const struct image *image = low ? names->by_code[low - 1]->image : NULL;
-    bool is_inside = image && image->parts[ARENA_CODE] &&
-                     (size_t)((const char *)address - image->parts[ARENA_CODE]) <
-                         image->part_sizes[ARENA_CODE];
-    return is_inside ? low - 1 : SIZE_MAX;
-}
-
-static void need_code(struct collection *collection, const void *address)
-{
-    size_t unit = find_code(collection->names, address);
-    if (unit != SIZE_MAX)
-        collection->is_candidate[unit] = false;
-}
-
-static void need_storage(struct collection *collection, const char *storage)
-{
-    const struct names *names = collection->names;
-    for (size_t i = 0; i < names->n_units; i++)
-        if (image_section_at(names->by_code[i]->image, storage))
-            collection->is_candidate[i] = false;
-}
-
-static void need_swapped(struct collection *collection)
-{
-    const struct names *names = collection->names;
-    for (size_t i = 0; i < names->n_swapped; i++)
-        need_code(collection, names->swapped[i]->unit->image->parts[ARENA_CODE]);
-}
-
-/* What trampolines jump to, also those that only stored pointers know, and what names
- * have as their storage. */
-static void find_candidates(struct collection *collection)
-{
-    const struct names *names = collection->names;
-    for (size_t i = 0; i < names->n_units; i++)
-        collection->is_candidate[i] = true;
-    for (size_t i = 0; i < names->n_trampolines; i++) {
-        const void *body;
-        memcpy(&body, names->slots + i * sizeof(body), sizeof(body));
-        need_code(collection, body);
-    }
-    for (size_t i = 0; i < names->n; i++) {
-        const struct name *name = names->all[i];
-        need_code(collection, name->body);
-        need_code(collection, name->bound);
-        if (names->n_in_images && name->kind == NAME_VARIABLE && name->storage)
-            need_storage(collection, name->storage);
-    }
-}
-
-static int compare_ranges(const void *a, const void *b)
-{
-    const struct range *x = a, *y = b;
-    return (x->start > y->start) - (x->start < y->start);
-}
-
-static void add_ranges(struct collection *collection)
-{
-    const struct names *names = collection->names;
-    for (uint32_t i = 0; i < names->n_units; i++) {
-        const struct image *image = names->by_code[i]->image;
-        for (int part = 0; part < ARENA_PART_COUNT && collection->is_candidate[i]; part++)
-            if (image->parts[part])
-                collection->ranges[collection->n_ranges++] =
-                    (struct range){image->parts[part], image->part_sizes[part], i};
-    }
-    if (collection->n_ranges)
-        qsort(collection->ranges, collection->n_ranges, sizeof(*collection->ranges),
-              compare_ranges);
-}
-
-static void reach(struct collection *collection, uint32_t unit)
-{
-    if (collection->is_reached[unit])
+    if (collection->is_reached[thing])
         return;
-    collection->is_reached[unit] = true;
-    collection->todo[collection->n_todo++] = unit;
+    collection->is_reached[thing] = true;
+    collection->todo[collection->n_todo++] = thing;
 }
 
 /* One past the end counts too, and may be the start of the next. */
-void collect_address(struct collection *collection, const void *address)
+static void reach_range(struct collection *collection, const char *at)
 {
-    const char *at = address;
-    if (!arena_has(collection->names->arena, at))
-        return;
     size_t low = 0, high = collection->n_ranges;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -137,53 +57,131 @@ void collect_address(struct collection *collection, const void *address)
     for (size_t i = low; i > 0 && i + 2 > low; i--) {
         const struct range *range = &collection->ranges[i - 1];
         if ((size_t)(at - range->start) <= range->size)
-            reach(collection, range->unit);
+            reach(collection, range->thing);
     }
+}
+
+void collect_address(struct collection *collection, const void *address)
+{
+    if (!arena_has(collection->names->arena, address))
+        return;
+    size_t i = trampoline_number(collection->names, address);
+    if (i != SIZE_MAX)
+        reach(collection, collection->first_trampoline + i);
+    else
+        reach_range(collection, address);
+}
+
+/* glibc's PTR_DEMANGLE. */
+static uintptr_t revealed(uintptr_t value, uintptr_t guard)
+{
+    return (value >> 17 | value << 47) ^ guard;
+}
+
+static uintptr_t pointer_guard(void)
+{
+    uintptr_t guard = 0;
+#ifdef __x86_64__
+    __asm__("movq %%fs:0x30, %0" : "=r"(guard));
+#endif
+    return guard;
 }
 
 void collect_scan(struct collection *collection, const void *start, size_t size)
 {
     const char *at = start;
     uintptr_t arena = (uintptr_t)collection->names->arena->start, address;
+    uintptr_t guard = pointer_guard();
     size_t arena_size = collection->names->arena->size;
     for (size_t i = 0; size >= sizeof(address) && i <= size - sizeof(address); i++) {
         memcpy(&address, at + i, sizeof(address));
         if (address - arena < arena_size)
             collect_address(collection, (const void *)address);
+        address = revealed(address, guard);
+        if (address - arena < arena_size)
+            collect_address(collection, (const void *)address);
     }
 }
 
-static void scan_data(struct collection *collection, const struct unit *unit)
+static void look_through(struct collection *collection, size_t thing)
 {
-    const struct image *image = unit->image;
-    collect_scan(collection, image->parts[ARENA_DATA], image->part_sizes[ARENA_DATA]);
+    const struct names *names = collection->names;
+    if (thing >= collection->first_trampoline) {
+        collect_address(collection,
+                        trampoline_target(names, thing - collection->first_trampoline));
+    } else if (thing >= collection->first_left) {
+        const struct left_memory *left = &names->left[thing - collection->first_left];
+        if (left->part == ARENA_DATA)
+            collect_scan(collection, left->start, left->size);
+    } else {
+        const struct image *image = names->by_code[thing]->image;
+        collect_scan(collection, image->parts[ARENA_DATA], image->part_sizes[ARENA_DATA]);
+        for (size_t i = 0; i < image->n_outside; i++)
+            collect_address(collection, image->outside[i]);
+    }
+}
+
+/* What names mean, and what optimised units that are in use have brought. */
+static void reach_names(struct collection *collection)
+{
+    const struct names *names = collection->names;
+    for (size_t i = 0; i < names->n; i++) {
+        const struct name *name = names->all[i];
+        collect_address(collection, name->trampoline);
+        collect_address(collection, name->body);
+        collect_address(collection, name->bound);
+        if (name->kind == NAME_VARIABLE)
+            collect_address(collection, name->storage);
+    }
+    for (size_t i = 0; i < names->n_variables; i++)
+        collect_scan(collection, names->variables[i]->storage, names->variables[i]->size);
+}
+
+static int compare_ranges(const void *a, const void *b)
+{
+    const struct range *x = a, *y = b;
+    return (x->start > y->start) - (x->start < y->start);
+}
+
+static void add_range(struct collection *collection, const char *start, size_t size,
+                      size_t thing)
+{
+    if (start)
+        collection->ranges[collection->n_ranges++] = (struct range){start, size, thing};
+}
+
+static void add_ranges(struct collection *collection)
+{
+    const struct names *names = collection->names;
+    for (size_t i = 0; i < names->n_units; i++)
+        for (int part = 0; part < ARENA_PART_COUNT; part++)
+            add_range(collection, names->by_code[i]->image->parts[part],
+                      names->by_code[i]->image->part_sizes[part], i);
+    for (size_t i = 0; i < names->n_left; i++)
+        add_range(collection, names->left[i].start, names->left[i].size,
+                  collection->first_left + i);
+    if (collection->n_ranges)
+        qsort(collection->ranges, collection->n_ranges, sizeof(*collection->ranges),
+              compare_ranges);
 }
 
 struct collection *collect_start(struct names *names)
 {
-    if (names->n_units < names->collect_at || has_thread_locals(names))
+    if (names->n_units + names->n_left < names->collect_at || has_thread_locals(names))
         return NULL;
     struct collection *collection = must_alloc(sizeof(*collection));
-    size_t n = names->n_units + 1;
     collection->names = names;
-    collection->is_candidate = must_alloc(n * sizeof(bool));
+    collection->first_left = names->n_units;
+    collection->first_trampoline = collection->first_left + names->n_left;
+    collection->n_things = collection->first_trampoline + trampolines_count(names);
+    size_t n = collection->n_things + 1;
     collection->is_reached = must_alloc(n * sizeof(bool));
     collection->todo = must_alloc(n * sizeof(*collection->todo));
-    collection->ranges = must_alloc(n * ARENA_PART_COUNT * sizeof(*collection->ranges));
-    find_candidates(collection);
-    need_swapped(collection);
+    size_t n_ranges = names->n_units * ARENA_PART_COUNT + names->n_left;
+    collection->ranges = must_alloc((n_ranges + 1) * sizeof(*collection->ranges));
     add_ranges(collection);
-    for (size_t i = 0; i < names->n_variables; i++)
-        collect_scan(collection, names->variables[i]->storage, names->variables[i]->size);
-    for (size_t i = 0; i < names->n_units; i++)
-        if (!collection->is_candidate[i])
-            scan_data(collection, names->by_code[i]);
+    reach_names(collection);
     return collection;
-}
-
-static bool is_gone(const struct collection *collection, size_t unit)
-{
-    return collection->is_candidate[unit] && !collection->is_reached[unit];
 }
 
 static void unit_free(struct unit *unit)
@@ -199,8 +197,7 @@ static size_t free_units(struct collection *collection)
     struct names *names = collection->names;
     size_t n = 0, n_data = 0, n_units = names->n_units;
     for (size_t i = 0; i < n_units; i++)
-        if (is_gone(collection, i))
-            names->by_code[i]->is_gone = true;
+        names->by_code[i]->is_gone = !collection->is_reached[i];
     for (size_t i = 0; i < n_units; i++)
         if (!names->by_data[i]->is_gone)
             names->by_data[n_data++] = names->by_data[i];
@@ -214,18 +211,41 @@ static size_t free_units(struct collection *collection)
     return n_units - n;
 }
 
+static void free_left(const struct collection *collection)
+{
+    struct names *names = collection->names;
+    size_t n = 0;
+    for (size_t i = 0; i < names->n_left; i++) {
+        struct left_memory *left = &names->left[i];
+        if (collection->is_reached[collection->first_left + i])
+            names->left[n++] = *left;
+        else
+            arena_give(names->arena, left->part, left->start, left->size);
+    }
+    names->n_left = n;
+}
+
+static void free_trampolines(const struct collection *collection)
+{
+    struct names *names = collection->names;
+    for (size_t i = trampolines_count(names); i-- > 0;)
+        if (!collection->is_reached[collection->first_trampoline + i] &&
+            trampoline_target(names, i))
+            trampoline_give(names, i);
+}
+
 size_t collect_finish(struct collection *collection, bool is_complete)
 {
     struct names *names = collection->names;
     size_t n = 0;
-    while (collection->n_todo) {
-        uint32_t unit = collection->todo[--collection->n_todo];
-        scan_data(collection, names->by_code[unit]);
-    }
-    if (is_complete)
+    while (is_complete && collection->n_todo)
+        look_through(collection, collection->todo[--collection->n_todo]);
+    if (is_complete) {
         n = free_units(collection);
-    names->collect_at = names->n_units + COLLECT_EVERY;
-    free(collection->is_candidate);
+        free_left(collection);
+        free_trampolines(collection);
+    }
+    names->collect_at = names->n_units + names->n_left + COLLECT_EVERY;
     free(collection->is_reached);
     free(collection->todo);
     free(collection->ranges);

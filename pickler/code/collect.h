@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Code that redefinitions have left behind is freed when nothing can lead to it: no name,
- * and no word of memory that the caller shows (conservatively: what looks like an address
- * in it keeps it). Between cells only, while no thread runs cell code. */
+ * What redefinitions have left behind is freed when nothing can lead to it: units (the
+ * optimised tier's, too), storage of variables that have another type now, trampolines of
+ * functions that have another signature. What names mean is needed, and so is all that
+ * needed code, needed data and the memory that the caller shows lead to (conservatively:
+ * whatever looks like an address keeps what it leads to; also as glibc hides those in
+ * atexit() lists and jmp_buf). Between cells only, while no thread runs cell code. */
 #ifndef ACHAR_CODE_COLLECT_H
 #define ACHAR_CODE_COLLECT_H
 

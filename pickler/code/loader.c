@@ -246,6 +246,7 @@ void image_free(struct image *image)
     free(image->symbols);
     free(image->names);
     free(image->sections);
+    free(image->outside);
     free(image);
 }
 

@@ -49,6 +49,8 @@ struct image {
     char *thread_start;
     size_t thread_size, thread_block;
     bool has_threads;
+    char **outside; /* what of the arena its code may refer to; known after relocation */
+    size_t n_outside, outside_capacity;
     bool needs_stack_code;   /* it writes code on the stack: gcc's nested functions */
     struct image_link *link; /* what only relocation needs; NULL after image_seal() */
     image_resolver shown;    /* set before relocation: the address that a function of the

@@ -4,9 +4,7 @@
 #include <dlfcn.h>
 #include <string.h>
 
-#include "pickler/code/names.h"
-
-#define TRAMPOLINE_SIZE 16
+#include "pickler/code/trampoline.h"
 
 /* The last unit whose part starts at or before the address and reaches beyond it. */
 static struct unit *find_unit(struct unit *const *list, size_t n, enum arena_part part,
@@ -79,11 +77,8 @@ static const struct library_symbol *find_library(const struct names *names,
 
 static const struct name *by_trampoline(const struct names *names, const char *address)
 {
-    size_t distance = (size_t)(address - names->trampolines);
-    if (address < names->trampolines || distance % TRAMPOLINE_SIZE ||
-        distance / TRAMPOLINE_SIZE >= names->n_trampolines)
-        return NULL;
-    return names->owners[distance / TRAMPOLINE_SIZE];
+    size_t i = trampoline_number(names, address);
+    return i == SIZE_MAX ? NULL : names->owners[i];
 }
 
 const char *names_function(const struct names *names, const void *address,

@@ -9,9 +9,7 @@
 #include "pickler/code/names_table.h"
 #include "pickler/code/swap.h"
 #include "pickler/code/tcc_helper.h"
-
-#define TRAMPOLINE_SIZE 16
-#define THUNK_SIZE 32
+#include "pickler/code/trampoline.h"
 
 /* What a binding will change when its unit has loaded. */
 struct change {
@@ -42,13 +40,8 @@ int names_init(struct names *names, struct arena *arena, const struct names_hook
     memset(names, 0, sizeof(*names));
     names->arena = arena;
     names->hooks = *hooks;
-    names->trampolines = arena_take(arena, ARENA_CODE, NAMES_MAX * TRAMPOLINE_SIZE, 4096);
-    names->slots = arena_take(arena, ARENA_DATA, NAMES_MAX * sizeof(void *), 4096);
-    if (!names->trampolines || !names->slots)
-        return error_set(err, -ENOMEM, "no room for the names of cells");
     names->collect_at = COLLECT_EVERY;
-    names->owners = must_alloc(NAMES_MAX * sizeof(*names->owners));
-    return 0;
+    return trampolines_init(names, err);
 }
 
 static void name_free(struct name *name)
@@ -73,59 +66,13 @@ void names_clear(struct names *names)
         free(names->library[i].name);
     swap_clear(names);
     free(names->all);
-    free(names->owners);
+    trampolines_clear(names);
     free(names->index);
     free(names->variables);
     free(names->by_code);
     free(names->by_data);
     free(names->library);
     memset(names, 0, sizeof(*names));
-}
-
-static char *slot_of(const struct names *names, const char *trampoline)
-{
-    size_t i = (size_t)(trampoline - names->trampolines) / TRAMPOLINE_SIZE;
-    return names->slots + i * sizeof(void *);
-}
-
-/* A trampoline that no name uses yet; it is part of the table when n_trampolines says so.
- */
-static char *take_trampoline(struct load *load)
-{
-    struct names *names = load->names;
-    size_t i = names->n_trampolines + load->n_trampolines;
-    if (i >= NAMES_MAX)
-        return NULL;
-    load->n_trampolines++;
-    char *at = names->trampolines + i * TRAMPOLINE_SIZE;
-    static const uint8_t jump[2] = {0xff, 0x25}; /* jmp *slot(%rip) */
-    int32_t distance = (int32_t)(slot_of(names, at) - (at + 6));
-    memcpy(at, jump, sizeof(jump));
-    memcpy(at + 2, &distance, sizeof(distance));
-    memset(at + 6, 0xcc, TRAMPOLINE_SIZE - 6);
-    return at;
-}
-
-/* Code that calls `undefined` with the function's name. */
-static char *make_thunk(struct names *names, const char *text)
-{
-    static const uint8_t load_name[2] = {0x48, 0xbf}, load_target[2] = {0x48, 0xb8},
-                         jump[2] = {0xff, 0xe0};
-    char *at = arena_take(names->arena, ARENA_CODE, THUNK_SIZE, 16);
-    if (!at)
-        return NULL;
-    memcpy(at, load_name, 2);
-    memcpy(at + 2, &text, 8);
-    memcpy(at + 10, load_target, 2);
-    memcpy(at + 12, &names->hooks.undefined, 8);
-    memcpy(at + 20, jump, 2);
-    return at;
-}
-
-void names_set_body(const struct names *names, struct name *name, char *body)
-{
-    name->body = body;
-    memcpy(slot_of(names, name->trampoline), &body, sizeof(body));
 }
 
 static void *find_library(const struct names *names, const char *text)
@@ -208,6 +155,13 @@ static void *resolve(void *context, const char *text, bool is_thread_local)
     return names_resolve(load->names, text);
 }
 
+static char *new_trampoline(struct load *load)
+{
+    char *at = trampoline_take(load->names, load->n_trampolines);
+    load->n_trampolines += at != NULL;
+    return at;
+}
+
 static int no_room(struct error *err, const char *name)
 {
     return error_set(err, -ENOMEM, "no room for the name '%s': there are too many", name);
@@ -224,7 +178,7 @@ static int prepare_declared(struct load *load, struct change *change, struct err
         change->name = NULL; /* it has a body already */
         return 0;
     }
-    change->trampoline = take_trampoline(load);
+    change->trampoline = new_trampoline(load);
     return change->trampoline ? 0 : no_room(err, text);
 }
 
@@ -308,7 +262,7 @@ static int prepare_symbol(struct load *load, struct change *change, struct error
     bool is_kept =
         name->trampoline && (name->kind == NAME_DECLARED || name->type == binding->type ||
                              (name->kind == NAME_FUNCTION && binding->is_carried));
-    change->trampoline = is_kept ? name->trampoline : take_trampoline(load);
+    change->trampoline = is_kept ? name->trampoline : new_trampoline(load);
     return change->trampoline ? 0 : no_room(err, binding->name);
 }
 
@@ -375,26 +329,31 @@ static void initialise(const struct load *load, const struct change *change)
         memset(change->storage, 0, change->size);
 }
 
-static struct name **owner_of(struct names *names, const char *trampoline)
+/* Storage that lies in its unit's image goes with the image. */
+static bool owns_storage(const struct names *names, const struct name *name)
 {
-    return &names->owners[(size_t)(trampoline - names->trampolines) / TRAMPOLINE_SIZE];
+    for (size_t i = 0; i < names->n_units && names->n_in_images; i++)
+        if (image_section_at(names->by_data[i]->image, name->storage))
+            return false;
+    return true;
 }
 
-/* What was stored of it goes on calling the old code, which fits it, but has no name now.
- */
-static void leave_trampoline(struct names *names, struct name *name)
+/* Pointers to a variable of another type, or of what is none now, may live on. */
+static void leave_storage(struct names *names, struct name *name)
 {
-    if (name->trampoline)
-        *owner_of(names, name->trampoline) = NULL;
-    name->trampoline = NULL;
+    if (name->kind != NAME_VARIABLE || !name->storage)
+        return;
+    names_remove_variable(names, name);
+    if (owns_storage(names, name))
+        names_leave(names, ARENA_DATA, name->storage, name->size + 1);
+    name->storage = NULL;
 }
 
 static void commit_thread(struct load *load, struct change *change)
 {
     struct name *name = change->name;
-    if (name->kind == NAME_VARIABLE && name->storage)
-        names_remove_variable(load->names, name);
-    leave_trampoline(load->names, name);
+    leave_storage(load->names, name);
+    trampoline_leave(load->names, name);
     if (change->thread.block != load->image->thread_block || !load->image->has_threads)
         thread_block_set(change->thread.block, change->address);
     name->kind = NAME_THREAD;
@@ -412,10 +371,9 @@ static void commit_variable(const struct load *load, struct change *change)
         initialise(load, change);
     if (change->is_kept)
         return;
-    if (name->kind == NAME_VARIABLE && name->storage)
-        names_remove_variable(names, name);
+    leave_storage(names, name);
     swap_take_back(names, name);
-    leave_trampoline(names, name);
+    trampoline_leave(names, name);
     name->kind = NAME_VARIABLE;
     name->storage = change->storage;
     name->size = change->size;
@@ -429,18 +387,17 @@ static void commit_function(struct names *names, struct change *change)
     struct name *name = change->name;
     swap_take_back(names, name);
     if (name->trampoline != change->trampoline)
-        leave_trampoline(names, name);
-    if (name->kind == NAME_VARIABLE && name->storage)
-        names_remove_variable(names, name);
+        trampoline_leave(names, name);
+    leave_storage(names, name);
     name->kind = change->binding->kind;
     name->storage = NULL;
     name->type = change->binding->type;
     name->size = change->size;
     name->trampoline = change->trampoline;
     if (name->trampoline)
-        *owner_of(names, name->trampoline) = name;
+        trampoline_own(names, name);
     if (name->kind == NAME_DECLARED)
-        names_set_body(names, name, make_thunk(names, name->text));
+        names_set_body(names, name, thunk_make(names, '\0', name->text));
     else if (name->trampoline)
         names_set_body(names, name, change->address);
     else
@@ -452,13 +409,9 @@ static void commit_function(struct names *names, struct change *change)
 static void commit_stale(struct names *names, const struct change *change)
 {
     struct name *name = change->name;
-    const char *why = change->binding->symbol;
-    char *text = arena_take(names->arena, ARENA_DATA, strlen(why) + 2, 1);
-    char *thunk = text ? make_thunk(names, text) : NULL;
+    char *thunk = thunk_make(names, '!', change->binding->symbol);
     if (!thunk)
         return;
-    text[0] = '!';
-    memcpy(text + 1, why, strlen(why) + 1);
     swap_take_back(names, name);
     names_set_body(names, name, thunk);
     name->bound = name->body;
@@ -468,7 +421,7 @@ static void commit_stale(struct names *names, const struct change *change)
 static void commit(struct load *load)
 {
     struct names *names = load->names;
-    names->n_trampolines += load->n_trampolines;
+    trampolines_commit(names, load->n_trampolines);
     for (size_t i = 0; i < load->n; i++) {
         struct change *change = &load->changes[i];
         if (!change->name)
@@ -521,15 +474,6 @@ int names_load(struct names *names, const void *object, size_t size,
     return r;
 }
 
-/* Storage that lies in its unit's image goes with the image. */
-static bool owns_storage(const struct names *names, const struct name *name)
-{
-    for (size_t i = 0; i < names->n_units; i++)
-        if (image_section_at(names->by_data[i]->image, name->storage))
-            return false;
-    return true;
-}
-
 void names_forget(struct names *names, const char *text)
 {
     struct name *name = (struct name *)names_find(names, text);
@@ -544,11 +488,11 @@ void names_forget(struct names *names, const char *text)
     name->kind = NAME_DECLARED;
     name->storage = NULL;
     name->size = 0;
-    char *thunk = name->trampoline ? make_thunk(names, name->text) : NULL;
+    char *thunk = name->trampoline ? thunk_make(names, '\0', name->text) : NULL;
     if (thunk)
         names_set_body(names, name, thunk);
     else
-        leave_trampoline(names, name);
+        trampoline_leave(names, name);
     name->bound = thunk;
 }
 

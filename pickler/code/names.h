@@ -59,6 +59,14 @@ struct unit { /* a loaded image with its line table */
 
 struct swapped; /* swap.h */
 
+/* Memory of the arena that belongs to no unit and no longer to a name, but to which
+ * something may lead. */
+struct left_memory {
+    enum arena_part part;
+    char *start;
+    size_t size;
+};
+
 struct library_symbol {
     char *address;
     char *name;
@@ -76,7 +84,11 @@ struct names {
     struct names_hooks hooks;
     char *trampolines, *slots; /* NAMES_MAX of each */
     size_t n_trampolines;
-    struct name **owners; /* of each trampoline */
+    struct name **owners; /* of each trampoline; NULL: what had it has another one now */
+    uint32_t *free_trampolines; /* numbers below n_trampolines that nothing leads to */
+    size_t n_free_trampolines, free_trampolines_capacity;
+    struct left_memory *left; /* collect.h gives it back */
+    size_t n_left, left_capacity;
     struct name **all;
     size_t n, capacity;
     uint32_t *index; /* hash table: position in `all` + 1 */

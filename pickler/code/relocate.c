@@ -116,6 +116,14 @@ static int report_undefined(const struct binder *binder, const bool *is_missing)
                      buffer_string(&names), n > UNDEFINED_SHOWN_MAX ? ", ..." : "");
 }
 
+static void add_outside(struct image *image, char *address)
+{
+    if (!address || !arena_has(image->arena, address))
+        return;
+    GROW(image->outside, image->n_outside, image->outside_capacity);
+    image->outside[image->n_outside++] = address;
+}
+
 static int resolve_symbols(struct binder *binder, image_resolver resolve, void *context)
 {
     const struct elf *elf = &binder->link->elf;
@@ -133,10 +141,13 @@ static int resolve_symbols(struct binder *binder, image_resolver resolve, void *
             if (binder->image->shown && ELF64_ST_TYPE(symbol->st_info) == STT_FUNC &&
                 ELF64_ST_BIND(symbol->st_info) != STB_LOCAL)
                 binder->shown[i] = binder->image->shown(context, name, false);
+            add_outside(binder->image, binder->shown[i]);
             continue;
         }
         bool is_thread_local = ELF64_ST_TYPE(symbol->st_info) == STT_TLS;
         binder->addresses[i] = *name ? resolve(context, name, is_thread_local) : NULL;
+        if (!is_thread_local)
+            add_outside(binder->image, binder->addresses[i]);
         is_missing[i] = !binder->addresses[i] && *name &&
                         ELF64_ST_BIND(symbol->st_info) != STB_WEAK &&
                         strcmp(name, "_GLOBAL_OFFSET_TABLE_");

@@ -75,7 +75,8 @@ static void update(const struct types *types)
     for (; index->n < types->n; index->n++) {
         const struct type *type = types->at[index->n];
         index->hashes[index->n] = hash_of(type->kind, type->spelling);
-        if (index->n)
+        bool is_empty = type->kind == TYPE_VOID && !*type->spelling;
+        if (index->n && !is_empty)
             link_entry(index, (uint32_t)index->n);
     }
 }

@@ -21,6 +21,9 @@ struct types_index {
     size_t n_flat;
 };
 
+/* Appends an entry as types_empty() leaves them. */
+void types_add_empty(struct types *types);
+
 void types_index_free(struct types_index *index);
 /* Entries have changed, or (`n` below what it knows) are gone. */
 void types_index_forget(struct types_index *index, size_t n);

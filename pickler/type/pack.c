@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "pickler/type/type.h"
+#include "pickler/type/index.h"
 
 #define SPELLING_MAX 65536
 #define COUNT_MAX (UINT64_C(1) << 48)
@@ -45,6 +45,37 @@ void types_pack(const struct types *types, size_t from, struct buffer *out)
     pack_u64(out, n);
     for (size_t i = from; i < from + n; i++)
         pack_type(out, types->at[i]);
+}
+
+void types_pack_kept(const struct types *types, const bool *is_kept, struct buffer *out)
+{
+    size_t n = 0, last = 0;
+    for (size_t i = 1; i < types->n; i++)
+        n += is_kept[i];
+    pack_u64(out, types->n);
+    pack_u64(out, n);
+    for (size_t i = 1; i < types->n; i++) {
+        if (!is_kept[i])
+            continue;
+        pack_u64(out, i - last);
+        last = i;
+    }
+}
+
+bool types_unpack_kept(struct unpack *in, const struct types *types, bool *ret_is_kept)
+{
+    uint64_t end = unpack_max(in, types->n), id = 0;
+    size_t n = unpack_count(in);
+    for (size_t i = 0; i < n && !in->failed; i++) {
+        id += unpack_max(in, end);
+        if (id < end)
+            ret_is_kept[id] = true;
+        else
+            in->failed = true;
+    }
+    for (uint64_t i = end; i < types->n; i++)
+        ret_is_kept[i] = true;
+    return !in->failed;
 }
 
 static bool is_spelling(const char *text)
@@ -118,7 +149,15 @@ static void unpack_type(struct unpack *in, struct types *types, size_t end)
     type.definition = (uint32_t)unpack_max(in, UINT32_MAX);
     unpack_fields(in, &type, end);
     unpack_enumerators(in, &type);
-    types_add(types, &type);
+    bool is_empty = type.kind == TYPE_VOID && type.spelling && !*type.spelling;
+    if (is_empty && !type.n_fields && !type.n_enumerators) {
+        free(type.spelling);
+        free(type.fields);
+        free(type.enumerators);
+        types_add_empty(types);
+    } else {
+        types_add(types, &type);
+    }
 }
 
 static bool has_fields(enum type_kind kind)
@@ -243,6 +282,8 @@ int types_unpack(struct types *types, struct unpack *in, struct error *err)
         GROW(types->at, types->n, types->capacity);
         types->at[types->n++] = TAKE(added.at[i]);
     }
+    if (is_good)
+        types->n_empty += added.n_empty;
     types_clear(&added);
     for (size_t i = from; is_good && i < types->n; i++)
         is_good = is_shaped(types, types->at[i]);

@@ -8,6 +8,8 @@
 
 static char void_spelling[] = "void";
 static const struct type void_type = {.kind = TYPE_VOID, .spelling = void_spelling};
+static char no_spelling[] = "";
+static struct type empty_type = {.kind = TYPE_VOID, .spelling = no_spelling};
 
 void types_init(struct types *types)
 {
@@ -18,7 +20,7 @@ void types_init(struct types *types)
 
 static void type_free(struct type *type)
 {
-    if (!type)
+    if (!type || type == &empty_type)
         return;
     for (size_t i = 0; i < type->n_fields; i++)
         free(type->fields[i].name);
@@ -45,8 +47,11 @@ void types_truncate(struct types *types, size_t n)
     if (n >= types->n)
         return;
     types_index_forget(types->index, n);
-    while (types->n > n)
-        type_free(types->at[--types->n]);
+    while (types->n > n) {
+        struct type *last = types->at[--types->n];
+        types->n_empty -= last == &empty_type;
+        type_free(last);
+    }
 }
 
 const struct type *types_get(const struct types *types, uint32_t id)
@@ -56,7 +61,7 @@ const struct type *types_get(const struct types *types, uint32_t id)
 
 struct type *types_edit(struct types *types, uint32_t id)
 {
-    assert(id > 0 && id < types->n);
+    assert(id > 0 && id < types->n && types->at[id] != &empty_type);
     types_index_forget(types->index, types->n);
     return types->at[id];
 }
@@ -74,6 +79,53 @@ uint32_t types_add(struct types *types, struct type *type)
     types->at[types->n] = entry;
     *type = (struct type){0};
     return (uint32_t)types->n++;
+}
+
+void types_add_empty(struct types *types)
+{
+    GROW(types->at, types->n, types->capacity);
+    types->at[types->n++] = &empty_type;
+    types->n_empty++;
+}
+
+static void reach(bool *is_kept, uint32_t *todo, size_t *n, uint32_t id)
+{
+    if (is_kept[id])
+        return;
+    is_kept[id] = true;
+    todo[(*n)++] = id;
+}
+
+void types_reach(const struct types *types, bool *is_kept)
+{
+    CLEANUP(freep) uint32_t *todo = must_alloc((types->n + 1) * sizeof(*todo));
+    size_t n = 0;
+    for (uint32_t i = 0; i < types->n; i++)
+        if (is_kept[i])
+            todo[n++] = i;
+    while (n) {
+        const struct type *type = types->at[todo[--n]];
+        reach(is_kept, todo, &n, type->target);
+        for (size_t i = 0; i < type->n_fields; i++)
+            reach(is_kept, todo, &n, type->fields[i].type);
+    }
+}
+
+void types_empty(struct types *types, const bool *is_kept)
+{
+    types_index_forget(types->index, 0);
+    for (size_t i = 1; i < types->n; i++) {
+        if (is_kept[i] || types->at[i] == &empty_type)
+            continue;
+        type_free(types->at[i]);
+        types->at[i] = &empty_type;
+        types->n_empty++;
+    }
+}
+
+size_t types_count(const struct types *types)
+{
+    return types->n - types->n_empty;
 }
 
 const char *type_kind_name(enum type_kind kind)

@@ -87,6 +87,7 @@ struct type {
 struct types {
     struct type **at; /* owned; at[0] is void */
     size_t n, capacity;
+    size_t n_empty;            /* see types_empty() */
     struct types_index *index; /* what lookups have remembered; owned, filled on demand */
 };
 
@@ -103,6 +104,19 @@ struct type *types_edit(struct types *types, uint32_t id);
 
 /* Drops every entry from `n` on; nothing below may refer to them. */
 void types_truncate(struct types *types, size_t n);
+
+/* Entries that no longer serve make room, ids stay what they are: an entry that is
+ * emptied is void without a spelling, and no lookup finds it. is_kept[id] says which
+ * serve, one for each entry; types_reach() adds all that these lead to. */
+void types_reach(const struct types *types, bool *is_kept);
+void types_empty(struct types *types, const bool *is_kept);
+/* Entries that are not empty. */
+size_t types_count(const struct types *types);
+/* {u entries, n u}: which are kept, as steps from one id to the next. The reader's table
+ * may be longer: its further entries are kept, too. False when the bytes are no such
+ * list. */
+void types_pack_kept(const struct types *types, const bool *is_kept, struct buffer *out);
+bool types_unpack_kept(struct unpack *in, const struct types *types, bool *ret_is_kept);
 
 /* Appends and returns the id. Takes every pointer inside `type`. */
 uint32_t types_add(struct types *types, struct type *type);

@@ -229,8 +229,54 @@ static void test_many(void)
     types_clear(&to);
 }
 
+/* What nothing kept leads to is emptied, ids stay, and a reader sees the same. */
+static void test_empty(void)
+{
+    struct types t, copy;
+    types_init(&t);
+    types_init(&copy);
+    uint32_t old =
+        TEST_RECORD(&t, TYPE_STRUCT, "struct s", {"a", test_scalar(&t, TYPE_INT)});
+    uint32_t number = test_scalar(&t, TYPE_LONG), found;
+    uint32_t now = TEST_RECORD(&t, TYPE_STRUCT, "struct s", {"a", number});
+    uint32_t to_now = test_pointer(&t, now);
+    bool is_kept[16] = {[0] = false};
+    is_kept[to_now] = true;
+    types_reach(&t, is_kept);
+    CHECK(is_kept[now] && is_kept[number] && !is_kept[old]);
+    struct buffer list = {0}, table = {0};
+    types_pack_kept(&t, is_kept, &list);
+    types_empty(&t, is_kept);
+    size_t n = t.n;
+    CHECK_INT(types_count(&t), n - 2); /* the old record, and int */
+    CHECK_STRING(types_get(&t, old)->spelling, "");
+    CHECK(types_find(&t, &t, now, &found) && found == now);
+    types_pack(&t, 1, &table);
+    struct unpack in = unpack_init(table.data, table.size);
+    struct error err = {0};
+    CHECK_OK(types_unpack(&copy, &in, &err), err);
+    CHECK_INT(copy.n, n);
+    CHECK_INT(types_count(&copy), n - 2);
+    CHECK(types_equal(&t, to_now, &copy, to_now, NULL));
+    uint32_t later = test_scalar(&copy, TYPE_DOUBLE); /* newer than the list: it stays */
+    bool is_read[16] = {[0] = false};
+    in = unpack_init(list.data, list.size);
+    CHECK(types_unpack_kept(&in, &copy, is_read) && unpack_done(&in));
+    CHECK(is_read[later] && is_read[now] && !is_read[old]);
+    types_truncate(&copy, n - 1);
+    CHECK_INT(types_count(&copy), n - 3);
+    list.data[0] = 99; /* more entries than there are */
+    in = unpack_init(list.data, list.size);
+    CHECK(!types_unpack_kept(&in, &copy, is_read));
+    buffer_clear(&list);
+    buffer_clear(&table);
+    types_clear(&t);
+    types_clear(&copy);
+}
+
 int main(void)
 {
+    test_empty();
     test_equal();
     test_differences();
     test_import();
