@@ -455,9 +455,20 @@ static void say_why(struct crew_link *link, struct crew_task *task,
     outcome->name = must_strdup("Cancelled");
 }
 
+/* What the engine has ended is no fault of the task's. */
+static void blame_engine(struct crew *crew, struct outcome *outcome)
+{
+    if (!outcome->name || strcmp(outcome->name, "SIGTERM") != 0 || !crew->type->is_over ||
+        !crew->type->is_over(crew->executor))
+        return;
+    outcome_clear(outcome);
+    *outcome = (struct outcome){.kind = OUTCOME_DIED, .name = must_strdup(POOL_LOST)};
+}
+
 static bool take_result(struct crew_link *link, struct crew_task *task, struct crew *crew,
                         struct pool_event *event)
 {
+    blame_engine(crew, &event->outcome);
     take_from_link(link, task, is_pool_lost(&event->outcome));
     if (comes_again(task, &event->outcome)) {
         if (event->outcome.kind == OUTCOME_REFUSED)

@@ -62,6 +62,9 @@ struct executor_type {
     /* Why a link has ended, as far as the executor knows (the last lines of a launcher's
      * stderr), added to `ret`; called before end(). NULL: it never knows. */
     void (*why)(void *executor, void *state, struct buffer *ret);
+    /* True when the engine has taken back what it gave; asked when a SIGTERM has ended a
+     * task, which may be the engine's before it ends the pool. NULL: it never does. */
+    bool (*is_over)(void *executor);
     /* Ends what next() began, killing it if it does not end by itself. The channel is
      * already closed. */
     void (*end)(void *executor, void *state);
@@ -72,6 +75,7 @@ struct executor_type {
 extern const struct executor_type executor_local;
 extern const struct executor_type executor_mpi;
 extern const struct executor_type executor_command;
+extern const struct executor_type executor_slurm;
 extern const struct executor_type *const executor_types[]; /* NULL-terminated */
 
 /* Options that every type takes, NULL-terminated: --lease SECONDS. */

@@ -8,6 +8,7 @@ const struct executor_type *const executor_types[] = {
     &executor_local,
     &executor_mpi,
     &executor_command,
+    &executor_slurm,
     NULL,
 };
 

@@ -149,17 +149,26 @@ bool launch_has_ended(struct launch *launch)
     return launch->pid == 0;
 }
 
+/* The last line of the text that holds one of the words, or is not empty. */
+static char *find_line(const char *text, const char *const *words)
+{
+    CLEANUP(freep) char *copy = must_strdup(text);
+    char *found = NULL, *rest = copy;
+    for (char *line; (line = strsep(&rest, "\r\n"));)
+        for (const char *const *word = words; *word; word++)
+            if (*line && strstr(line, *word))
+                found = line;
+    return must_strdup(found);
+}
+
 char *launch_last_line(struct launch *launch)
 {
+    static const char *const telling[] = {"error", "unrecognized", "invalid", NULL};
+    static const char *const any[] = {"", NULL};
     launch_listen(launch);
     const char *text = buffer_string(&launch->words);
-    size_t end = launch->words.size;
-    while (end && strchr(" \r\n", text[end - 1]))
-        end--;
-    size_t start = end;
-    while (start && text[start - 1] != '\n')
-        start--;
-    return end ? must_strndup(text + start, end - start) : NULL;
+    char *line = find_line(text, telling);
+    return line ? line : find_line(text, any);
 }
 
 static bool wait_end(struct launch *launch, int timeout_ms)

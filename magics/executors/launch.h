@@ -37,7 +37,8 @@ void launch_listen(struct launch *launch);
 bool launch_read(struct launch *launch, struct buffer *out, size_t max);
 /* True when it has ended; its status is in launch->status then. */
 bool launch_has_ended(struct launch *launch);
-/* The last line of its standard error that is not empty, owned; NULL: there is none. */
+/* What it said last on its standard error, an error rather than anything else; owned
+ * line, NULL: nothing. */
 char *launch_last_line(struct launch *launch) MUST_USE;
 
 /* Closes its input and gives it so long to end, then to heed SIGTERM, before it is

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Inside the executor `slurm`: slurm.c (options, and what a crew calls), slurm_job.c (the
+ * allocation: asked for, waited for, held, over), slurm_node.c (one srun a node, and the
+ * way to the pool that it starts). Everything that takes time is a program of Slurm's
+ * running beside; an epoll descriptor tells when one has said something. */
+#ifndef ACHAR_EXECUTORS_SLURM_H
+#define ACHAR_EXECUTORS_SLURM_H
+
+#include "magics/executors/callback.h"
+#include "magics/executors/executor.h"
+#include "magics/executors/launch.h"
+
+#define SLURM_NODES_MAX 16384
+#define SLURM_WORKERS_MAX 512
+#define SLURM_DEATHS_MAX 3     /* of a node's pools, one soon after the other */
+#define SLURM_YOUNG_MS 10000   /* a pool that lives for longer was no mistake */
+#define SLURM_START_MS 60000   /* from srun to the pool's first word */
+#define SLURM_COMMAND_MS 2000  /* what we wait at most for scontrol and scancel */
+#define SLURM_OUTPUT_MAX 65536 /* bytes of a program's output that we read */
+
+enum slurm_phase {
+    SLURM_ASKING,    /* salloc runs, and may wait for long */
+    SLURM_ATTACHING, /* the allocation is there; its nodes are asked for */
+    SLURM_HELD,
+    SLURM_OVER,
+};
+
+enum slurm_node_state { SLURM_NODE_IDLE, SLURM_NODE_STARTING, SLURM_NODE_LINKED };
+
+struct slurm_node {
+    char *name;
+    unsigned cpus; /* of the allocation, on this node */
+    enum slurm_node_state state;
+    struct launch srun;
+    struct channel *stdio; /* srun's, unless it became the link */
+    struct callback *callback;
+    char *why_stdio; /* why no connection back could be made; NULL: it could */
+    char *why;       /* why its last pool ended */
+    unsigned n_deaths;
+    int64_t started, retry_at; /* ms */
+};
+
+struct slurm {
+    const struct executor_option *options;
+    size_t n_options;
+    enum slurm_phase phase;
+    bool is_kept;         /* the allocation outlives us */
+    struct launch holder; /* salloc; while attaching an srun */
+    struct buffer lines;  /* of the holder's output, not yet read */
+    char *job;            /* id; NULL: none yet */
+    char *why;            /* why it is over */
+    struct launch query;  /* squeue, while we wait */
+    struct buffer answer;
+    char *pending;    /* "Resources, position 3 of 7"; NULL: not known */
+    int64_t query_at; /* ms */
+    unsigned n_queries;
+    struct slurm_node *nodes;
+    size_t n_nodes, nodes_capacity;
+    int epoll;
+};
+
+/* ---- slurm_job.c ---- */
+
+int slurm_job_ask(struct slurm *slurm, struct error *err) MUST_USE;
+/* Goes on as far as that goes without waiting; negative: the allocation is over, or will
+ * never be. */
+int slurm_job_step(struct slurm *slurm, struct error *err) MUST_USE;
+/* Asks Slurm, and waits SLURM_COMMAND_MS at most: false when the job still runs. What
+ * ended it is in slurm->why then. */
+bool slurm_job_is_over(struct slurm *slurm);
+void slurm_job_end(struct slurm *slurm);
+
+/* ---- slurm_node.c ---- */
+
+void slurm_node_clear(struct slurm_node *node);
+/* True: *ret is the way to its pool. */
+bool slurm_node_step(struct slurm *slurm, struct slurm_node *node,
+                     struct executor_link *ret);
+/* Its pool has ended: another one may be started, after some time. */
+void slurm_node_end(struct slurm_node *node);
+bool slurm_node_is_lost(const struct slurm_node *node); /* no other one will be */
+
+/* ---- slurm.c ---- */
+
+const char *slurm_option(const struct slurm *slurm, const char *name);
+void slurm_watch(struct slurm *slurm, int fd);
+void slurm_unwatch(struct slurm *slurm, int fd);
+
+#endif
