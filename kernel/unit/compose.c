@@ -265,6 +265,41 @@ static void end_main(const struct entity *entity, char **body)
     *body = text;
 }
 
+/* `void f(void) __attribute__((constructor));`: what prototypes say of a function is said
+ * of its version, too. */
+static void repeat_attributes(struct composer *composer, const struct entity *entity)
+{
+    const struct draft *draft = composer->draft;
+    const struct definition *definition = entity->definition;
+    const struct definition *old =
+        graph_current(draft->analysis->graph, definition->name);
+    CLEANUP(buffer_clear) struct buffer text = {0};
+    if (old && !old->source && old->declaration &&
+        strstr(old->declaration, "__attribute"))
+        buffer_format(&text, "%s\n", old->declaration);
+    for (size_t i = 0; i < entity->piece; i++) {
+        const struct piece *piece = &draft->pieces[i];
+        const struct declaration *declaration = &piece->declaration;
+        if (piece->kind != ITEM_DECLARATION || declaration->is_typedef ||
+            !strstr(piece->text, "__attribute"))
+            continue;
+        for (size_t k = 0; k < declaration->n_declarators; k++) {
+            const struct span *name = &declaration->declarators[k].name;
+            if (!declaration->declarators[k].is_function ||
+                strlen(definition->name) != name->size ||
+                memcmp(piece->text + name->start, definition->name, name->size) != 0)
+                continue;
+            declarator_text(piece->text, declaration, &declaration->declarators[k],
+                            &text);
+            buffer_add_char(&text, '\n');
+        }
+    }
+    if (!text.size || tokens_mention(text.data, text.size, "alias"))
+        return;
+    buffer_format(&composer->out, "#define %s %s\n%s#undef %s\n", definition->name,
+                  entity->symbol, buffer_string(&text), definition->name);
+}
+
 static void define_function(struct composer *composer, const struct entity *entity)
 {
     struct draft *draft = composer->draft;
@@ -273,6 +308,7 @@ static void define_function(struct composer *composer, const struct entity *enti
             define_variable(composer, draft->entities[i]);
     const struct definition *definition = entity->definition;
     add_line(composer, definition->declaration);
+    repeat_attributes(composer, entity);
     bool is_named = mentions_function(composer, definition->source);
     if (is_named)
         name_function(&composer->out, definition->name, true);
@@ -369,6 +405,26 @@ static bool is_defined_later(const struct draft *draft, const struct piece *piec
            &draft->pieces[entity->piece] > piece;
 }
 
+/* `.globl f` in assembly: a function that other cells may call, too. */
+static void bind_assembly(struct composer *composer, const struct piece *piece)
+{
+    static const char *const words[] = {".globl", ".global"};
+    struct plan *plan = composer->plan;
+    for (size_t k = 0; k < 2; k++)
+        for (const char *at = piece->text; (at = strstr(at, words[k]));) {
+            at += strlen(words[k]);
+            struct lexer lexer = lexer_init(at, strlen(at));
+            struct token name = lexer_next(&lexer);
+            if (name.kind != TOKEN_IDENTIFIER || name.text == at)
+                continue;
+            GROW(plan->bindings, plan->n_bindings, composer->bindings_capacity);
+            plan->bindings[plan->n_bindings++] =
+                (struct binding){.kind = BINDING_FUNCTION,
+                                 .name = must_strndup(name.text, name.size),
+                                 .symbol = must_strndup(name.text, name.size)};
+        }
+}
+
 /* Declarations that make no definition of their own: repeated prototypes and the like. */
 static void declare_rest(struct composer *composer, const struct piece *piece)
 {
@@ -389,8 +445,10 @@ static void declare_rest(struct composer *composer, const struct piece *piece)
     struct lexer lexer = lexer_init(piece->text, piece->size);
     struct token first = lexer_next(&lexer);
     if (token_is(&first, "asm") || token_is(&first, "__asm__") ||
-        token_is(&first, "__asm"))
+        token_is(&first, "__asm")) {
         add_line(composer, piece->text);
+        bind_assembly(composer, piece);
+    }
 }
 
 static void add_directive(struct composer *composer, const struct piece *piece)

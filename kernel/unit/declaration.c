@@ -314,6 +314,24 @@ static struct span span_from(const struct reader *reader, size_t first)
     return (struct span){start, end_of_previous(reader) - start};
 }
 
+/* Behind `f(a, b)`: declarations of the parameters, and then the body. */
+static bool is_at_parameters(const struct reader *reader)
+{
+    const struct token *first = peek((struct reader *)reader, 0);
+    int depth = 0;
+    if (first->kind != TOKEN_IDENTIFIER || is_one_of(first, bracket_words))
+        return false;
+    for (size_t i = reader->at; i < reader->n; i++) {
+        const struct token *token = &reader->tokens[i];
+        if (depth == 0 && token_is(token, "{"))
+            return i > reader->at && token_is(token - 1, ";");
+        if (depth == 0 && token_is(token, "="))
+            return false;
+        depth += bracket(token);
+    }
+    return false;
+}
+
 static bool read_declarator(struct reader *reader)
 {
     struct declaration *ret = reader->ret;
@@ -325,7 +343,13 @@ static bool read_declarator(struct reader *reader)
     declarator.name = (struct span){offset(reader, name), name->size};
     reader->at++;
     declarator.is_function = token_is(peek(reader, 0), "(");
-    skip_declarator(reader, first, true);
+    size_t list = reader->at;
+    if (declarator.is_function)
+        skip_brackets(reader);
+    if (!declarator.is_function || !is_at_parameters(reader)) {
+        reader->at = list;
+        skip_declarator(reader, first, true);
+    }
     declarator.text = span_from(reader, first);
     if (token_is(peek(reader, 0), "=")) {
         size_t value = ++reader->at;
@@ -373,6 +397,8 @@ void declaration_parse(const char *text, size_t size, const struct cell_names *n
         size_t first = reader.at;
         skip_brackets(&reader);
         ret->body = span_from(&reader, first);
+    } else if (may_have_body && is_at_parameters(&reader)) {
+        read_old_style(&reader);
     } else if (may_have_body && token_is(peek(&reader, 0), ";") &&
                peek(&reader, 1)->kind != TOKEN_END) {
         read_old_style(&reader);

@@ -74,6 +74,7 @@ struct piece {
     size_t sheet_start; /* where the text stands in the sheet */
     size_t run;         /* statements: which wrapper function they are in */
     unsigned pack;      /* #pragma pack in force, 0: none */
+    bool is_ms_struct;  /* #pragma ms_struct on */
     bool is_include;    /* a directive that the prologue has taken over */
     size_t text_start;  /* of the cell's: where it stands in the draft's text */
     size_t text_size;
@@ -330,6 +331,7 @@ void find_heavy(struct draft *draft); /* plan->is_heavy */
 /* miscompiled.c */
 /* Why libtcc would get what stands at the cursor silently wrong; NULL: it does not. */
 const char *miscompiled_reason(CXCursor cursor, CXCursor parent);
+bool has_float_parameter(CXCursor function);
 
 /* scan.c */
 void scan(struct draft *draft); /* plan->cc_reason and needs_cc of definitions */

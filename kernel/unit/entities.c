@@ -177,7 +177,8 @@ static void add_pragma(struct draft *draft, size_t index)
 {
     const struct piece *piece = &draft->pieces[index];
     if (tokens_mention(piece->text, piece->size, "once") ||
-        tokens_mention(piece->text, piece->size, "pack"))
+        tokens_mention(piece->text, piece->size, "pack") ||
+        tokens_mention(piece->text, piece->size, "ms_struct"))
         return;
     struct entity *entity =
         entity_add(draft, ENTITY_PRAGMA, DEFINITION_PRAGMA, index, "#pragma");

@@ -69,6 +69,33 @@ static bool is_call_mixed(CXCursor call)
     return false;
 }
 
+static enum CXChildVisitResult find_record_call(CXCursor cursor, CXCursor parent,
+                                                CXClientData data)
+{
+    CXType type = clang_getCanonicalType(clang_getCursorType(cursor));
+    *(bool *)data |= clang_getCursorKind(cursor) == CXCursor_CallExpr &&
+                     type.kind == CXType_Record && clang_Type_getSizeOf(type) <= 16;
+    return *(bool *)data ? CXChildVisit_Break : CXChildVisit_Recurse;
+}
+
+/* `f(1.0, g())`, where g() returns a struct in registers: libtcc has put the number into
+ * its register before it makes the call. */
+static bool is_call_overwritten(CXCursor call)
+{
+    bool has_real = false, has_call = false;
+    int n = clang_Cursor_getNumArguments(call);
+    for (int i = 0; i < n; i++) {
+        CXCursor argument = clang_Cursor_getArgument(call, (unsigned)i);
+        CXType type = clang_getCanonicalType(clang_getCursorType(argument));
+        has_real |= type.kind == CXType_Float || type.kind == CXType_Double;
+        if (type.kind == CXType_Record) {
+            find_record_call(argument, argument, &has_call);
+            clang_visitChildren(argument, find_record_call, &has_call);
+        }
+    }
+    return has_real && has_call;
+}
+
 static enum CXChildVisitResult find_list(CXCursor cursor, CXCursor parent,
                                          CXClientData data)
 {
@@ -107,6 +134,18 @@ static bool is_lost_cast(CXCursor cursor, enum CXCursorKind kind, CXType type)
         return false;
     clang_visitChildren(cursor, take_type, &from);
     return from.kind == CXType_Char_S || from.kind == CXType_SChar;
+}
+
+/* `f(x) float x; {...}` is called with a double, which libtcc does not expect. */
+bool has_float_parameter(CXCursor function)
+{
+    int n = clang_Cursor_getNumArguments(function);
+    for (int i = 0; i < n; i++) {
+        CXCursor parameter = clang_Cursor_getArgument(function, (unsigned)i);
+        if (clang_getCanonicalType(clang_getCursorType(parameter)).kind == CXType_Float)
+            return true;
+    }
+    return false;
 }
 
 /* ---- conditions
@@ -206,6 +245,8 @@ const char *miscompiled_reason(CXCursor cursor, CXCursor parent)
         return "a struct of double and integer by value";
     if (kind == CXCursor_CallExpr && is_call_mixed(cursor))
         return "a struct of double and integer by value";
+    if (kind == CXCursor_CallExpr && is_call_overwritten(cursor))
+        return "a number beside a call that returns a struct";
     if (type.kind == CXType_Pointer &&
         clang_getCanonicalType(clang_getPointeeType(type)).kind == CXType_VariableArray)
         return "a pointer to a variable length array";

@@ -15,6 +15,8 @@ static const char *const fixed_flags[] = {
     "-fspell-checking", /* libclang switches it off by itself */
     "-ferror-limit=0",
     "-fparse-all-comments",
+    "-iquote",
+    ".", /* the sheet has no folder of its own */
     "-Wall",
     "-Wno-unused",
     "-Wunused-comparison",

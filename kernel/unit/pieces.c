@@ -40,9 +40,7 @@ static const char *name_macro(void *context, const char *name, size_t size)
     const struct definition *definition = graph_current(analysis->graph, copy);
     if (!definition)
         return headers_macro(analysis->headers, name, size);
-    if (definition->kind != DEFINITION_MACRO || !definition->source)
-        return NULL;
-    return strstr(definition->source, copy);
+    return definition_macro_text(definition);
 }
 
 static bool name_is_visible(void *context, const char *name, size_t size)
@@ -335,8 +333,12 @@ void pieces_find_directives(struct draft *draft)
 static void track_packing(struct draft *draft)
 {
     unsigned stack[PACK_DEPTH_MAX], n = 0, now = 0;
+    bool is_ms_struct = false;
     for (size_t i = 0; i < draft->n_pieces; i++) {
         struct piece *piece = &draft->pieces[i];
+        piece->is_ms_struct = is_ms_struct;
+        if (piece_is_directive(piece, "pragma") && strstr(piece->text, "ms_struct"))
+            is_ms_struct = strstr(piece->text, " on") != NULL;
         const char *at =
             piece_is_directive(piece, "pragma") ? strstr(piece->text, "pack") : NULL;
         piece->pack = now;

@@ -42,7 +42,7 @@ static const struct definition *definition_by_id(const struct draft *draft, uint
 
 static const char *macro_body(const struct definition *macro)
 {
-    const char *at = macro->source ? strstr(macro->source, macro->name) : NULL;
+    const char *at = definition_macro_text(macro);
     return at ? at + strlen(macro->name) : "";
 }
 
@@ -237,13 +237,37 @@ static void found_call(struct reference *reference, CXCursor call)
     add_site(reference, line, typing_id(&typing, clang_getUnqualifiedType(element)));
 }
 
+/* `void f();` inside a function: another cell may define it, as if it stood outside. */
+static uint32_t declare_outside(struct draft *draft, CXCursor to, const char *name)
+{
+    bool is_function = clang_getCursorKind(to) == CXCursor_FunctionDecl;
+    CXType type = clang_getCursorType(to);
+    size_t offset = cursor_offset(to);
+    const struct piece *piece =
+        offset == SIZE_MAX ? NULL : sheet_piece(draft, offset, &offset);
+    bool is_outside = clang_getCursorKind(clang_getCursorLexicalParent(to)) ==
+                      CXCursor_TranslationUnit; /* a builtin: where it is called */
+    if (!piece || piece->is_opaque || is_outside || typing_is_local(type))
+        return 0;
+    struct entity *entity =
+        entity_add(draft, is_function ? ENTITY_PROTOTYPE : ENTITY_EXTERN,
+                   is_function ? DEFINITION_FUNCTION : DEFINITION_VARIABLE,
+                   (size_t)(piece - draft->pieces), name);
+    entity->cursor = to;
+    entity_source(draft, entity);
+    return entity->definition->id;
+}
+
 static void found_reference(struct reference *reference, CXCursor cursor)
 {
     CXCursor to = clang_getCursorReferenced(cursor);
     enum CXCursorKind kind = clang_getCursorKind(to);
-    const struct draft *draft = reference->draft;
-    if (kind == CXCursor_VarDecl && clang_getCursorKind(clang_getCursorSemanticParent(
-                                        to)) != CXCursor_TranslationUnit) {
+    struct draft *draft = reference->draft;
+    bool is_extern =
+        kind == CXCursor_VarDecl && clang_Cursor_getStorageClass(to) == CX_SC_Extern;
+    if (kind == CXCursor_VarDecl && !is_extern &&
+        clang_getCursorKind(clang_getCursorSemanticParent(to)) !=
+            CXCursor_TranslationUnit) {
         for (size_t i = 0; i < draft->n_entities; i++)
             if (draft->entities[i]->owner &&
                 clang_equalCursors(draft->entities[i]->cursor, to))
@@ -255,7 +279,10 @@ static void found_reference(struct reference *reference, CXCursor cursor)
         kind != CXCursor_EnumConstantDecl)
         return;
     CLEANUP(freep) char *name = cursor_name(to);
-    definition_add_ref(reference->definition, draft_resolve(draft, name, SIZE_MAX));
+    uint32_t id = draft_resolve(draft, name, SIZE_MAX);
+    if (!id && (is_extern || kind == CXCursor_FunctionDecl))
+        id = declare_outside(draft, to, name);
+    definition_add_ref(reference->definition, id);
 }
 
 static bool is_chain(CXCursor cursor, enum CXCursorKind kind)

@@ -11,7 +11,7 @@ static const char *const words[] = {
     "__int128",  "__int128_t",    "__uint128_t",       "_Float128",       "__float128",
     "_BitInt",   "__auto_type",   "vector_size",       "__vector_size__", "nullptr",
     "constexpr", "_Pragma",       "transparent_union", "_Alignas",        "alignas",
-    NULL};
+    "ms_struct", "__ms_struct__", "gcc_struct",        "__gcc_struct__",  NULL};
 /* What compilers say of themselves. */
 static const char *const identities[] = {"__STDC_VERSION__",
                                          "__VERSION__",
@@ -182,6 +182,9 @@ static void scan_entities(struct draft *draft)
             reason = scan_text(text, strlen(text), true);
         if (!reason && entity->role >= ENTITY_PROTOTYPE)
             reason = scan_tree(entity->cursor);
+        if (!reason && entity->role == ENTITY_FUNCTION &&
+            entity->declaration->is_old_style && has_float_parameter(entity->cursor))
+            reason = must_strdup("a float parameter without a prototype");
         definition->needs_cc = reason != NULL;
         set_reason(draft->plan, reason);
     }

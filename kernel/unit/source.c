@@ -278,6 +278,8 @@ char *type_source(const struct piece *piece)
     struct buffer out = {0};
     if (piece->pack)
         buffer_format(&out, "#pragma pack(push, %u)\n", piece->pack);
+    if (piece->is_ms_struct)
+        buffer_add_string(&out, "#pragma ms_struct on\n");
     if (declaration->is_typedef || !declaration->n_declarators) {
         buffer_add(&out, piece->text, piece->size);
     } else {
@@ -286,6 +288,8 @@ char *type_source(const struct piece *piece)
                                      declaration->record.size);
         buffer_format(&out, "%s;", record);
     }
+    if (piece->is_ms_struct)
+        buffer_add_string(&out, "\n#pragma ms_struct off");
     if (piece->pack)
         buffer_add_string(&out, "\n#pragma pack(pop)");
     return buffer_take(&out);

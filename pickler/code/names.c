@@ -257,8 +257,11 @@ static int prepare_symbol(struct load *load, struct change *change, struct error
         return prepare_thread(load, change, err);
     if (binding->kind == NAME_VARIABLE)
         return prepare_storage(load, change, err);
-    if (!strcmp(binding->symbol, binding->name))
+    if (!strcmp(binding->symbol, binding->name)) {
+        if (!change->is_new && name->kind == NAME_DECLARED) /* its callers find it */
+            change->trampoline = name->trampoline;
         return 0;
+    }
     bool is_kept =
         name->trampoline && (name->kind == NAME_DECLARED || name->type == binding->type ||
                              (name->kind == NAME_FUNCTION && binding->is_carried));

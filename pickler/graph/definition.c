@@ -55,6 +55,16 @@ bool definition_is_thread_local(const struct definition *definition)
            !strncmp(definition->declaration, start, sizeof(start) - 1);
 }
 
+const char *definition_macro_text(const struct definition *definition)
+{
+    static const char word[] = "define";
+    const char *at = definition->source ? definition->source : "";
+    at += strspn(at, "# \t");
+    if (definition->kind != DEFINITION_MACRO || strncmp(at, word, sizeof(word) - 1) != 0)
+        return NULL;
+    return strstr(at + sizeof(word) - 1, definition->name);
+}
+
 void definition_add_name(struct definition *definition, const char *name)
 {
     for (size_t i = 0; i < definition->n_names; i++)

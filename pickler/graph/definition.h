@@ -68,6 +68,9 @@ DEFINE_FREEP(struct definition, definition_free)
 /* A variable of which every thread has its own copy. */
 bool definition_is_thread_local(const struct definition *definition);
 
+/* Of a macro: what stands behind #define, "MAX(a, b) ..."; NULL when it is undefined. */
+const char *definition_macro_text(const struct definition *definition);
+
 void definition_add_name(struct definition *definition, const char *name);
 void definition_add_ref(struct definition *definition,
                         uint32_t id); /* keeps them sorted */
