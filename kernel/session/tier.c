@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "kernel/session/tier.h"
+#include "kernel/session/tier_unit.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -34,18 +34,11 @@ void tier_init(struct tier *tier)
     tier_set_level(tier, "2");
 }
 
-static void function_clear(struct tier_function *function)
-{
-    free(function->name);
-    free(function->why);
-    free(function->needs);
-}
-
 void tier_clear(struct tier *tier)
 {
     tier_compiler_free(tier->compiler);
     for (size_t i = 0; i < tier->n_functions; i++)
-        function_clear(&tier->functions[i]);
+        tier_function_clear(&tier->functions[i]);
     free(tier->functions);
     *tier = (struct tier){0};
 }
@@ -63,58 +56,12 @@ void tier_reset(struct tier *tier)
 /* ---- what is known of functions ------------------------------------------------------
  */
 
-static void set_state(struct tier *tier, struct tier_function *function,
-                      enum tier_state state)
-{
-    tier->n_state[function->state]--;
-    tier->n_state[state]++;
-    function->state = state;
-    if (state != TIER_REFUSED) {
-        free(function->why);
-        function->why = NULL;
-    }
-    if (state == TIER_WAITING && !tier->waiting_since)
-        tier->waiting_since = clock_ms();
-}
-
-struct tier_function *tier_find(const struct tier *tier, const char *name)
-{
-    for (size_t i = 0; i < tier->n_functions; i++)
-        if (strcmp(tier->functions[i].name, name) == 0)
-            return &tier->functions[i];
-    return NULL;
-}
-
-static struct tier_function *add_function(struct tier *tier, const char *name)
-{
-    GROW(tier->functions, tier->n_functions, tier->functions_capacity);
-    struct tier_function *function = &tier->functions[tier->n_functions++];
-    *function = (struct tier_function){.name = must_strdup(name)};
-    tier->n_state[TIER_WAITING]++;
-    return function;
-}
-
-static void remove_function(struct tier *tier, struct tier_function *function)
-{
-    tier->n_state[function->state]--;
-    function_clear(function);
-    *function = tier->functions[--tier->n_functions];
-}
-
-static bool needs(const struct tier_function *function, uint32_t id)
-{
-    for (size_t i = 0; i < function->n_needs; i++)
-        if (function->needs[i] == id)
-            return true;
-    return false;
-}
-
 /* What holds an old version is made again. */
 static void invalidate(struct tier *tier, uint32_t old)
 {
     for (size_t i = 0; i < tier->n_functions; i++)
-        if (needs(&tier->functions[i], old))
-            set_state(tier, &tier->functions[i], TIER_WAITING);
+        if (tier_function_needs(&tier->functions[i], old))
+            tier_function_set(tier, &tier->functions[i], TIER_WAITING);
 }
 
 static void define(struct tier *tier, const struct definition *definition)
@@ -128,14 +75,14 @@ static void define(struct tier *tier, const struct definition *definition)
     if (function)
         invalidate(tier, function->id);
     if (function && !is_possible) {
-        remove_function(tier, function);
+        tier_function_remove(tier, function);
     } else if (is_possible) {
         if (!function)
-            function = add_function(tier, definition->name);
+            function = tier_function_add(tier, definition->name);
         function->id = definition->id;
         function->n_needs = 0;
         function->is_alone = false;
-        set_state(tier, function, TIER_WAITING);
+        tier_function_set(tier, function, TIER_WAITING);
     }
 }
 
@@ -156,7 +103,7 @@ void tier_forget(struct tier *tier, const char *name)
     if (!function)
         return;
     uint32_t id = function->id;
-    remove_function(tier, function);
+    tier_function_remove(tier, function);
     invalidate(tier, id);
 }
 
@@ -167,7 +114,7 @@ static void sync_known(struct tier *tier, const struct graph *graph,
         struct tier_function *function = &tier->functions[i];
         const struct definition *now = graph_current(graph, function->name);
         if (!now || !tier_is_possible(now)) {
-            remove_function(tier, function);
+            tier_function_remove(tier, function);
             continue;
         }
         name_ids_set(known, now->name, now->id);
@@ -192,7 +139,7 @@ void tier_restart(struct tier *tier)
 {
     for (size_t i = 0; i < tier->n_functions; i++)
         if (tier->functions[i].state != TIER_REFUSED)
-            set_state(tier, &tier->functions[i], TIER_WAITING);
+            tier_function_set(tier, &tier->functions[i], TIER_WAITING);
 }
 
 bool tier_set_level(struct tier *tier, const char *name)
@@ -202,7 +149,7 @@ bool tier_set_level(struct tier *tier, const char *name)
         if (strcmp(levels[i].name, name) == 0) {
             if (tier->level != &levels[i])
                 for (size_t k = 0; k < tier->n_functions; k++)
-                    set_state(tier, &tier->functions[k], TIER_WAITING);
+                    tier_function_set(tier, &tier->functions[k], TIER_WAITING);
             tier->level = &levels[i];
             return true;
         }
@@ -217,173 +164,6 @@ bool tier_is_settled(const struct tier *tier)
 {
     return !tier->level || (!tier->n_state[TIER_WAITING] &&
                             !tier->n_state[TIER_COMPILING] && !tier->n_state[TIER_SENT]);
-}
-
-/* ---- units ---------------------------------------------------------------------------
- */
-
-struct making { /* of one unit */
-    struct tier *tier;
-    struct tier_scope scope;
-    uint32_t roots[TIER_ROOTS_MAX];
-    size_t n_roots;
-    struct tier_text text;
-    struct tier_job *job;
-};
-
-/* NULL: something else has taken its name. */
-static const struct definition *in_force(const struct making *making,
-                                         const struct tier_function *function)
-{
-    const struct definition *now = tier_current(&making->scope, function->name);
-    return now && now->id == function->id ? now : NULL;
-}
-
-static bool has_same_options(const struct making *making,
-                             const struct definition *definition)
-{
-    const char *own = definition->options, *first = making->scope.options;
-    return own && first ? strcmp(own, first) == 0 : !own && !first;
-}
-
-/* Those that wait, the newest first; one that must be alone is. */
-static void choose_roots(struct making *making)
-{
-    struct tier *tier = making->tier;
-    for (size_t i = tier->n_functions; i-- > 0;) {
-        struct tier_function *function = &tier->functions[i];
-        if (function->state != TIER_WAITING)
-            continue;
-        const struct definition *definition = in_force(making, function);
-        if (!definition) {
-            remove_function(tier, function);
-            continue;
-        }
-        if (making->n_roots == TIER_ROOTS_MAX ||
-            (making->n_roots &&
-             (function->is_alone || !has_same_options(making, definition))))
-            continue;
-        if (!making->n_roots)
-            making->scope.options = definition->options;
-        making->roots[making->n_roots++] = function->id;
-        if (function->is_alone)
-            return;
-    }
-}
-
-static struct tier_function *find_by_id(const struct tier *tier,
-                                        const struct definition *definition)
-{
-    struct tier_function *function = tier_find(tier, definition->name);
-    return function && function->id == definition->id ? function : NULL;
-}
-
-static size_t position(const struct tier_text *text, uint32_t id)
-{
-    for (size_t i = 0; i < text->n_functions; i++)
-        if (text->functions[i]->id == id)
-            return i;
-    return 0;
-}
-
-static void pack_sites(const struct definition *definition, struct buffer *out)
-{
-    pack_u64(out, definition->cell);
-    pack_u64(out, definition->n_sites);
-    for (size_t i = 0; i < definition->n_sites; i++) {
-        pack_u64(out, definition->sites[i].line);
-        pack_u64(out, definition->sites[i].type);
-    }
-}
-
-/* What waits and is compiled in anyway becomes a root, too. */
-static void add_member(struct making *making, const struct definition *definition)
-{
-    struct buffer *out = &making->job->request;
-    struct tier_function *function = find_by_id(making->tier, definition);
-    bool is_chosen = false;
-    for (size_t i = 0; i < making->n_roots; i++)
-        is_chosen |= making->roots[i] == definition->id;
-    bool is_alone = function && function->is_alone;
-    bool is_root =
-        function && function->state == TIER_WAITING && (is_chosen || !is_alone);
-    pack_string(out, definition->name);
-    pack_u64(out, definition->id);
-    pack_u64(out, is_root);
-    if (is_root) {
-        free(function->needs);
-        tier_text_needs(&making->scope, &making->text, definition, &function->needs,
-                        &function->n_needs);
-        function->serial = making->job->serial;
-        set_state(making->tier, function, TIER_COMPILING);
-    }
-    size_t n = is_root ? function->n_needs : 0;
-    pack_u64(out, n);
-    for (size_t i = 0; i < n; i++)
-        pack_u64(out, position(&making->text, function->needs[i]));
-    pack_sites(definition, out);
-}
-
-static void add_flags(struct tier_job *job, const struct tier_level *level, char **flags,
-                      size_t n)
-{
-    job->flags = must_alloc((n + 4) * sizeof(*job->flags));
-    for (size_t i = 0; i < n; i++)
-        job->flags[job->n_flags++] = must_strdup(flags[i]);
-    for (size_t i = 0; level->flags[i]; i++)
-        job->flags[job->n_flags++] = must_strdup(level->flags[i]);
-}
-
-static void refuse(struct tier *tier, struct tier_function *function, const char *why)
-{
-    set_state(tier, function, TIER_REFUSED);
-    free(function->why);
-    function->why = must_strdup(why ? why : "no reason given");
-}
-
-/* A root that did not come into the unit can never do. */
-static void refuse_missing(struct making *making)
-{
-    struct tier *tier = making->tier;
-    for (size_t i = 0; i < making->n_roots; i++)
-        for (size_t k = 0; k < tier->n_functions; k++)
-            if (tier->functions[k].id == making->roots[i] &&
-                tier->functions[k].state == TIER_WAITING)
-                refuse(tier, &tier->functions[k], "it is too large");
-}
-
-static void list_refused(const struct tier *tier, uint32_t **ret, size_t *ret_n)
-{
-    *ret = must_alloc((tier->n_state[TIER_REFUSED] + 1) * sizeof(**ret));
-    for (size_t i = 0; i < tier->n_functions; i++)
-        if (tier->functions[i].state == TIER_REFUSED)
-            (*ret)[(*ret_n)++] = tier->functions[i].id;
-}
-
-/* False when nothing waits. */
-static bool make_unit(struct tier *tier, const struct tier_context *context)
-{
-    struct making making = {.tier = tier, .scope = context->scope};
-    CLEANUP(freep) uint32_t *refused = NULL;
-    choose_roots(&making);
-    if (!making.n_roots)
-        return false;
-    list_refused(tier, &refused, &making.scope.n_refused);
-    making.scope.refused = refused;
-    tier_text_make(&making.scope, making.roots, making.n_roots, &making.text);
-    making.job = must_alloc(sizeof(*making.job));
-    making.job->serial = tier->next_serial++;
-    pack_u64(&making.job->request, making.job->serial);
-    pack_u64(&making.job->request, making.text.n_functions);
-    for (size_t i = 0; i < making.text.n_functions; i++)
-        add_member(&making, making.text.functions[i]);
-    refuse_missing(&making);
-    making.job->chosen = must_strdup(making.scope.options);
-    add_flags(making.job, tier->level, context->flags, context->n_flags);
-    making.job->text = buffer_take(&making.text.text);
-    tier_text_clear(&making.text);
-    tier_compiler_push(tier->compiler, making.job);
-    return true;
 }
 
 /* ---- what came of them ---------------------------------------------------------------
@@ -402,8 +182,9 @@ static void retry_without(struct tier *tier, uint32_t id)
 {
     for (size_t i = 0; i < tier->n_functions; i++) {
         struct tier_function *function = &tier->functions[i];
-        if (function->state == TIER_REFUSED && function->id != id && needs(function, id))
-            set_state(tier, function, TIER_WAITING);
+        if (function->state == TIER_REFUSED && function->id != id &&
+            tier_function_needs(function, id))
+            tier_function_set(tier, function, TIER_WAITING);
     }
 }
 
@@ -416,9 +197,9 @@ static void failed(struct tier *tier, uint32_t serial, const char *why)
             continue;
         if (n > 1) {
             function->is_alone = true;
-            set_state(tier, function, TIER_WAITING);
+            tier_function_set(tier, function, TIER_WAITING);
         } else {
-            refuse(tier, function, why);
+            tier_function_refuse(tier, function, why);
             retry_without(tier, function->id);
         }
     }
@@ -456,7 +237,7 @@ static void finish(struct tier *tier, const struct tier_job *job,
     for (size_t i = 0; i < tier->n_functions; i++)
         if (tier->functions[i].serial == job->serial &&
             tier->functions[i].state == TIER_COMPILING)
-            set_state(tier, &tier->functions[i], TIER_SENT);
+            tier_function_set(tier, &tier->functions[i], TIER_SENT);
     tier->kick_at = 0;
     tier->kick_ms = KICK_MS;
 }
@@ -472,9 +253,9 @@ void tier_swapped(struct tier *tier, const void *data, size_t size)
         if (function->serial != serial || function->state != TIER_SENT)
             continue;
         if (result == SWAP_DONE)
-            set_state(tier, function, TIER_DONE);
+            tier_function_set(tier, function, TIER_DONE);
         else
-            refuse(tier, function, why);
+            tier_function_refuse(tier, function, why);
     }
 }
 
@@ -510,7 +291,7 @@ static int step(struct tier *tier, const struct tier_context *context, bool may_
     }
     if (may_compile)
         while (tier_compiler_load(tier->compiler) < TIER_JOBS_MAX &&
-               make_unit(tier, context))
+               tier_unit_make(tier, context))
             ;
     if (!tier->n_state[TIER_WAITING])
         tier->waiting_since = 0;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "pickler/base/lex.h"
+#include "pickler/base/map.h"
 #include "pickler/graph/emit.h"
 
 struct closure {
@@ -266,4 +267,73 @@ void tier_text_needs(const struct tier_scope *scope, const struct tier_text *tex
     }
     *ret = ids;
     *ret_n = n;
+}
+
+/* ---- recursion -----------------------------------------------------------------------
+ */
+
+/* Its references do not tell of itself. */
+static bool mentions_itself(const struct definition *function)
+{
+    struct lexer lexer = lexer_init(function->source, strlen(function->source));
+    for (size_t n = 0;;) {
+        struct token token = lexer_next(&lexer);
+        if (token.kind == TOKEN_END)
+            return false;
+        n += token.kind == TOKEN_IDENTIFIER && token_is(&token, function->name);
+        if (n > 1)
+            return true;
+    }
+}
+
+enum { ON_THE_WAY = 1, SEEN }; /* of a function in a walk */
+
+struct walk {
+    const struct tier_scope *scope;
+    struct map states; /* by id */
+    struct step {
+        const struct definition *function;
+        size_t next_ref;
+    } *way;
+    size_t n, capacity;
+};
+
+/* False: it is on the way already, or calls itself. */
+static bool enter(struct walk *walk, const struct definition *function)
+{
+    uint64_t *state = map_at(&walk->states, function->id, NULL);
+    if (*state)
+        return *state == SEEN;
+    *state = ON_THE_WAY;
+    GROW(walk->way, walk->n, walk->capacity);
+    walk->way[walk->n++] = (struct step){function, 0};
+    return !mentions_itself(function);
+}
+
+/* True while there are more steps; *ret: the next one leads back. */
+static bool walk_on(struct walk *walk, bool *ret)
+{
+    struct step *last = &walk->way[walk->n - 1];
+    if (last->next_ref == last->function->n_refs || walk->states.n > TIER_FUNCTIONS_MAX) {
+        *map_at(&walk->states, last->function->id, NULL) = SEEN;
+        return --walk->n > 0;
+    }
+    const struct definition *to =
+        tier_get(walk->scope, last->function->refs[last->next_ref++]);
+    if (to && to->kind == DEFINITION_FUNCTION)
+        to = tier_current(walk->scope, to->name);
+    if (to && to->kind == DEFINITION_FUNCTION && to->source)
+        *ret = !enter(walk, to);
+    return !*ret;
+}
+
+bool tier_is_recursive(const struct tier_scope *scope, const struct definition *function)
+{
+    struct walk walk = {.scope = scope};
+    bool is_recursive = !enter(&walk, function);
+    while (!is_recursive && walk_on(&walk, &is_recursive))
+        ;
+    map_clear(&walk.states);
+    free(walk.way);
+    return is_recursive;
 }

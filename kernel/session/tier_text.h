@@ -41,6 +41,10 @@ const struct definition *tier_current(const struct tier_scope *scope, const char
 /* May be compiled a second time and swapped in. */
 bool tier_is_possible(const struct definition *function);
 
+/* It calls itself, or something that it leads to does: its tail calls must stay jumps, or
+ * it would need a stack that it did not need before. */
+bool tier_is_recursive(const struct tier_scope *scope, const struct definition *function);
+
 /* The unit of these roots (ids of functions) and what they call, as far as the limits
  * allow; roots come first. */
 void tier_text_make(const struct tier_scope *scope, const uint32_t *roots, size_t n,

@@ -257,3 +257,16 @@ def test_reset_while_it_is_compiled(session):
         assert session.value("f0(5)") == "4"
         assert not session.run("f7(1)").is_ok
         run(session, "%reset -f")
+
+
+def test_tail_calls_keep_their_line(compiled):
+    """A library function that a function ends with faults: the line is there; recursion that
+    ends in a call of itself needs no stack."""
+    run(compiled, "#include <string.h>",
+        "int tail(const char *p) {\n    return strcmp(p, \"\");\n}\n"
+        "long down(long n, long sum) { return n ? down(n - 1, sum + n) : sum; }\n"
+        "long calls_down(long n) { return down(n, 0); }", "%opt now")
+    assert set(states(compiled).values()) == {"optimised"}
+    assert compiled.value("calls_down(50000000)") == "1250000025000000"
+    cell = compiled.run("tail(0)")
+    assert cell.name == "SIGSEGV" and "In[2]:2" in cell.traceback, cell.traceback
