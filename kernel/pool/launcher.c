@@ -164,6 +164,20 @@ void launcher_read(struct launcher *launcher, const struct pollfd *fds)
     }
 }
 
+bool launcher_has_ended(struct launcher *launcher)
+{
+    siginfo_t info = {0};
+    struct pollfd fds[LAUNCHER_FDS];
+    if (launcher->pid <= 0 ||
+        waitid(P_PID, (id_t)launcher->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+        !info.si_pid)
+        return false;
+    for (launcher_watch(launcher, fds); poll(fds, LAUNCHER_FDS, 0) > 0;
+         launcher_watch(launcher, fds))
+        launcher_read(launcher, fds);
+    return true;
+}
+
 void launcher_end(struct launcher *launcher, uint64_t now)
 {
     if (launcher->pid <= 0 || launcher->kill_at)

@@ -32,6 +32,8 @@ void launcher_watch(const struct launcher *launcher, struct pollfd *fds);
 void launcher_read(struct launcher *launcher, const struct pollfd *fds);
 /* Asks it to end; launcher_is_over() kills it when it is time. */
 void launcher_end(struct launcher *launcher, uint64_t now);
+/* It has ended, and its text is complete; nothing is released. */
+bool launcher_has_ended(struct launcher *launcher);
 /* True when it has ended: everything of it is released then. */
 bool launcher_is_over(struct launcher *launcher, uint64_t now);
 void launcher_kill(struct launcher *launcher);

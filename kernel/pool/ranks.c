@@ -111,8 +111,8 @@ static void look_after_world(struct ranks *ranks)
             rank_lose(rank, -1);
         is_broken |= rank->is_lost;
     }
-    bool was_left = world->state == WORLD_STARTING && world->launcher.fds[0] < 0 &&
-                    launcher_is_over(&world->launcher, now);
+    bool was_left =
+        world->state == WORLD_STARTING && launcher_has_ended(&world->launcher);
     if (is_broken || was_left) {
         if (is_broken && ranks->request.id)
             ranks->request.has_failed = true;
