@@ -282,21 +282,6 @@ static int bring_home(struct ranks_cell *cell, const struct ranks_options *optio
     return r;
 }
 
-static int plan_cell(struct ranks_cell *cell, const struct magic_arguments *arguments,
-                     struct plan **ret, struct result *result, struct error *err)
-{
-    int r =
-        session_plan(cell->context->session, cell->context->cell, arguments->body_line,
-                     PLAN_CELL, arguments->body, ret, result, err);
-    if (r < 0 || !*ret || !(*ret)->n_lengths)
-        return r;
-    plan_free(TAKE(*ret));
-    result_error(result, "UsageError",
-                 "the length of an array that outlives the cell must be a constant on "
-                 "ranks; put the array into a function or braces, or use malloc()");
-    return 0;
-}
-
 int ranks_run(struct magic_context *context, struct named_executor *executor,
               const struct magic_arguments *arguments,
               const struct ranks_options *options, struct result *result,
@@ -321,7 +306,8 @@ int ranks_run(struct magic_context *context, struct named_executor *executor,
     cell.ranks = executor->ranks;
     r = get_fed(&cell, executor, result, err);
     if (r == 0 && result->kind == RESULT_OK)
-        r = plan_cell(&cell, arguments, &plan, result, err);
+        r = session_plan(context->session, context->cell, arguments->body_line, PLAN_CELL,
+                         arguments->body, &plan, result, err);
     if (r == 0 && result->kind == RESULT_OK && plan)
         r = run_cell(&cell, plan, result, err);
     if (r == 0 && result->kind == RESULT_OK)

@@ -180,7 +180,8 @@ enum {
     RANKS_START = 136, /* {u ranks, s MPI library, n s launcher's words} -> {outcome, n (s
                           host, u pid)} when all are up. With id 0 the pool says so by
                           itself: OUTCOME_DIED the world has ended and another one is on
-                          its way, OUTCOME_OK that one is up */
+                          its way, OUTCOME_OK that one is up, OUTCOME_REFUSED there is
+                          none now */
     RANKS_ASK,     /* {u rank (RANKS_ALL: each), u kind, b body}: a WORKER_* request ->
                       RANKS_ANSWER of each, when it comes */
     RANKS_ANSWER,  /* {u rank, b body as the worker's} */

@@ -151,9 +151,14 @@ void ranks_end_world(struct ranks *ranks)
                              : was_stopped ? &stopped
                                            : &ended);
         }
-    ranks_say_state(ranks, 0, OUTCOME_DIED, "RankEnded", "the ranks are started again");
+    /* Ranks that were ended while nothing ran come back when they are asked for: whoever
+     * has ended them may have meant it. */
+    bool is_idle = !ranks->request.id;
+    ranks_say_state(ranks, 0, is_idle ? OUTCOME_REFUSED : OUTCOME_DIED, "RankEnded",
+                    "the ranks were ended");
     ranks_clear_world(ranks);
-    ranks_start_world(ranks);
+    if (!is_idle)
+        ranks_start_world(ranks);
 }
 
 /* ---- requests ---- */
