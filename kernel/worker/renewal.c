@@ -33,6 +33,8 @@
 #define STACK_SIZE (32u << 10)
 #define STACK_GROWTH ((uintptr_t)1 << 30)
 #define RSEQ_BYTES 32u
+#define PAGES_FEW 64  /* looking at them costs less than faults of those that come back  \
+                       */
 #define CLEAN_MAX 64  /* tasks in a row that left a page as it was */
 #define SPOILED_MAX 8 /* job workers that took one task only, before it is given up */
 #define PAGES_SPOILED_MAX 2 /* as well, because of what the tasks wrote */
@@ -465,7 +467,8 @@ static bool put_page_back(struct renewal *r, size_t i)
         return true;
     }
     if (memcmp((const void *)page->start, page->copy, PAGE) == 0)
-        return ++r->scratch->n_clean[i] < CLEAN_MAX || close_page(r, i);
+        return ++r->scratch->n_clean[i] < CLEAN_MAX || r->n_pages <= PAGES_FEW ||
+               close_page(r, i);
     memcpy((void *)page->start, page->copy, PAGE);
     r->scratch->n_clean[i] = 0;
     return true;
