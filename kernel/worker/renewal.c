@@ -33,7 +33,8 @@
 #define STACK_SIZE (32u << 10)
 #define STACK_GROWTH ((uintptr_t)1 << 30)
 #define RSEQ_BYTES 32u
-#define PAGES_FEW 64  /* looking at them costs less than faults of those that come back  \
+#define PAGES_FEW                                                                        \
+    64                /* looking at them costs less than faults of those that come back  \
                        */
 #define CLEAN_MAX 64  /* tasks in a row that left a page as it was */
 #define SPOILED_MAX 8 /* job workers that took one task only, before it is given up */
@@ -122,10 +123,13 @@ static void spoil(struct renewal *r)
     sigaction(SIGSEGV, &r->on_fault, NULL);
     for (size_t i = 0; i < r->n_regions; i++) {
         const struct region *at = &r->regions[i];
-        if (mprotect((void *)at->start, at->end - at->start, at->rights) < 0)
+        size_t size = at->end - at->start;
+        /* With what it has grown by since; in one call, which may not part the two. */
+        if (at->is_stack &&
+            mprotect((void *)at->start, size, at->rights | PROT_GROWSDOWN) == 0)
+            continue;
+        if (mprotect((void *)at->start, size, at->rights) < 0)
             _exit(1);
-        if (at->is_stack) /* what it has grown by */
-            mprotect((void *)at->start, PAGE, at->rights | PROT_GROWSDOWN);
     }
 }
 
