@@ -58,6 +58,7 @@ static int take_object(struct session *session, struct buffer *ret_object,
     if (!session->has_object)
         return 0;
     session->has_object = false;
+    worker_client_look(&session->worker); /* there is time for the checkpoint's answer */
     if (analyser_client_more(&session->analyser, &answer, &why) == 0) {
         if (strstr(why, "interrupted") != why)
             return 0;

@@ -71,10 +71,21 @@ static bool starts_with(const struct token *token, const char *prefix)
 static bool may_be_predefined(const struct token *token)
 {
     static const char *const harmless[] = {
-        "__typeof__", "__attribute__", "__extension__",      "__func__",
-        "__inline__", "__asm__",       "__volatile__",       "__restrict__",
-        "__restrict", "__const",       "__inline",           "__LINE__",
-        "__FILE__",   "__FUNCTION__",  "__PRETTY_FUNCTION__"};
+        "__typeof__",   "__attribute__", "__extension__",
+        "__func__",     "__inline__",    "__asm__",
+        "__volatile__", "__restrict__",  "__restrict",
+        "__const",      "__inline",      "__LINE__",
+        "__FILE__",     "__FUNCTION__",  "__PRETTY_FUNCTION__",
+        "__alignof__",  "__signed__",    "__complex__",
+        "__real__",     "__imag__"};
+    /* attributes as the headers of the C library spell them */
+    static const char *const attributes[] = {
+        "__const__",         "__pure__",       "__nothrow__",  "__leaf__",
+        "__format__",        "__printf__",     "__scanf__",    "__strftime__",
+        "__strfmon__",       "__format_arg__", "__nonnull__",  "__malloc__",
+        "__alloc_size__",    "__access__",     "__noreturn__", "__warn_unused_result__",
+        "__returns_twice__", "__deprecated__", "__unused__",   "__may_alias__",
+        "__aligned__",       "__packed__",     "__cold__",     "__transparent_union__"};
     if (token_is(token, "linux") || token_is(token, "unix") ||
         starts_with(token, "_LP64"))
         return true;
@@ -82,6 +93,9 @@ static bool may_be_predefined(const struct token *token)
         return false;
     for (size_t i = 0; i < sizeof(harmless) / sizeof(*harmless); i++)
         if (token_is(token, harmless[i]))
+            return false;
+    for (size_t i = 0; i < sizeof(attributes) / sizeof(*attributes); i++)
+        if (token_is(token, attributes[i]))
             return false;
     return (token->text[2] >= 'A' && token->text[2] <= 'Z') ||
            !memcmp(token->text + token->size - 2, "__", 2) ||

@@ -20,6 +20,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "kernel/worker/heap_audit.h"
 #include "kernel/worker/heap_guard.h"
 #include "kernel/worker/heap_piece.h"
 
@@ -36,6 +37,7 @@ extern void __libc_free(void *block);
 #define SIZE_MAX_BLOCK ((size_t)1 << 46)
 
 struct piece *heap_pieces[PIECES];
+uint64_t heap_pieces_mapped[PIECES / 64];
 static struct heap_block freed_blocks[FREED_MAX]; /* by a hash of their start */
 
 /* Memory that a cell has freed rests for a while, so that a pointer that dangles is known
@@ -53,13 +55,11 @@ static void (*watch_report)(const struct heap_finding *finding);
 
 #define RECENT_MAX 1024 /* newest blocks of cells, which heap_check() looks at first */
 #define RESTING_CHECKED 256 /* and the newest of those that rest */
-#define VISITS_MAX 4096     /* of the others, at one time; a group counts as one */
 
 /* Threads may overwrite each other's entry. */
 static struct {
     void *blocks[RECENT_MAX];
     size_t n;
-    size_t piece, group; /* where the next look goes on */
 } recent;
 
 /* Limits on the data of cells (limit.h) are not for our records. */
@@ -96,6 +96,8 @@ static struct piece *piece_of(uintptr_t address, bool is_made)
         munmap(piece, sizeof(*piece));
         return expected;
     }
+    __atomic_fetch_or(&heap_pieces_mapped[i / 64], (uint64_t)1 << i % 64,
+                      __ATOMIC_RELEASE);
     return piece;
 }
 
@@ -160,6 +162,13 @@ static bool is_own(const void *caller)
     return (const char *)caller >= own_start && (const char *)caller < own_end;
 }
 
+/* No pointer of a cell leads there: calloc() and loaded values leave the site out, and
+ * the latter have a type. */
+static bool is_of_cells(const void *site, uint32_t type)
+{
+    return type || (site && !is_own(site));
+}
+
 static void *refuse(size_t size)
 {
     refusal = size ? size : 1;
@@ -196,7 +205,7 @@ static void *allocate(size_t size, size_t alignment, void *site, uint32_t type)
     if (!raw)
         return refuse(size);
     char *block = adopt(raw, offset, size, site, type);
-    if (!is_own(site))
+    if (is_of_cells(site, type))
         recent.blocks[recent.n++ % RECENT_MAX] = block;
     return block;
 }
@@ -249,9 +258,10 @@ static bool rest(char *block, size_t size, struct heap_finding *ret)
 
 static void release(void *block, const void *caller)
 {
-    size_t size = heap_header_of(block)->size;
+    const struct heap_header *header = heap_header_of(block);
+    size_t size = header->size;
     struct heap_finding finding;
-    forget(block, true);
+    forget(block, !is_own(caller) || is_of_cells(header->site, header->type));
     if (is_own(caller) || size > RESTING_BYTES_MAX)
         __libc_free(raw_of(block));
     else if (rest(block, size, &finding))
@@ -526,58 +536,9 @@ static bool check_resting(struct heap_finding *ret)
     return false;
 }
 
-/* Blocks that start in a group of words; adds their number. */
-static bool check_group(size_t piece, size_t group, size_t *n_visits,
-                        struct heap_finding *ret)
-{
-    const uint64_t *words = heap_pieces[piece]->live + group * GROUP_WORDS;
-    for (size_t i = 0; i < GROUP_WORDS; i++)
-        for (uint64_t bits = words[i]; bits; bits &= bits - 1) {
-            size_t grain = (group * GROUP_WORDS + i) * 64 + (size_t)__builtin_ctzll(bits);
-            ++*n_visits;
-            if (heap_find_damage((char *)(piece << PIECE_BITS | grain << GRAIN_BITS),
-                                 ret))
-                return true;
-        }
-    return false;
-}
-
-/* The next group in which a block ever started, from where the last look ended. */
-static bool next_group(void)
-{
-    for (; recent.piece < PIECES; recent.piece++, recent.group = 0) {
-        const struct piece *piece = heap_pieces[recent.piece];
-        for (; piece && recent.group < WORDS / GROUP_WORDS; recent.group++) {
-            uint64_t left = piece->used[recent.group / 64] >> recent.group % 64;
-            if (left) {
-                recent.group += (size_t)__builtin_ctzll(left);
-                return true;
-            }
-            recent.group |= 63;
-        }
-    }
-    recent.piece = recent.group = 0;
-    return false;
-}
-
 bool heap_check(struct heap_finding *ret)
 {
-    size_t n_visits = 0;
-    if (check_recent(ret) || check_resting(ret))
-        return true;
-    bool is_from_start = !recent.piece && !recent.group;
-    while (n_visits++ < VISITS_MAX) {
-        if (!next_group()) {
-            if (is_from_start)
-                return false;
-            is_from_start = true;
-            continue;
-        }
-        size_t piece = recent.piece, group = recent.group++;
-        if (check_group(piece, group, &n_visits, ret))
-            return true;
-    }
-    return false;
+    return check_recent(ret) || check_resting(ret) || heap_audit(ret);
 }
 
 #endif

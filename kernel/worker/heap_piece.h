@@ -22,5 +22,6 @@ struct piece {
 
 /* Of 4 GiB of address space each; NULL: nothing was allocated there. */
 extern struct piece *heap_pieces[PIECES];
+extern uint64_t heap_pieces_mapped[PIECES / 64]; /* a bit for each that there is */
 
 #endif
