@@ -19,6 +19,7 @@ struct command {
 
 #define COMMAND_USAGE 2
 
+extern const struct command command_kit;
 extern const struct command command_inspect;
 extern const struct command command_install;
 extern const struct command command_kernel;

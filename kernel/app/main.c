@@ -7,7 +7,13 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &command_inspect, &command_install, &command_kernel, &command_key, &command_run, NULL,
+    &command_inspect,
+    &command_install,
+    &command_kernel,
+    &command_key,
+    &command_kit,
+    &command_run,
+    NULL,
 };
 
 static const struct command *find_command(const char *name)

@@ -76,6 +76,7 @@ extern const struct executor_type executor_local;
 extern const struct executor_type executor_mpi;
 extern const struct executor_type executor_command;
 extern const struct executor_type executor_slurm;
+extern const struct executor_type executor_ssh;
 extern const struct executor_type *const executor_types[]; /* NULL-terminated */
 
 /* Options that every type takes, NULL-terminated: --lease SECONDS. */

@@ -5,11 +5,8 @@
 #include "magics/executors/executor.h"
 
 const struct executor_type *const executor_types[] = {
-    &executor_local,
-    &executor_mpi,
-    &executor_command,
-    &executor_slurm,
-    NULL,
+    &executor_local, &executor_mpi, &executor_command,
+    &executor_slurm, &executor_ssh, NULL,
 };
 
 #define LEASE_MAX 3600 /* seconds */

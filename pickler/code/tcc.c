@@ -59,6 +59,15 @@ static int write_object(TCCState *state, struct compiled *compiled, struct error
     return r;
 }
 
+/* Where there are no headers of a C library, or others than those that ours was built
+ * with: "folder:folder", searched before those of the system. */
+static void add_own_headers(TCCState *state)
+{
+    const char *folders = getenv("ACHAR_INCLUDE");
+    if (folders && *folders)
+        tcc_add_sysinclude_path(state, folders);
+}
+
 int tcc_compile(const char *text, const char *const *flags, size_t n_flags,
                 struct compiled *ret, struct error *err)
 {
@@ -70,6 +79,7 @@ int tcc_compile(const char *text, const char *const *flags, size_t n_flags,
     tcc_set_options(state, OPTIONS);
     for (size_t i = 0; i < n_flags; i++)
         tcc_set_options(state, flags[i]);
+    add_own_headers(state);
     tcc_set_output_type(state, TCC_OUTPUT_OBJ);
     if (tcc_compile_string(state, text) < 0)
         return 0;
