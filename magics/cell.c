@@ -9,10 +9,16 @@
 #include "magics/arguments.h"
 #include "magics/context.h"
 #include "magics/executor_table.h"
+#include "magics/jobs.h"
 #include "magics/mpi_headers.h"
 #include "magics/objects.h"
 
 #define MAGICS_MAX 64
+
+static void pump_jobs(void *jobs)
+{
+    jobs_pump(jobs);
+}
 
 int magics_new(struct session *session, struct magics **ret, struct error *err)
 {
@@ -21,6 +27,10 @@ int magics_new(struct session *session, struct magics **ret, struct error *err)
     magics->session = session;
     magics->record = (struct texts){.size_max = RECORD_MAX, .n_max = RECORD_CELLS_MAX};
     executors_init(magics);
+    magics->jobs = jobs_new();
+    session_set_aside(session, &(struct session_aside){.fd = jobs_fd(magics->jobs),
+                                                       .run = pump_jobs,
+                                                       .context = magics->jobs});
     *ret = magics;
     return 0;
 }
@@ -29,7 +39,10 @@ void magics_free(struct magics *magics)
 {
     if (!magics)
         return;
+    session_set_aside(magics->session, &(struct session_aside){.fd = -1});
+    jobs_free(magics->jobs);
     executors_clear(magics);
+    free(magics->executor);
     texts_clear(&magics->record);
     objects_clear(magics);
     free(magics->standard);

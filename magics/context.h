@@ -18,9 +18,11 @@ struct named_executor {
     const struct executor_type *type;
     struct executor_option *options; /* owned, with their texts */
     size_t n_options;
-    struct crew *crew; /* NULL until it is first used */
+    struct crew *crew;   /* NULL until it is first used */
     struct ranks *ranks; /* likewise, of a type that has ranks; magics/ranks.h */
 };
+
+struct jobs;
 
 struct magics {
     struct session *session; /* borrowed */
@@ -28,6 +30,8 @@ struct magics {
         record; /* the cells that have run to their end without an error, as typed */
     struct named_executor *executors; /* "local" first */
     size_t n_executors, executors_capacity;
+    char *executor; /* the default, chosen by %executor NAME; NULL: local */
+    struct jobs *jobs;
     char *standard;       /* chosen by %std; NULL: gnu17 */
     char *compiler;       /* chosen by %cc, with flags; NULL: by itself */
     char *objects_folder; /* of libraries that %link has made; NULL: none yet */

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "magics/jobs.h"
 #include "magics/ranks.h"
 
 static void free_options(struct executor_option *options, size_t n)
@@ -14,6 +15,14 @@ static void free_options(struct executor_option *options, size_t n)
     free(options);
 }
 
+/* Its jobs end with it. */
+static void end_crew(struct magics *magics, struct named_executor *executor)
+{
+    if (executor->crew && magics->jobs)
+        jobs_leave_crew(magics->jobs, executor->crew);
+    crew_free(TAKE(executor->crew));
+}
+
 void executors_define(struct magics *magics, const char *name,
                       const struct executor_type *type, struct executor_option *options,
                       size_t n_options)
@@ -23,7 +32,7 @@ void executors_define(struct magics *magics, const char *name,
         if (!strcmp(magics->executors[i].name, name))
             executor = &magics->executors[i];
     if (executor) {
-        crew_free(executor->crew);
+        end_crew(magics, executor);
         ranks_free(executor->ranks);
         free_options(executor->options, executor->n_options);
     } else {
@@ -54,10 +63,17 @@ void executors_clear(struct magics *magics)
     free(magics->executors);
 }
 
+const char *executors_name(const struct magics *magics, const char *name)
+{
+    if (name)
+        return name;
+    return magics->executor ? magics->executor : EXECUTOR_DEFAULT;
+}
+
 struct named_executor *executors_find(struct magics *magics, const char *name,
                                       struct result *result)
 {
-    name = name ? name : EXECUTOR_DEFAULT;
+    name = executors_name(magics, name);
     const char *names[64];
     size_t n = 0;
     for (size_t i = 0; i < magics->n_executors; i++) {
@@ -72,6 +88,15 @@ struct named_executor *executors_find(struct magics *magics, const char *name,
         "there is no executor '%s'%s%s%s; %%executor lists them and makes new ones", name,
         near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     return NULL;
+}
+
+bool executors_choose(struct magics *magics, const char *name, struct result *result)
+{
+    if (!executors_find(magics, name, result))
+        return false;
+    free(magics->executor);
+    magics->executor = must_strdup(name);
+    return true;
 }
 
 struct crew *executors_crew(struct magics *magics, const char *name,
@@ -90,7 +115,7 @@ struct crew *executors_crew(struct magics *magics, const char *name,
         return NULL;
     }
     if (executor->crew && !crew_is_alive(executor->crew))
-        crew_free(TAKE(executor->crew));
+        end_crew(magics, executor);
     if (!executor->crew && crew_new(executor->type, executor->options,
                                     executor->n_options, &executor->crew, &err) < 0) {
         result_error(result, "ExecutorError", "executor '%s' does not start: %s",

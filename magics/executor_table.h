@@ -20,6 +20,10 @@ void executors_define(struct magics *magics, const char *name,
 /* The executor of that name, NULL: the default; NULL after a mistake. */
 struct named_executor *executors_find(struct magics *magics, const char *name,
                                       struct result *result);
+/* What a magic that was told `name` means: NULL is the default. Borrowed. */
+const char *executors_name(const struct magics *magics, const char *name);
+/* Makes it the default; false when there is none of that name, told in the result. */
+bool executors_choose(struct magics *magics, const char *name, struct result *result);
 
 /* The crew of an executor, begun when it is not there; its pools may still be to come.
  * NULL after a mistake of the user or an executor that does not begin: the result says

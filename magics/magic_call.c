@@ -5,8 +5,10 @@
 
 #include "kernel/peer/protocol.h"
 #include "magics/arguments.h"
-#include "magics/dispatch.h"
+#include "magics/job.h"
 #include "magics/target.h"
+
+extern const struct magic magic_call;
 
 /* What is needed of an expression's plan after the session has taken it. */
 struct expression {
@@ -76,12 +78,13 @@ static int aim(struct magic_context *context, const char *text, const char *targ
     return analyse(context, converted, expression, result, err);
 }
 
-static int call(struct magic_context *context, const char *text, const char *target,
-                const char *executor, struct result *result, struct error *err)
+/* Takes the job. */
+static int call(struct magic_context *context, struct job *job, const char *text,
+                const char *target, struct result *result, struct error *err)
 {
+    CLEANUP(job_freep) struct job *owned = job;
     CLEANUP(expression_clear) struct expression expression = {0};
     CLEANUP(payload_freep) struct payload *payload = NULL;
-    CLEANUP(buffer_clear) struct buffer values = {0};
     int r = analyse(context, text, &expression, result, err);
     if (r < 0 || result->kind != RESULT_OK)
         return r;
@@ -98,11 +101,10 @@ static int call(struct magic_context *context, const char *text, const char *tar
     payload->value_type =
         payload_import_type(payload, session_graph(context->session),
                             session_types(context->session), expression.type);
-    if (!dispatch_one(context, executor, payload, &values, result) || !target)
-        return 0;
-    result_drop_value(result);
-    return session_load_at(context->session, &place, 0, 1, values.data, values.size,
-                           result, err);
+    CLEANUP(freep) char *pointer = target ? must_format("&(%s)", target) : NULL;
+    if (target)
+        job_add_target(job, target, pointer, &place);
+    return job_start(context, TAKE(owned), payload, NULL, result, err);
 }
 
 static int run(struct magic_context *context, const struct magic_arguments *arguments,
@@ -110,12 +112,16 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
 {
     CLEANUP(freep) char *text = NULL;
     CLEANUP(freep) char *target = NULL;
+    CLEANUP(freep) char *what = must_format("%%call %s", arguments->text);
+    CLEANUP(job_freep) struct job *job = job_new(JOB_CALL, what);
+    if (!job_options_read(&magic_call, arguments, &job->options, result))
+        return 0;
     arrow_split(arguments->text, &text, &target);
     if (!*text || (target && !*target)) {
         result_error(result, "UsageError", "%%call takes EXPR [-> LVALUE]");
         return 0;
     }
-    return call(context, text, target, arguments->options[0], result, err);
+    return call(context, TAKE(job), text, target, result, err);
 }
 
 const struct magic magic_call = {
@@ -123,9 +129,7 @@ const struct magic magic_call = {
     .is_line = true,
     .usage = "EXPR [-> LVALUE]",
     .summary = "evaluate an expression on an executor",
-    .options =
-        (const struct magic_option[]){{"on", "NAME", "the executor; local by default"},
-                                      {0}},
+    .options = (const struct magic_option[]){JOB_OPTIONS, {0}},
     .min_words = 1,
     .max_words = SIZE_MAX,
     .run = run,

@@ -13,6 +13,7 @@ static void list(struct magic_context *context)
     for (size_t i = 0; i < magics->n_executors; i++) {
         struct named_executor *executor = &magics->executors[i];
         CLEANUP(buffer_clear) struct buffer line = {0};
+        bool is_default = !strcmp(executor->name, executors_name(magics, NULL));
         buffer_format(&line, "%-12s = %s", executor->name, executor->type->name);
         for (size_t k = 0; k < executor->n_options; k++)
             buffer_format(&line, " %s%s%s%s", *executor->options[k].name ? "--" : "",
@@ -28,6 +29,8 @@ static void list(struct magic_context *context)
             ranks_client_pid(executor->ranks->client, 0))
             buffer_format(&line, "    running, %zu ranks",
                           ranks_client_n(executor->ranks->client));
+        if (is_default && magics->n_executors > 1)
+            buffer_add_string(&line, "    (default)");
         magic_print(context, "%s\n", buffer_string(&line));
     }
 }
@@ -126,10 +129,15 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
         list(context);
         return 0;
     }
+    if (n == 1) {
+        executors_choose(context->magics, words[0], result);
+        return 0;
+    }
     if (n < 3 || strcmp(words[1], "=")) {
         result_error(result, "UsageError",
                      "%%executor takes NAME = TYPE [--OPTION=VALUE], "
-                     "such as %%executor two = local --workers=2");
+                     "such as %%executor two = local --workers=2, or the NAME of the "
+                     "one to be used without --on");
         return 0;
     }
     const struct executor_type *type = find_type(words[2], result);
@@ -157,8 +165,8 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
 const struct magic magic_executor = {
     .name = "executor",
     .is_line = true,
-    .usage = "[NAME = TYPE [--OPTION=VALUE ...] [-- COMMAND ...]]",
-    .summary = "list the executors, or name a new one for --on NAME",
+    .usage = "[NAME = TYPE [--OPTION=VALUE ...] [-- COMMAND ...] | NAME]",
+    .summary = "list the executors, name a new one, or choose the default",
     .max_words = 64,
     .run = run,
 };

@@ -1,229 +1,37 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * %map f xs -> ys: a function over the elements of an array, on an executor. The elements
- * travel in chunks; order is kept. A chunk that fails is cut in halves until the element
- * that fails is alone, so that one bad element costs no other. */
+ * travel in chunks; order is kept. */
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 #include "kernel/peer/protocol.h"
 #include "magics/arguments.h"
-#include "magics/dispatch.h"
-#include "magics/executor_table.h"
+#include "magics/job.h"
 #include "magics/target.h"
 
-#define MAP_FAILURES_MAX 20      /* after so many failed elements the rest is not tried */
-#define MAP_IN_FLIGHT 2          /* chunks sent ahead, for each worker */
-#define MAP_CHUNKS_PER_WORKER 16 /* as many as give an even load */
-#define MAP_LOOK_ELEMENTS 65536  /* at a time, when it is looked at what they point to */
-#define PROGRESS_AFTER_MS 1000
-#define PROGRESS_EVERY_MS 200
+#define MAP_LOOK_ELEMENTS 65536 /* at a time, when it is looked at what they point to */
 
-struct chunk {
-    uint64_t from, count;
-    uint32_t task; /* 0: not sent */
-};
+extern const struct magic magic_map;
 
 struct map {
     struct magic_context *context;
-    struct crew *crew;
-    struct packed_payload packed;
+    struct job *job; /* owned until it starts */
     struct session_place in, out;
     const char *xs; /* what the user calls the elements */
-    uint64_t count, n_done, n_failed;
-    struct chunk *chunks; /* waiting or in flight */
-    size_t n_chunks, capacity, n_in_flight;
-    struct result failure; /* of the first element that failed */
-    uint64_t failed[MAP_FAILURES_MAX];
-    double started, shown; /* ms; shown 0: no progress bar yet */
+    uint64_t count;
 };
 
-static double now_ms(void)
+static int take_elements(void *context, uint64_t from, uint64_t count, struct buffer *ret,
+                         struct result *result, struct error *err)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
-
-static void add_chunk(struct map *map, uint64_t from, uint64_t count)
-{
-    GROW(map->chunks, map->n_chunks, map->capacity);
-    map->chunks[map->n_chunks++] = (struct chunk){.from = from, .count = count};
-}
-
-static void drop_chunk(struct map *map, size_t i)
-{
-    memmove(map->chunks + i, map->chunks + i + 1,
-            (--map->n_chunks - i) * sizeof(*map->chunks));
-}
-
-static void progress(struct map *map, bool is_end)
-{
-    double now = now_ms();
-    if (now - map->started < PROGRESS_AFTER_MS ||
-        (!is_end && now - map->shown < PROGRESS_EVERY_MS) || (is_end && !map->shown))
-        return;
-    char bar[41] = "........................................";
-    int filled = (int)(40 * map->n_done / map->count);
-    memset(bar, '#', (size_t)filled);
-    double rate = (double)map->n_done / (now - map->started) * 1e3;
-    CLEANUP(freep)
-    char *text = must_format("[%s] %" PRIu64 "/%" PRIu64 "  %.4g/s  %.1f s", bar,
-                             map->n_done, map->count, rate, (now - map->started) / 1e3);
-    CLEANUP(freep) char *id = must_format("achar-map-%u", map->context->cell);
-    const struct session_events *events = map->context->events;
-    CLEANUP(bundle_clear)
-    struct bundle bundle = {.action = map->shown > 0 ? BUNDLE_UPDATE : BUNDLE_SHOW,
-                            .id = TAKE(id)};
-    if (bundle_add_text(&bundle, "text/plain", text))
-        events->display(events->context, &bundle);
-    map->shown = now;
-}
-
-static int send_chunk(struct map *map, struct chunk *chunk, struct result *result,
-                      struct error *err)
-{
-    CLEANUP(buffer_clear) struct buffer values = {0};
-    struct error why = {0};
+    const struct map *map = context;
     char **names;
     size_t n_names;
-    int r = session_dump_at(map->context->session, map->xs, &map->in, chunk->from,
-                            chunk->count, &values, &names, &n_names, result, err);
-    if (r < 0 || result->kind != RESULT_OK)
-        return r;
-    words_free(names, n_names);
-    struct crew_task_options options = {.owner = map->context};
-    if (crew_submit(map->crew, map->packed.hash, values.data, values.size, &options,
-                    &chunk->task, &why) < 0)
-        result_error(result, "ExecutorError", "%s", why.text);
-    else
-        map->n_in_flight++;
-    return 0;
-}
-
-/* At least one: a pool that is lost may be replaced. */
-static size_t count_workers(const struct map *map)
-{
-    size_t n = crew_workers(map->crew);
-    return n ? n : 1;
-}
-
-static int send_more(struct map *map, struct result *result, struct error *err)
-{
-    size_t max = count_workers(map) * MAP_IN_FLIGHT;
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < map->n_chunks && map->n_in_flight < max &&
-                       result->kind == RESULT_OK;
-         i++)
-        if (!map->chunks[i].task)
-            r = send_chunk(map, &map->chunks[i], result, err);
-    return r;
-}
-
-static void element_failed(struct map *map, uint64_t index, const struct outcome *outcome)
-{
-    if (!map->n_failed)
-        dispatch_report(map->context, outcome, &map->failure);
-    if (map->failure.kind == RESULT_OK) /* exit(0) is no failure elsewhere */
-        result_error(&map->failure, "ExitStatus",
-                     "exit(%d) was called before the function returned", outcome->status);
-    if (map->n_failed < MAP_FAILURES_MAX)
-        map->failed[map->n_failed] = index;
-    map->n_failed++;
-}
-
-static int take_result(struct map *map, struct pool_event *event, struct result *result,
-                       struct error *err)
-{
-    size_t i = 0;
-    while (i < map->n_chunks && map->chunks[i].task != event->id)
-        i++;
-    if (i == map->n_chunks)
-        return 0;
-    struct chunk chunk = map->chunks[i];
-    drop_chunk(map, i);
-    map->n_in_flight--;
-    if (event->outcome.kind == OUTCOME_OK ||
-        (event->outcome.kind == OUTCOME_EXIT && event->outcome.status == 0 &&
-         event->size)) {
-        map->n_done += chunk.count;
-        return session_load_at(map->context->session, &map->out, chunk.from, chunk.count,
-                               event->data, event->size, result, err);
-    }
-    if (chunk.count == 1) {
-        element_failed(map, chunk.from, &event->outcome);
-        return 0;
-    }
-    add_chunk(map, chunk.from, chunk.count / 2);
-    add_chunk(map, chunk.from + chunk.count / 2, chunk.count - chunk.count / 2);
-    return 0;
-}
-
-static void cancel_all(struct map *map)
-{
-    CLEANUP(freep) uint32_t *ids = must_alloc((map->n_chunks + 1) * sizeof(*ids));
-    size_t n = 0;
-    for (size_t i = 0; i < map->n_chunks; i++)
-        if (map->chunks[i].task)
-            ids[n++] = map->chunks[i].task;
-    dispatch_cancel(map->context, map->crew, ids, n);
-    map->n_chunks = 0;
-}
-
-static void report_failures(struct map *map, struct result *result)
-{
-    CLEANUP(buffer_clear) struct buffer list = {0};
-    size_t n = map->n_failed < MAP_FAILURES_MAX ? map->n_failed : MAP_FAILURES_MAX;
-    for (size_t i = 0; i < n; i++)
-        buffer_format(&list, "%s%" PRIu64, i ? ", " : "", map->failed[i]);
-    CLEANUP(freep)
-    char *message = must_format(
-        "%s %s failed%s; %" PRIu64 " of %" PRIu64 " are done and stored. The first: %s",
-        n == 1 ? "element" : "elements", buffer_string(&list),
-        map->n_failed >= MAP_FAILURES_MAX ? " and the rest was not tried" : "",
-        map->n_done, map->count, map->failure.message);
-    result_clear(result);
-    *result = map->failure;
-    map->failure = (struct result){0};
-    result->traceback = must_realloc(result->traceback, result->n_traceback + 1,
-                                     sizeof(*result->traceback));
-    result->traceback[result->n_traceback++] = must_strdup(message);
-    free(result->message);
-    result->message = TAKE(message);
-}
-
-static int run_chunks(struct map *map, struct result *result, struct error *err)
-{
-    int r = 0;
-    while (r == 0 && map->n_chunks && map->n_failed < MAP_FAILURES_MAX) {
-        struct pool_event event;
-        r = send_more(map, result, err);
-        if (r < 0 || result->kind != RESULT_OK)
-            break;
-        int got =
-            dispatch_wait(map->context, map->crew, PROGRESS_EVERY_MS, &event, result);
-        if (got < 0)
-            return 0;
-        if (got == 0) {
-            result_error(result, "Interrupted",
-                         "the remote work was cancelled; %" PRIu64 " of %" PRIu64
-                         " elements are done and stored",
-                         map->n_done, map->count);
-            break;
-        }
-        if (event.kind == POOL_EVENT_RESULT) {
-            r = take_result(map, &event, result, err);
-            outcome_clear(&event.outcome);
-        }
-        progress(map, false);
-        if (result->kind != RESULT_OK)
-            break;
-    }
-    cancel_all(map);
-    progress(map, true);
-    if (r == 0 && result->kind == RESULT_OK && map->n_failed)
-        report_failures(map, result);
+    int r = session_dump_at(map->context->session, map->xs, &map->in, from, count, ret,
+                            &names, &n_names, result, err);
+    if (r == 0 && result->kind == RESULT_OK)
+        words_free(names, n_names);
     return r;
 }
 
@@ -375,24 +183,8 @@ static bool check_places(struct map *map, const char *xs, const char *ys,
     return result->kind == RESULT_OK;
 }
 
-/* The first chunks are small, so that slow elements come home, and are counted, early. */
-static void cut_chunks(struct map *map)
-{
-    uint64_t n_workers = count_workers(map), size = 1;
-    uint64_t n_chunks = n_workers * MAP_CHUNKS_PER_WORKER;
-    uint64_t max = (map->count + n_chunks - 1) / n_chunks;
-    for (uint64_t from = 0, n = 0; from < map->count; n++) {
-        uint64_t left = map->count - from, count = left < size ? left : size;
-        add_chunk(map, from, count);
-        from += count;
-        if (n % n_workers == n_workers - 1)
-            size = size * 2 < max ? size * 2 : max;
-    }
-}
-
 static int map_elements(struct map *map, const char *function, const char *xs,
-                        const char *ys, const char *executor, struct result *result,
-                        struct error *err)
+                        const char *ys, struct result *result, struct error *err)
 {
     struct magic_context *context = map->context;
     CLEANUP(payload_freep) struct payload *payload = NULL;
@@ -418,29 +210,28 @@ static int map_elements(struct map *map, const char *function, const char *xs,
     r = set_target(map, function, ys, out_type, payload, result, err);
     if (r < 0 || result->kind != RESULT_OK || !check_places(map, xs, ys, result))
         return r;
-    map->crew = executors_crew(context->magics, executor, result);
-    if (!map->crew || capture_pack(payload, &map->packed, result) < 0 ||
-        !dispatch_payload(context, map->crew, &map->packed, result))
-        return 0;
-    cut_chunks(map);
-    return run_chunks(map, result, err);
+    CLEANUP(freep) char *out_pointer = must_format("&(%s)[0]", ys);
+    job_add_target(map->job, ys, out_pointer, &map->out);
+    map->job->count = map->count;
+    struct job_feed feed = {.make = take_elements, .context = map};
+    return job_start(context, TAKE(map->job), payload, &feed, result, err);
 }
 
 static int run(struct magic_context *context, const struct magic_arguments *arguments,
                struct result *result, struct error *err)
 {
     const char **words = arguments->words;
-    if (arguments->n_words != 4 || strcmp(words[2], "->")) {
+    CLEANUP(freep) char *what = must_format("%%map %s", arguments->text);
+    struct map map = {.context = context, .job = job_new(JOB_MAP, what)};
+    int r = 0;
+    if (arguments->n_words != 4 || strcmp(words[2], "->") != 0) {
         result_error(result, "UsageError",
                      "%%map takes FUNCTION ARRAY -> ARRAY [--on NAME]");
-        return 0;
+    } else if (job_options_read(&magic_map, arguments, &map.job->options, result)) {
+        map.xs = words[1];
+        r = map_elements(&map, words[0], words[1], words[3], result, err);
     }
-    struct map map = {.context = context, .xs = words[1], .started = now_ms()};
-    int r = map_elements(&map, words[0], words[1], words[3], arguments->options[0],
-                         result, err);
-    buffer_clear(&map.packed.bytes);
-    result_clear(&map.failure);
-    free(map.chunks);
+    job_free(map.job);
     return r;
 }
 
@@ -449,9 +240,7 @@ const struct magic magic_map = {
     .is_line = true,
     .usage = "FUNCTION ARRAY -> ARRAY",
     .summary = "call a function for every element, on an executor",
-    .options =
-        (const struct magic_option[]){{"on", "NAME", "the executor; local by default"},
-                                      {0}},
+    .options = (const struct magic_option[]){JOB_OPTIONS, {0}},
     .min_words = 4,
     .max_words = 4,
     .run = run,

@@ -10,22 +10,28 @@
     X(args) \
     X(asan) \
     X(asm) \
+    X(attach) \
     X(call) \
+    X(cancel) \
     X(cc) \
     X(checkpoint) \
     X(executor) \
     X(expand) \
     X(export) \
     X(include) \
+    X(jobs) \
     X(limit) \
     X(link) \
+    X(logs) \
     X(lsmagic) \
     X(map) \
     X(opt) \
+    X(parfor) \
     X(pickle) \
     X(pkg) \
     X(remote) \
     X(reset) \
+    X(result) \
     X(std) \
     X(time) \
     X(timeit) \
@@ -34,6 +40,7 @@
     X(undo) \
     X(unpickle) \
     X(valgrind) \
+    X(wait) \
     X(who) \
     X(whos)
 /* clang-format on */

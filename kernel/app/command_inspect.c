@@ -45,6 +45,9 @@ static void print_entry(const struct payload *payload)
     case PAYLOAD_CALL:
         printf("entry        call -> %s", spelling(types, payload->value_type));
         break;
+    case PAYLOAD_RANGE:
+        printf("entry        for each index");
+        break;
     case PAYLOAD_MAP:
         printf("entry        map %s -> %s", spelling(types, payload->in_type),
                spelling(types, payload->value_type));

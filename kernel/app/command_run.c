@@ -57,6 +57,8 @@ static int prepare(struct payload *payload, const struct options *options,
     case PAYLOAD_NONE:
         return run_entry_make(payload, options->name, options->arguments,
                               options->n_arguments, err);
+    case PAYLOAD_RANGE:
+        return error_set(err, -EINVAL, "it is one of %%%%parfor, which needs its indices");
     case PAYLOAD_MAP:
         return error_set(err, -EINVAL, "it is one of %%map, which needs its inputs");
     case PAYLOAD_CALL:

@@ -103,6 +103,15 @@ static void dump_one(const struct job *job, const struct value_root *root,
     value_dump_clear(&dump);
 }
 
+/* With names to bring home, only those matter; of a range, all others do as well. */
+static bool is_wanted(const struct payload *payload, const char *name)
+{
+    bool is_wanted = !payload->n_outs || payload->entry == PAYLOAD_RANGE;
+    for (size_t i = 0; !is_wanted && i < payload->n_outs; i++)
+        is_wanted = !strcmp(payload->outs[i].name, name);
+    return is_wanted;
+}
+
 static void remember_variables(struct job *job)
 {
     const struct value_world *world = &job->engine->world;
@@ -112,7 +121,8 @@ static void remember_variables(struct job *job)
     job->variables = must_alloc((n + 1) * sizeof(*job->variables));
     for (size_t i = 0; i < n; i++) {
         struct value_variable place;
-        if (!world->variable(world->context, names[i], &place))
+        if (!is_wanted(job->payload, names[i]) ||
+            !world->variable(world->context, names[i], &place))
             continue;
         struct job_variable *variable = &job->variables[job->n_variables++];
         variable->name = names[i];
@@ -159,7 +169,9 @@ void job_load(void *context, const void *payload, size_t size, const void *objec
                        job->payload->values_size, NULL, &err);
     if (r < 0)
         refuse(ret, &err);
-    else if (job->payload->returns_state)
+    else if (job->payload->returns_state ||
+             (job->payload->entry == PAYLOAD_RANGE &&
+              job->payload->values_size <= JOB_WATCHED_MAX))
         remember_variables(job);
 }
 
@@ -181,8 +193,8 @@ static void *allocate(const struct job *job, uint32_t type, uint64_t count,
     return memory;
 }
 
-static bool set_object(const struct job *job, const char *symbol, const void *value,
-                       size_t size, struct outcome *ret)
+bool job_set_object(const struct job *job, const char *symbol, const void *value,
+                    size_t size, struct outcome *ret)
 {
     char *address = image_address(job->unit->image, symbol);
     if (address)
@@ -218,35 +230,44 @@ static bool count_elements(const struct types *types, uint32_t type, const void 
 }
 
 /* Sets achar_in, achar_count and achar_out; *ret_out is the last one as a root. */
-static bool prepare_map(const struct job *job, const void *argument, size_t size,
+static bool prepare_map(const struct job *job, const void *task, size_t task_size,
                         struct value_root *ret_out, struct outcome *ret)
 {
     struct error err = {0};
-    uint64_t count = 0;
+    struct unpack argument_in = unpack_init(task, task_size);
+    uint64_t count = 0, skip = unpack_u64(&argument_in),
+             wanted = unpack_u64(&argument_in);
+    size_t size;
+    const void *argument = unpack_bytes(&argument_in, &size);
     if (!count_elements(&job->engine->types, job->payload->in_type, argument, size,
                         &count, ret))
         return false;
+    if (!unpack_done(&argument_in) || skip > count || wanted > count - skip) {
+        error_set(&err, -EBADMSG, "the task's argument has not the elements it names");
+        refuse(ret, &err);
+        return false;
+    }
     struct value_root in = {
         .name = "achar_in", .type = job->payload->in_type, .count = count};
     struct value_root out = {
-        .name = "achar_out", .type = job->payload->value_type, .count = count};
+        .name = "achar_out", .type = job->payload->value_type, .count = wanted};
     in.address = allocate(job, in.type, count, ret);
-    out.address = in.address ? allocate(job, out.type, count, ret) : NULL;
+    out.address = in.address ? allocate(job, out.type, wanted, ret) : NULL;
     if (!out.address)
         return false;
     if (value_load(&job->engine->world, argument, size, &in, &err) < 0) {
         refuse(ret, &err);
         return false;
     }
-    unsigned long n = (unsigned long)count;
+    unsigned long n = (unsigned long)wanted;
+    char *first = (char *)in.address + skip * types_size(&job->engine->types, in.type);
     *ret_out = out;
-    return set_object(job, "achar_in", &in.address, sizeof(in.address), ret) &&
-           set_object(job, "achar_out", &out.address, sizeof(out.address), ret) &&
-           set_object(job, "achar_count", &n, sizeof(n), ret);
+    return job_set_object(job, "achar_in", &first, sizeof(first), ret) &&
+           job_set_object(job, "achar_out", &out.address, sizeof(out.address), ret) &&
+           job_set_object(job, "achar_count", &n, sizeof(n), ret);
 }
 
-/* The roots that differ from what was loaded. */
-static size_t find_changed(const struct job *job, struct value_root *roots)
+size_t job_find_changed(const struct job *job, struct value_root *roots)
 {
     size_t n = 0;
     for (size_t i = 0; i < job->n_variables; i++) {
@@ -285,8 +306,8 @@ static void set_blockers(const struct value_dump *dump, struct outcome *ret)
     outcome_set(ret, OUTCOME_REFUSED, "PickleError", "%s", buffer_string(&text));
 }
 
-static void dump_roots(const struct job *job, const struct value_root *roots, size_t n,
-                       struct outcome *ret, struct buffer *result)
+void job_dump_roots(const struct job *job, const struct value_root *roots, size_t n,
+                    struct outcome *ret, struct buffer *result)
 {
     struct error err = {0};
     struct value_dump dump = {0};
@@ -330,18 +351,17 @@ static void collect(const struct job *job, const struct value_root *out,
     if (job->payload->returns_state) {
         CLEANUP(freep)
         struct value_root *roots = must_alloc((job->n_variables + 1) * sizeof(*roots));
-        size_t n = find_changed(job, roots);
+        size_t n = job_find_changed(job, roots);
         if (n)
-            dump_roots(job, roots, n, ret, result);
+            job_dump_roots(job, roots, n, ret, result);
     } else if (out->address) {
-        dump_roots(job, out, 1, ret, result);
+        job_dump_roots(job, out, 1, ret, result);
     } else if (has_value) {
-        dump_roots(job, &value, 1, ret, result);
+        job_dump_roots(job, &value, 1, ret, result);
     }
 }
 
-/* What the task has given to atexit(). Its own outcome comes first. */
-static void run_exit_handlers(struct outcome *ret)
+void job_run_exit_handlers(struct outcome *ret)
 {
     struct guard_call call = {.function = replace_run_exit_handlers};
     struct guard_report report;
@@ -354,6 +374,12 @@ static void run_exit_handlers(struct outcome *ret)
     }
 }
 
+void job_call(const struct job *job, struct outcome *ret)
+{
+    errno = 0; /* as a program finds it */
+    engine_call(job->engine, job->unit, "achar_entry", ret);
+}
+
 void job_run(void *context, const void *argument, size_t size, struct outcome *ret,
              struct buffer *result)
 {
@@ -362,6 +388,10 @@ void job_run(void *context, const void *argument, size_t size, struct outcome *r
     struct error err = {0};
     if (job->payload->entry == PAYLOAD_NONE) {
         outcome_set(ret, OUTCOME_REFUSED, "BadPayload", "the payload has nothing to run");
+        return;
+    }
+    if (job->payload->entry == PAYLOAD_RANGE) {
+        job_run_range(job, argument, size, ret, result);
         return;
     }
     renewal_watch(); /* memory may be mapped */
@@ -375,11 +405,10 @@ void job_run(void *context, const void *argument, size_t size, struct outcome *r
     renewal_unwatch();
     if (!is_ready)
         return;
-    errno = 0; /* as a program finds it */
-    engine_call(job->engine, job->unit, "achar_entry", ret);
+    job_call(job, ret);
     renewal_watch(); /* printf() may be told to call code of the task's */
     if (ret->kind == OUTCOME_OK)
         collect(job, &out, ret, result);
     renewal_unwatch();
-    run_exit_handlers(ret);
+    job_run_exit_handlers(ret);
 }

@@ -9,6 +9,9 @@
 #include "kernel/worker/engine.h"
 #include "pickler/payload/payload.h"
 
+/* State that is compared after a PAYLOAD_RANGE task; of more, a write elsewhere than to
+ * the arrays that come home is not noticed. */
+#define JOB_WATCHED_MAX ((size_t)64 << 20)
 #define JOB_ELEMENTS_MAX ((uint64_t)1 << 40) /* of one PAYLOAD_MAP task */
 
 /* A variable's value as it was loaded, to see later whether a task has changed it. */
@@ -22,7 +25,7 @@ struct job {
     struct engine *engine;
     struct payload *payload; /* NULL: nothing is loaded yet */
     struct unit *unit;
-    struct job_variable *variables; /* only where the payload returns state */
+    struct job_variable *variables; /* only where it matters whether they change */
     size_t n_variables;
 };
 
@@ -31,5 +34,20 @@ void job_load(void *context, const void *payload, size_t size, const void *objec
               size_t object_size, struct outcome *ret);
 void job_run(void *context, const void *argument, size_t size, struct outcome *ret,
              struct buffer *result);
+
+/* For the files that run tasks. */
+bool job_set_object(const struct job *job, const char *symbol, const void *value,
+                    size_t size, struct outcome *ret);
+void job_call(const struct job *job, struct outcome *ret);
+/* The variables that differ from what was loaded, at most job->n_variables. */
+size_t job_find_changed(const struct job *job, struct value_root *roots);
+void job_dump_roots(const struct job *job, const struct value_root *roots, size_t n,
+                    struct outcome *ret, struct buffer *result);
+/* What the task has given to atexit(). Its own outcome comes first. */
+void job_run_exit_handlers(struct outcome *ret);
+
+/* job_range.c */
+void job_run_range(const struct job *job, const void *argument, size_t size,
+                   struct outcome *ret, struct buffer *result);
 
 #endif

@@ -27,6 +27,7 @@ void crew_keep(struct crew *crew, struct pool_event *event)
 {
     struct crew_event *kept = must_alloc(sizeof(*kept));
     kept->event = *event;
+    kept->event.data = NULL; /* the event's own is borrowed, also when it is empty */
     kept->event.host = must_strdup(event->host);
     if (event->size) {
         char *data = must_realloc(NULL, event->size, 1);

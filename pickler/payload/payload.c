@@ -19,6 +19,7 @@ enum section {
     SECTION_LIBRARIES, /* absent when there are none */
     SECTION_VALUES,    /* absent when empty */
     SECTION_SITES,     /* absent when empty */
+    SECTION_OUTS,      /* absent when empty */
     SECTION_END
 };
 
@@ -40,6 +41,9 @@ void payload_free(struct payload *payload)
     free(payload->definitions);
     strings_free(payload->names, payload->n_names);
     strings_free(payload->libraries, payload->n_libraries);
+    for (size_t i = 0; i < payload->n_outs; i++)
+        free(payload->outs[i].name);
+    free(payload->outs);
     types_clear(&payload->types);
     free(payload->entry_text);
     free(payload->values);
@@ -55,6 +59,23 @@ void payload_set_names(struct payload *payload, const char *const *names, size_t
     strings_free(payload->names, payload->n_names);
     payload->names = copies;
     payload->n_names = n;
+}
+
+void payload_add_out(struct payload *payload, const char *name, uint32_t type)
+{
+    payload->outs =
+        must_realloc(payload->outs, payload->n_outs + 1, sizeof(*payload->outs));
+    payload->outs[payload->n_outs++] =
+        (struct payload_out){.name = must_strdup(name), .type = type};
+}
+
+bool payload_has_variable(const struct payload *payload, const char *name)
+{
+    for (size_t i = 0; i < payload->n_definitions; i++)
+        if (payload->definitions[i]->kind == DEFINITION_VARIABLE &&
+            !strcmp(payload->definitions[i]->name, name))
+            return true;
+    return false;
 }
 
 static int compare_names(const void *a, const void *b)
@@ -92,6 +113,15 @@ static void pack_sites(struct buffer *out, const struct allocation_site *sites, 
     }
 }
 
+static void pack_outs(struct buffer *out, const struct payload_out *outs, size_t n)
+{
+    pack_u64(out, n);
+    for (size_t i = 0; i < n; i++) {
+        pack_string(out, outs[i].name);
+        pack_u64(out, outs[i].type);
+    }
+}
+
 static void pack_section(const struct payload *payload, enum section section,
                          struct buffer *out)
 {
@@ -124,6 +154,10 @@ static void pack_section(const struct payload *payload, enum section section,
         if (payload->n_sites)
             pack_sites(out, payload->sites, payload->n_sites);
         return;
+    case SECTION_OUTS:
+        if (payload->n_outs)
+            pack_outs(out, payload->outs, payload->n_outs);
+        return;
     case SECTION_VALUES:
     case SECTION_END:
         return;
@@ -150,6 +184,9 @@ static int check_sizes(const struct payload *payload, struct error *err)
     if (payload->n_libraries > PAYLOAD_LIBRARIES_MAX)
         return error_set(err, -EFBIG, "the payload needs %zu libraries, more than %d",
                          payload->n_libraries, PAYLOAD_LIBRARIES_MAX);
+    if (payload->n_outs > PAYLOAD_NAMES_MAX)
+        return error_set(err, -EFBIG, "the payload brings home %zu names, more than %d",
+                         payload->n_outs, PAYLOAD_NAMES_MAX);
     if (payload->types.n > TYPES_MAX)
         return error_set(err, -EFBIG, "the payload has %zu types, more than %d",
                          payload->types.n, TYPES_MAX);
@@ -174,9 +211,11 @@ int payload_pack(const struct payload *payload, struct buffer *out, struct error
         add_section(out, (enum section)section, content.data, content.size);
     }
     add_section(out, SECTION_VALUES, payload->values, payload->values_size);
-    CLEANUP(buffer_clear) struct buffer sites = {0};
-    pack_section(payload, SECTION_SITES, &sites);
-    add_section(out, SECTION_SITES, sites.data, sites.size);
+    for (int section = SECTION_SITES; section < SECTION_END; section++) {
+        CLEANUP(buffer_clear) struct buffer content = {0};
+        pack_section(payload, (enum section)section, &content);
+        add_section(out, (enum section)section, content.data, content.size);
+    }
     size_t size = out->size - start;
     if (size <= PAYLOAD_SIZE_MAX)
         return 0;
@@ -211,7 +250,7 @@ static char **unpack_strings(struct unpack *in, size_t max, size_t *ret_n)
 
 static void unpack_entry(struct unpack *in, struct payload *payload)
 {
-    payload->entry = (enum payload_entry)unpack_max(in, PAYLOAD_MAP);
+    payload->entry = (enum payload_entry)unpack_max(in, PAYLOAD_RANGE);
     payload->entry_text = unpack_string(in);
     uint64_t flags = unpack_max(in, ALL_FLAGS);
     payload->returns_state = flags & RETURNS_STATE;
@@ -249,6 +288,19 @@ static void unpack_sites(struct unpack *in, struct payload *payload)
     in->failed |= !n;
 }
 
+static void unpack_outs(struct unpack *in, struct payload *payload)
+{
+    size_t n = unpack_count(in);
+    in->failed |= !n || n > PAYLOAD_NAMES_MAX;
+    for (size_t i = 0; i < n && !in->failed; i++) {
+        CLEANUP(freep) char *name = unpack_string(in);
+        uint32_t type = (uint32_t)unpack_max(in, TYPES_MAX);
+        in->failed |= !name || !*name;
+        if (!in->failed)
+            payload_add_out(payload, name, type);
+    }
+}
+
 static int unpack_section(struct payload *payload, enum section section, const void *data,
                           size_t size, struct error *err)
 {
@@ -283,6 +335,9 @@ static int unpack_section(struct payload *payload, enum section section, const v
     case SECTION_SITES:
         unpack_sites(&in, payload);
         break;
+    case SECTION_OUTS:
+        unpack_outs(&in, payload);
+        break;
     case SECTION_END:
         break;
     }
@@ -290,7 +345,7 @@ static int unpack_section(struct payload *payload, enum section section, const v
         [SECTION_ENTRY] = "its entry",         [SECTION_NAMES] = "its names",
         [SECTION_TYPES] = "its types",         [SECTION_DEFINITIONS] = "its definitions",
         [SECTION_LIBRARIES] = "its libraries", [SECTION_VALUES] = "its state",
-        [SECTION_SITES] = "its sites",
+        [SECTION_SITES] = "its sites",         [SECTION_OUTS] = "what it brings home",
     };
     if (r == 0 && unpack_done(&in))
         return 0;
@@ -348,6 +403,8 @@ static bool is_entry_sound(const struct payload *payload)
         return has_text && !payload->in_type;
     case PAYLOAD_MAP:
         return has_text && payload->value_type && payload->in_type;
+    case PAYLOAD_RANGE:
+        return has_text && !payload->value_type && !payload->in_type;
     }
     return false;
 }
@@ -357,6 +414,11 @@ static int check_whole(const struct payload *payload, struct error *err)
 {
     if (!is_entry_sound(payload))
         return damaged(err, "its entry does not fit the rest");
+    for (size_t i = 0; i < payload->n_outs; i++)
+        if (payload->outs[i].type >= payload->types.n ||
+            !payload_has_variable(payload, payload->outs[i].name) ||
+            (payload->entry == PAYLOAD_RANGE) != (payload->outs[i].type != 0))
+            return damaged(err, "what it brings home does not fit the rest");
     for (size_t i = 0; i < payload->n_sites; i++)
         if (payload->sites[i].type >= payload->types.n)
             return damaged(err, "a site of the entry does not fit the rest");

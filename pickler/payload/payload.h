@@ -18,12 +18,24 @@
 #define PAYLOAD_LIBRARIES_MAX 1000
 
 enum payload_entry {
-    PAYLOAD_NONE, /* names only: %pickle of functions and variables */
-    PAYLOAD_CALL, /* entry_text defines void achar_entry(void); the value, if value_type
-                     is not void, is in the object achar_value */
-    PAYLOAD_MAP,  /* entry_text defines IN *achar_in; unsigned long achar_count;
-                     OUT *achar_out; void achar_entry(void); a task's argument has the root
-                     achar_in, its result the root achar_out */
+    PAYLOAD_NONE,  /* names only: %pickle of functions and variables */
+    PAYLOAD_CALL,  /* entry_text defines void achar_entry(void); the value, if value_type
+                      is not void, is in the object achar_value */
+    PAYLOAD_MAP,   /* entry_text defines IN *achar_in; unsigned long achar_count;
+                      OUT *achar_out; void achar_entry(void); a task's argument has the root
+                      achar_in, its result the root achar_out. The argument is
+                      {u skip, u count, b values}: which of the elements are meant */
+    PAYLOAD_RANGE, /* entry_text defines long achar_from, achar_to; and void
+                      achar_entry(void), which writes elements [achar_from, achar_to) of
+                      the arrays (or pointers) in `outs`. Argument {i from, u count};
+                      result {n b values of those elements of an array, as the root
+                      achar_out, n names of variables that changed elsewhere} */
+};
+
+/* A variable that comes home. */
+struct payload_out {
+    char *name;
+    uint32_t type; /* RANGE: of an element; else 0 */
 };
 
 struct payload {
@@ -35,10 +47,13 @@ struct payload {
     size_t n_names;
     struct definition **definitions; /* renumbered 1..n in order; owned */
     size_t n_definitions;
-    struct types types;  /* ids in definitions and below are of this table */
-    uint32_t value_type; /* CALL: of the value; MAP: of an output element */
-    uint32_t in_type;    /* MAP: of an input element */
-    char **libraries;    /* sonames to be opened first */
+    struct types types;       /* ids in definitions and below are of this table */
+    uint32_t value_type;      /* CALL: of the value; MAP: of an output element */
+    uint32_t in_type;         /* MAP: of an input element */
+    struct payload_out *outs; /* RANGE: arrays; where state is returned: only these, none
+                                 means all that changed */
+    size_t n_outs;
+    char **libraries; /* sonames to be opened first */
     size_t n_libraries;
     char *values; /* value graph of the variables in the closure */
     size_t values_size;
@@ -69,6 +84,9 @@ int payload_new_program(const struct graph *graph, const struct types *types,
  * Tags name the payload's definitions from then on. */
 uint32_t payload_import_type(struct payload *payload, const struct graph *graph,
                              const struct types *types, uint32_t id);
+
+void payload_add_out(struct payload *payload, const char *name, uint32_t type);
+bool payload_has_variable(const struct payload *payload, const char *name);
 
 /* Replaces the names that were asked for. */
 void payload_set_names(struct payload *payload, const char *const *names, size_t n);

@@ -242,28 +242,105 @@ static struct payload *mapping(void)
     return payload;
 }
 
-static void test_map(struct pool_client *client)
+/* What a task of a mapping is given: `count` of the values, after the first `skip`. */
+static struct buffer some_of(const struct buffer *values, uint64_t skip, uint64_t count)
 {
-    uint8_t hash[32];
-    int in[1000], out[1000] = {0};
-    check_loads(client, mapping(), hash);
-    for (int i = 0; i < 1000; i++)
-        in[i] = i;
-    struct buffer argument = dump_ints("achar_in", in, 1000);
+    struct buffer argument = {0};
+    pack_u64(&argument, skip);
+    pack_u64(&argument, count);
+    pack_bytes(&argument, values->data, values->size);
+    return argument;
+}
+
+static void check_some(struct pool_client *client, const uint8_t *hash,
+                       const struct buffer *values, int skip, int count)
+{
+    int out[1000] = {0}, n_right = 0;
+    struct buffer argument = some_of(values, (uint64_t)skip, (uint64_t)count);
     struct done done = run_bytes(client, hash, argument.data, argument.size);
     CHECK_INT(done.outcome.kind, OUTCOME_OK);
     check_roots(&done.result, "achar_out");
-    load_ints(&done.result, "achar_out", out, 1000);
-    int n_right = 0;
-    for (int i = 0; i < 1000; i++)
-        n_right += out[i] == i * i;
-    CHECK_INT(n_right, 1000);
-    done_clear(&done);
-    argument.data[argument.size / 2] ^= 0x55;
-    done = run_bytes(client, hash, argument.data, argument.size / 2);
-    CHECK_INT(done.outcome.kind, OUTCOME_REFUSED);
+    load_ints(&done.result, "achar_out", out, (size_t)count);
+    for (int i = 0; i < count; i++)
+        n_right += out[i] == (i + skip) * (i + skip);
+    CHECK_INT(n_right, count);
     done_clear(&done);
     buffer_clear(&argument);
+}
+
+static void check_bad_task(struct pool_client *client, const uint8_t *hash,
+                           struct buffer *argument)
+{
+    struct done done = run_bytes(client, hash, argument->data, argument->size);
+    CHECK_INT(done.outcome.kind, OUTCOME_REFUSED);
+    done_clear(&done);
+    buffer_clear(argument);
+}
+
+static void test_map(struct pool_client *client)
+{
+    uint8_t hash[32];
+    int in[1000];
+    check_loads(client, mapping(), hash);
+    for (int i = 0; i < 1000; i++)
+        in[i] = i;
+    struct buffer values = dump_ints("achar_in", in, 1000);
+    check_some(client, hash, &values, 0, 1000);
+    check_some(client, hash, &values, 999, 1);
+    struct buffer argument = some_of(&values, 999, 2);
+    check_bad_task(client, hash, &argument);
+    values.size /= 2;
+    argument = some_of(&values, 0, 1000);
+    check_bad_task(client, hash, &argument);
+    buffer_clear(&values);
+}
+
+static struct payload *looping(void)
+{
+    struct payload *payload =
+        make(PAYLOAD_RANGE,
+             "long achar_from, achar_to;\nvoid achar_entry(void) { for (long i = "
+             "achar_from; i < achar_to; i++) { ints[i] = 10 * (int)i; total++; "
+             "} }");
+    struct type array = {.kind = TYPE_ARRAY,
+                         .spelling = must_strdup("int[8]"),
+                         .target = INT_TYPE,
+                         .count = 8};
+    payload->value_type = 0;
+    define(payload, DEFINITION_VARIABLE, "ints", types_add(&payload->types, &array),
+           "int ints[8];", "extern int ints[8];");
+    define(payload, DEFINITION_VARIABLE, "total", INT_TYPE, "int total;",
+           "extern int total;");
+    payload_add_out(payload, "ints", INT_TYPE);
+    return payload;
+}
+
+/* Elements at the indices come home; what else was written is named. */
+static void test_range(struct pool_client *client)
+{
+    uint8_t hash[32];
+    int out[3] = {0};
+    size_t size;
+    struct buffer argument = {0};
+    check_loads(client, looping(), hash);
+    pack_i64(&argument, 2);
+    pack_u64(&argument, 3);
+    struct done done = run_bytes(client, hash, argument.data, argument.size);
+    CHECK_INT(done.outcome.kind, OUTCOME_OK);
+    struct unpack in = unpack_init(done.result.data, done.result.size);
+    CHECK_INT(unpack_u64(&in), 1);
+    struct buffer values = {.data = (char *)unpack_bytes(&in, &size)};
+    values.size = size;
+    load_ints(&values, "achar_out", out, 3);
+    CHECK_INT(out[0] + out[1] + out[2], 90);
+    CHECK_INT(unpack_u64(&in), 1);
+    char *name = unpack_string(&in);
+    CHECK_STRING(name, "total");
+    CHECK(unpack_done(&in));
+    free(name);
+    done_clear(&done);
+    argument.size--;
+    check_bad_task(client, hash, &argument);
 }
 
 /* What a task may leave behind without a system call: in its own data, in the heap, in
@@ -480,7 +557,9 @@ int main(int argc, char **argv)
     struct pool_client *client = start("2");
     test_call(client);
     test_state(client);
+    test_range(client);
     test_map(client);
+    test_range(client);
     test_renewal(client);
     test_faults(client);
     test_cancel(client);

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What jobs keep for later, in memory up to a limit and then in a file without a name,
+ * which is gone with this process whatever becomes of it. */
+#include "magics/job.h"
+
+#include <errno.h>
+#include <string.h>
+
+bool job_bytes_keep(struct jobs *jobs, const void *data, size_t size,
+                    struct job_bytes *ret)
+{
+    uint64_t memory, disk;
+    jobs_bytes(jobs, &memory, &disk);
+    *ret = (struct job_bytes){.size = size};
+    if (memory + size <= JOBS_MEMORY_MAX) {
+        ret->data = must_realloc(NULL, size + 1, 1);
+        if (size)
+            memcpy(ret->data, data, size);
+        jobs_count_bytes(jobs, (int64_t)size, 0);
+        return true;
+    }
+    int fd = jobs_file(jobs);
+    ret->offset = jobs_file_end(jobs, size);
+    for (size_t at = 0; fd >= 0 && at < size;) {
+        ssize_t n =
+            pwrite(fd, (const char *)data + at, size - at, ret->offset + (int64_t)at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        at += (size_t)n;
+    }
+    if (fd >= 0)
+        jobs_count_bytes(jobs, 0, (int64_t)size);
+    return fd >= 0;
+}
+
+const char *job_bytes_read(const struct jobs *jobs, const struct job_bytes *bytes,
+                           char **ret_owned)
+{
+    if (bytes->data)
+        return bytes->data;
+    CLEANUP(freep) char *data = must_realloc(NULL, bytes->size + 1, 1);
+    int fd = jobs_file((struct jobs *)jobs);
+    for (size_t at = 0; at < bytes->size;) {
+        ssize_t n = pread(fd, data + at, bytes->size - at, bytes->offset + (int64_t)at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return NULL;
+        at += (size_t)n;
+    }
+    *ret_owned = TAKE(data);
+    return *ret_owned;
+}
+
+void job_bytes_clear(struct job_bytes *bytes, struct jobs *jobs)
+{
+    bool is_in_memory = bytes->data != NULL;
+    jobs_count_bytes(jobs, is_in_memory ? -(int64_t)bytes->size : 0,
+                     is_in_memory ? 0 : -(int64_t)bytes->size);
+    free(bytes->data);
+    *bytes = (struct job_bytes){0};
+}
+
+static void drop(struct jobs *jobs, struct job_part **parts, size_t *n, size_t *capacity)
+{
+    for (size_t i = 0; i < *n; i++)
+        job_bytes_clear(&(*parts)[i].bytes, jobs);
+    free(TAKE(*parts));
+    *n = *capacity = 0;
+}
+
+void job_drop_parts(struct job *job)
+{
+    drop(job->jobs, &job->parts, &job->n_parts, &job->parts_capacity);
+}
+
+void job_drop_inputs(struct job *job)
+{
+    drop(job->jobs, &job->inputs, &job->n_inputs, &job->inputs_capacity);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * From a payload to a job that runs: the executor has the payload, inputs are taken, and
+ * somebody waits, or the list has it. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "magics/dispatch.h"
+#include "magics/executor_table.h"
+#include "magics/job.h"
+#include "magics/quantity.h"
+
+/* All inputs as they are now. */
+static int take_inputs(struct job *job, const struct job_feed *feed,
+                       struct result *result, struct error *err)
+{
+    struct job_cutter cutter = job->cutter;
+    uint64_t from, count;
+    int r = 0;
+    while (r == 0 && result->kind == RESULT_OK && job_cut(&cutter, &from, &count)) {
+        CLEANUP(buffer_clear) struct buffer values = {0};
+        struct job_part part = {.from = from, .count = count};
+        r = feed->make(feed->context, from, count, &values, result, err);
+        if (r < 0 || result->kind != RESULT_OK)
+            break;
+        if (!job_bytes_keep(job->jobs, values.data, values.size, &part.bytes)) {
+            result_error(result, "ExecutorError",
+                         "there is no room to keep the inputs of '%s'", job->what);
+            break;
+        }
+        GROW(job->inputs, job->n_inputs, job->inputs_capacity);
+        job->inputs[job->n_inputs++] = part;
+    }
+    return r;
+}
+
+/* A name of a job that is over and was taken may be used again. */
+static bool make_name_free(struct jobs *jobs, const char *name, struct result *result)
+{
+    size_t n = 0;
+    struct job *same = NULL, *job;
+    for (; (job = jobs_at(jobs, n)); n++)
+        if (!strcmp(job_name(job), name))
+            same = job;
+    if (n >= JOBS_MAX)
+        result_error(result, "UsageError",
+                     "there are %zu jobs: %%wait takes their results", n);
+    else if (same && !job_is_over(same))
+        result_error(result, "UsageError",
+                     "job '%s' is running: choose another name, or %%cancel %s", name,
+                     name);
+    else if (same && !same->is_taken)
+        result_error(result, "UsageError",
+                     "job '%s' has results that were not taken: %%wait %s, or choose "
+                     "another name",
+                     name, name);
+    else if (same)
+        jobs_remove(jobs, same);
+    return result->kind == RESULT_OK;
+}
+
+static int start_async(struct magic_context *context, struct job *job,
+                       const struct job_feed *feed, struct result *result,
+                       struct error *err)
+{
+    CLEANUP(job_freep) struct job *owned = job;
+    struct jobs *jobs = context->magics->jobs;
+    if (!make_name_free(jobs, job->options.name, result))
+        return 0;
+    int r = job_note_targets(context, job, err);
+    if (r == 0 && feed)
+        r = take_inputs(job, feed, result, err);
+    if (r < 0 || result->kind != RESULT_OK)
+        return r;
+    job->name = must_strdup(job->options.name);
+    jobs_add(jobs, TAKE(owned));
+    r = job_send(job, NULL, result, err);
+    job->events = session_events_keep(context->events);
+    job_announce(job, &job->events);
+    jobs_pump(jobs);
+    return r;
+}
+
+static void say_sent(struct magic_context *context, const struct payload *payload)
+{
+    CLEANUP(freep) const char **names = NULL;
+    size_t n;
+    payload_variables(payload, &names, &n);
+    CLEANUP(freep) struct session_shown *shown = must_alloc((n + 1) * sizeof(*shown));
+    struct error ignored = {0};
+    if (session_show(context->session, names, n, shown, &ignored) < 0)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        CLEANUP(freep) char *size = quantity_show_size(shown[i].size);
+        CLEANUP(freep)
+        char *text = must_format("sends '%s' (%s)\n", names[i], size);
+        context->events->stream(context->events->context, true, text, strlen(text));
+        free(shown[i].text);
+    }
+}
+
+int job_start(struct magic_context *context, struct job *job,
+              const struct payload *payload, const struct job_feed *feed,
+              struct result *result, struct error *err)
+{
+    CLEANUP(job_freep) struct job *owned = job;
+    struct jobs *jobs = context->magics->jobs;
+    job->jobs = jobs;
+    job->cell = context->cell;
+    job->line = context->line;
+    job->executor = must_strdup(executors_name(context->magics, job->options.executor));
+    job->crew = executors_crew(context->magics, job->options.executor, result);
+    if (!job->crew || capture_pack(payload, &job->packed, result) < 0)
+        return 0;
+    if (job->options.name) /* whether a pool takes it is seen when it runs */
+        crew_payload(job->crew, job->packed.hash, job->packed.bytes.data,
+                     job->packed.bytes.size);
+    else if (!dispatch_payload(context, job->crew, &job->packed, result))
+        return 0;
+    if (job->options.is_verbose)
+        say_sent(context, payload);
+    job->sent_bytes = job->packed.bytes.size;
+    buffer_clear(&job->packed.bytes); /* the crew has it */
+    job->cutter = job_cutter(job);
+    jobs_watch(jobs, job->crew);
+    if (job->options.name)
+        return start_async(context, TAKE(owned), feed, result, err);
+    job->has_session_feed = feed != NULL;
+    jobs_add(jobs, TAKE(owned));
+    int r = job_wait(context, job, feed, false, result, err);
+    jobs_remove(jobs, job);
+    return r;
+}
