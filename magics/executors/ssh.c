@@ -156,7 +156,7 @@ static char **words(void *context, const struct place *place)
 /* ---- getting a pool to run there ---- */
 
 static int find_kit(struct ssh *ssh, const char *machine, struct kit **ret,
-                       struct error *err)
+                    struct error *err)
 {
     for (size_t i = 0; i < ssh->n_kinds; i++)
         if (strcmp(ssh->kinds[i].machine, machine) == 0) {

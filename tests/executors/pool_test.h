@@ -30,7 +30,7 @@
 
 #define WAIT_MS 10000
 
-static struct pool_client *start(const char *workers)
+static inline struct pool_client *start(const char *workers)
 {
     struct error err = {0};
     struct pool_client *client = NULL;
@@ -40,8 +40,8 @@ static struct pool_client *start(const char *workers)
     return client;
 }
 
-static struct outcome send_bytes(struct pool_client *client, const void *payload,
-                                 size_t size, uint8_t ret_hash[32])
+static inline struct outcome send_bytes(struct pool_client *client, const void *payload,
+                                        size_t size, uint8_t ret_hash[32])
 {
     struct error err = {0};
     struct outcome outcome = {0};
@@ -50,8 +50,8 @@ static struct outcome send_bytes(struct pool_client *client, const void *payload
     return outcome;
 }
 
-static uint32_t submit_bytes(struct pool_client *client, const uint8_t hash[32],
-                             const void *task, size_t size)
+static inline uint32_t submit_bytes(struct pool_client *client, const uint8_t hash[32],
+                                    const void *task, size_t size)
 {
     struct error err = {0};
     uint32_t id = 0;
@@ -67,7 +67,7 @@ struct done {
     unsigned n_outputs;
 };
 
-static void done_clear(struct done *done)
+static inline void done_clear(struct done *done)
 {
     outcome_clear(&done->outcome);
     buffer_clear(&done->result);
@@ -77,7 +77,7 @@ static void done_clear(struct done *done)
 }
 
 /* Waits for one event and adds it to that of `all` with its id; true when that ended. */
-static bool wait_one(struct pool_client *client, struct done *all, size_t n)
+static inline bool wait_one(struct pool_client *client, struct done *all, size_t n)
 {
     struct pool_event event;
     struct error err = {0};
@@ -104,8 +104,8 @@ static bool wait_one(struct pool_client *client, struct done *all, size_t n)
     return false;
 }
 
-static struct done run_bytes(struct pool_client *client, const uint8_t hash[32],
-                             const void *task, size_t size)
+static inline struct done run_bytes(struct pool_client *client, const uint8_t hash[32],
+                                    const void *task, size_t size)
 {
     struct done done = {.id = submit_bytes(client, hash, task, size)};
     while (!wait_one(client, &done, 1))
