@@ -195,9 +195,9 @@ void job_describe(const struct job *job, struct buffer *out);
 /* job_start.c */
 /* Sends a payload to the job's executor; takes the job. Waits for it and takes its
  * results, or, with --async, hands it to the list and says so. */
-int job_start(struct magic_context *context, struct job *job,
-              const struct payload *payload, const struct job_feed *feed,
-              struct result *result, struct error *err) MUST_USE;
+int job_start(struct magic_context *context, struct job *job, struct payload *payload,
+              const struct job_feed *feed, struct result *result,
+              struct error *err) MUST_USE;
 /* job_target.c */
 /* Adds a place for results; `pointer` is an expression that points to it. */
 void job_add_target(struct job *job, const char *text, const char *pointer,

@@ -99,9 +99,34 @@ static void say_sent(struct magic_context *context, const struct payload *payloa
     }
 }
 
-int job_start(struct magic_context *context, struct job *job,
-              const struct payload *payload, const struct job_feed *feed,
-              struct result *result, struct error *err)
+/* What tasks find around them. Paths are those of the session's code. */
+static bool surround(struct magic_context *context, const struct job_options *options,
+                     struct surroundings *ret, struct result *result)
+{
+    struct error err = {0};
+    if (options->folder && options->n_files) {
+        result_error(result, "UsageError",
+                     "--files puts the files into a folder of their own, in which the "
+                     "tasks run: it does not go with --cwd");
+        return false;
+    }
+    if (options->folder)
+        ret->folder = magic_path(context, options->folder);
+    for (size_t i = 0; i < options->n_settings; i++)
+        surroundings_add_setting(ret, options->settings[i]);
+    for (size_t i = 0; i < options->n_files; i++) {
+        CLEANUP(freep) char *path = magic_path(context, options->files[i]);
+        if (surroundings_add_file(ret, path, &err) < 0) {
+            result_error(result, "UsageError", "--files %s: %s", options->files[i],
+                         err.text);
+            return false;
+        }
+    }
+    return true;
+}
+
+int job_start(struct magic_context *context, struct job *job, struct payload *payload,
+              const struct job_feed *feed, struct result *result, struct error *err)
 {
     CLEANUP(job_freep) struct job *owned = job;
     struct jobs *jobs = context->magics->jobs;
@@ -109,6 +134,8 @@ int job_start(struct magic_context *context, struct job *job,
     job->cell = context->cell;
     job->line = context->line;
     job->executor = must_strdup(executors_name(context->magics, job->options.executor));
+    if (!surround(context, &job->options, &payload->surroundings, result))
+        return 0;
     job->crew = executors_crew(context->magics, job->options.executor, result);
     if (!job->crew || capture_pack(payload, &job->packed, result) < 0)
         return 0;

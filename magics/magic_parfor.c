@@ -130,8 +130,11 @@ static int add_targets(struct loop *loop, struct job *job, struct payload *paylo
         }
         r = session_place(context->session, context->cell, pointer, context->events,
                           &place, result, err);
-        if (r == 0 && result->kind != RESULT_OK)
-            target_explain(context, name, result);
+        if (r == 0 && result->kind != RESULT_OK &&
+            !target_explain(context, name, result)) {
+            result_clear(result);
+            result_error(result, "TypeError", "--out %s: it is no array", name);
+        }
         if (r < 0 || result->kind != RESULT_OK || !check_room(loop, name, &place, result))
             return r;
         job_add_target(job, name, pointer, &place);

@@ -29,7 +29,9 @@ void family_free(struct family *family)
     if (!family)
         return;
     family_free_workers(family, false);
+    pid_t pid = family->zygote.pid;
     process_end(&family->zygote);
+    surroundings_remove(pid);
     process_end(&family->compiler);
     while (family->first)
         task_free(family_next_task(family));

@@ -141,7 +141,9 @@ static void end_process(struct process *process)
 {
     if (process->pid > 0)
         kill(-process->pid, SIGKILL); /* its group: a compiler's own children */
+    pid_t pid = process->pid;
     process_end(process);
+    surroundings_remove(pid);
     *process = no_process;
 }
 

@@ -142,6 +142,8 @@ static bool open_payload(struct job *job, const void *data, size_t size,
         types_clear(&job->engine->types);
         r = payload_layouts(payload, &job->engine->types, &err);
     }
+    if (r == 0)
+        r = surroundings_enter(&payload->surroundings, &err);
     if (r < 0) {
         refuse(ret, &err);
         return false;

@@ -16,10 +16,11 @@ enum section {
     SECTION_NAMES,
     SECTION_TYPES,
     SECTION_DEFINITIONS,
-    SECTION_LIBRARIES, /* absent when there are none */
-    SECTION_VALUES,    /* absent when empty */
-    SECTION_SITES,     /* absent when empty */
-    SECTION_OUTS,      /* absent when empty */
+    SECTION_LIBRARIES,    /* absent when there are none */
+    SECTION_VALUES,       /* absent when empty */
+    SECTION_SITES,        /* absent when empty */
+    SECTION_OUTS,         /* absent when empty */
+    SECTION_SURROUNDINGS, /* absent when empty */
     SECTION_END
 };
 
@@ -44,6 +45,7 @@ void payload_free(struct payload *payload)
     for (size_t i = 0; i < payload->n_outs; i++)
         free(payload->outs[i].name);
     free(payload->outs);
+    surroundings_clear(&payload->surroundings);
     types_clear(&payload->types);
     free(payload->entry_text);
     free(payload->values);
@@ -157,6 +159,10 @@ static void pack_section(const struct payload *payload, enum section section,
     case SECTION_OUTS:
         if (payload->n_outs)
             pack_outs(out, payload->outs, payload->n_outs);
+        return;
+    case SECTION_SURROUNDINGS:
+        if (!surroundings_are_empty(&payload->surroundings))
+            surroundings_pack(&payload->surroundings, out);
         return;
     case SECTION_VALUES:
     case SECTION_END:
@@ -338,14 +344,22 @@ static int unpack_section(struct payload *payload, enum section section, const v
     case SECTION_OUTS:
         unpack_outs(&in, payload);
         break;
+    case SECTION_SURROUNDINGS:
+        surroundings_unpack(&in, &payload->surroundings);
+        break;
     case SECTION_END:
         break;
     }
     static const char *const names[] = {
-        [SECTION_ENTRY] = "its entry",         [SECTION_NAMES] = "its names",
-        [SECTION_TYPES] = "its types",         [SECTION_DEFINITIONS] = "its definitions",
-        [SECTION_LIBRARIES] = "its libraries", [SECTION_VALUES] = "its state",
-        [SECTION_SITES] = "its sites",         [SECTION_OUTS] = "what it brings home",
+        [SECTION_ENTRY] = "its entry",
+        [SECTION_NAMES] = "its names",
+        [SECTION_TYPES] = "its types",
+        [SECTION_DEFINITIONS] = "its definitions",
+        [SECTION_LIBRARIES] = "its libraries",
+        [SECTION_VALUES] = "its state",
+        [SECTION_SITES] = "its sites",
+        [SECTION_OUTS] = "what it brings home",
+        [SECTION_SURROUNDINGS] = "the surroundings of its tasks",
     };
     if (r == 0 && unpack_done(&in))
         return 0;

@@ -6,6 +6,7 @@
 #define ACHAR_PAYLOAD_PAYLOAD_H
 
 #include "pickler/graph/graph.h"
+#include "pickler/payload/surroundings.h"
 #include "pickler/type/type.h"
 
 #define PAYLOAD_VERSION 0
@@ -53,7 +54,8 @@ struct payload {
     struct payload_out *outs; /* RANGE: arrays; where state is returned: only these, none
                                  means all that changed */
     size_t n_outs;
-    char **libraries; /* sonames to be opened first */
+    struct surroundings surroundings; /* of its tasks */
+    char **libraries;                 /* sonames to be opened first */
     size_t n_libraries;
     char *values; /* value graph of the variables in the closure */
     size_t values_size;
