@@ -129,21 +129,21 @@ void channel_free(struct channel *channel)
     free(channel);
 }
 
-/* Whether processors have been idle of late. */
-static bool has_idle_processors(void)
+/* Whether so many processors and one more have been idle of late. */
+static bool has_idle_processors(unsigned n_busy)
 {
     struct sysinfo info;
     cpu_set_t ours;
     if (sysinfo(&info) < 0 || sched_getaffinity(0, sizeof(ours), &ours) < 0)
         return false;
     unsigned long n = (unsigned long)CPU_COUNT(&ours);
-    return n > 1 && info.loads[0] < (n << SI_LOAD_SHIFT) / 2;
+    return n > n_busy && info.loads[0] < (n << SI_LOAD_SHIFT) / 2;
 }
 
-void channel_linger(struct channel *channel, unsigned microseconds)
+void channel_linger(struct channel *channel, unsigned microseconds, unsigned n_busy)
 {
     struct pollfd fd = {.fd = channel_fd(channel), .events = POLLIN};
-    if (!has_idle_processors())
+    if (!has_idle_processors(n_busy))
         return;
     int64_t end = clock_us() + microseconds;
     while (poll(&fd, 1, 0) == 0 && clock_us() < end)

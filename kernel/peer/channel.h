@@ -63,8 +63,9 @@ DEFINE_FREEP(struct channel, channel_free)
 
 /* Waits up to some microseconds for something to be readable without going to sleep: an
  * answer that takes no longer is had without the time it takes to wake up. Only where
- * the machine has processors to spare. */
-void channel_linger(struct channel *channel, unsigned microseconds);
+ * the machine has processors to spare beside those of the `n_busy` processes of ours that
+ * work meanwhile. */
+void channel_linger(struct channel *channel, unsigned microseconds, unsigned n_busy);
 int channel_fd(const struct channel *channel);       /* poll this for POLLIN */
 int channel_write_fd(const struct channel *channel); /* and this for POLLOUT */
 

@@ -120,7 +120,7 @@ static int wait_answer(struct analyser_client *client, uint32_t id, struct frame
 {
     struct process *process = &client->process;
     int64_t deadline = clock_ms() + ANALYSER_TIMEOUT_MS;
-    channel_linger(process->channel, LINGER_US);
+    channel_linger(process->channel, LINGER_US, client->is_alone ? 1 : 2);
     for (;;) {
         int r = channel_receive(process->channel, 0, ret, NULL);
         if (r < 0) {

@@ -18,6 +18,7 @@ struct analyser_client {
     struct process process;
     uint32_t next_generation, next_id;
     bool is_greeted;           /* its hello has been read */
+    bool is_alone;             /* the worker has nothing to do meanwhile */
     const struct graph *graph; /* borrowed: the session's */
     const struct types *types;
     struct buffer flags;   /* packed {n s} of ANALYSER_FLAGS, empty: none */

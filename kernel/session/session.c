@@ -212,6 +212,7 @@ static int ask_plan(struct session *session, uint32_t cell, uint32_t line, int p
     pack_string(&question, text);
     *ret = NULL;
     session->has_object = false;
+    session->analyser.is_alone = !session->worker.checkpoints.asked_id;
     int r = analyser_client_ask(&session->analyser, ANALYSER_PLAN, &question, &answer,
                                 &why, err);
     if (r < 0)

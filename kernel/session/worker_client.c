@@ -393,7 +393,7 @@ static int wait_answer(struct worker_client *client, uint32_t id,
                        const struct session_events *events, struct frame *ret,
                        struct patience *patience)
 {
-    channel_linger(client->process.channel, LINGER_US);
+    channel_linger(client->process.channel, LINGER_US, 1);
     for (;;) {
         int r = look(client, id, events, ret);
         if (r != 0)
