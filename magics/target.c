@@ -115,7 +115,11 @@ bool target_place(struct magic_context *context, const char *lvalue, uint32_t ty
     CLEANUP(freep)
     char *pointer =
         count ? must_format("&(%s)[0]", lvalue) : must_format("&(%s)", lvalue);
-    if (r == 0 && result->kind == RESULT_OK)
+    bool is_found = false;
+    if (r == 0 && result->kind == RESULT_OK && !count && is_identifier(lvalue))
+        r = session_place_variable(context->session, lvalue, context->events, ret,
+                                   &is_found, result, err);
+    if (r == 0 && result->kind == RESULT_OK && !is_found)
         r = session_place(context->session, context->cell, pointer, context->events, ret,
                           result, err);
     if (r == 0 && result->kind != RESULT_OK)

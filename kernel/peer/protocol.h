@@ -74,6 +74,8 @@ enum {
                           stdout from} -> {u pid, n s files that were changed since}; then
                           it is the session worker. Till then it knows nothing else, and
                           ends with the channel */
+    WORKER_PLACE = 62, /* {s variable} -> {outcome, u address, u size (0: there is none of
+                          this name that all threads share)} */
     WORKER_LIMIT = 64, /* {u bytes of memory that cells may have, 0: any} -> {outcome} */
     WORKER_KEEP_TYPES = 65, /* {types_pack_kept()}: the others are emptied, but for those
                      that the worker needs -> {outcome, types_pack_kept()} */

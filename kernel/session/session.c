@@ -313,11 +313,24 @@ int session_run(struct session *session, uint32_t cell, uint32_t line, const cha
     return 0;
 }
 
+/* Nothing that the session would have more of. */
+static bool defines_nothing(const struct plan *plan)
+{
+    struct unpack types = unpack_init(plan->types, plan->types_size);
+    unpack_u64(&types);
+    return !plan->n_definitions && !plan->n_bindings && !plan->n_layouts &&
+           unpack_u64(&types) == 0;
+}
+
 int session_define(struct session *session, struct plan *plan,
                    const struct session_events *events, struct result *result,
                    struct error *err)
 {
-    return session_define_for(session, plan, events, NULL, result, err);
+    if (!defines_nothing(plan))
+        return session_define_for(session, plan, events, NULL, result, err);
+    transcript_add(&session->transcript, plan);
+    plan_free(plan);
+    return 0;
 }
 
 int session_define_for(struct session *session, struct plan *plan,

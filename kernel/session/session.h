@@ -231,6 +231,12 @@ struct session_place {
 int session_place(struct session *session, uint32_t cell, const char *pointer_expression,
                   const struct session_events *events, struct session_place *ret,
                   struct result *result, struct error *err) MUST_USE;
+/* The same of a variable by its name, without any code; *ret_is_found false: of this name
+ * there is none with one address. */
+int session_place_variable(struct session *session, const char *name,
+                           const struct session_events *events, struct session_place *ret,
+                           bool *ret_is_found, struct result *result,
+                           struct error *err) MUST_USE;
 int session_dump_at(struct session *session, const char *root,
                     const struct session_place *place, uint64_t from, uint64_t count,
                     struct buffer *ret_values, char ***ret_names, size_t *ret_n_names,

@@ -136,6 +136,35 @@ int session_place(struct session *session, uint32_t cell, const char *pointer_ex
                        : 0;
 }
 
+int session_place_variable(struct session *session, const char *name,
+                           const struct session_events *events, struct session_place *ret,
+                           bool *ret_is_found, struct result *result, struct error *err)
+{
+    CLEANUP(outcome_clear) struct outcome outcome = {0};
+    CLEANUP(buffer_clear) struct buffer question = {0};
+    struct unpack rest;
+    const struct definition *definition = graph_current(session->graph, name);
+    *ret_is_found = false;
+    if (!definition || definition->kind != DEFINITION_VARIABLE)
+        return 0;
+    uint32_t type = definition->type;
+    pack_string(&question, name);
+    int r = session_ask(session, WORKER_PLACE, &question, events, &outcome, &rest, err);
+    if (r < 0)
+        return r;
+    session_report(session, &outcome, result);
+    if (result->kind != RESULT_OK)
+        return 0;
+    ret->address = unpack_u64(&rest);
+    ret->element_size = unpack_u64(&rest);
+    ret->count = 1;
+    ret->type = type;
+    ret->generation = session->worker.process.generation;
+    *ret_is_found = !rest.failed && ret->element_size;
+    return rest.failed ? error_set(err, -EBADMSG, "the worker's address cannot be read")
+                       : 0;
+}
+
 int session_dump_at(struct session *session, const char *root,
                     const struct session_place *place, uint64_t from, uint64_t count,
                     struct buffer *ret_values, char ***ret_names, size_t *ret_n_names,

@@ -368,6 +368,8 @@ static handler find_handler(uint16_t kind)
         return serve_keep_types;
     case WORKER_FORGET:
         return serve_forget;
+    case WORKER_PLACE:
+        return serve_place;
     case WORKER_SHOW:
         return serve_show;
     case WORKER_UNSWAP:

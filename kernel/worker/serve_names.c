@@ -28,6 +28,18 @@ int serve_forget(struct engine *engine, struct unpack *in, struct outcome *outco
     return unpack_done(in) ? 0 : bad_request(err);
 }
 
+int serve_place(struct engine *engine, struct unpack *in, struct outcome *outcome,
+                struct buffer *rest, struct error *err)
+{
+    CLEANUP(freep) char *text = unpack_string(in);
+    const struct name *name = text ? names_find(&engine->names, text) : NULL;
+    bool is_found = name && name->kind == NAME_VARIABLE && name->storage;
+    (void)outcome;
+    pack_u64(rest, is_found ? (uint64_t)(uintptr_t)name->storage : 0);
+    pack_u64(rest, is_found ? name->size : 0);
+    return unpack_done(in) ? 0 : bad_request(err);
+}
+
 /* Lines and what indents them become single blanks. */
 static void join_lines(char *text)
 {
