@@ -9,6 +9,9 @@
 
 #define PROTOCOL_VERSION 1 /* both sides are built together; HELLO checks it anyway */
 
+/* The environment of a zygote: bytes of memory that a job worker's task may have. */
+#define ZYGOTE_MEMORY "ACHAR_TASK_MEMORY"
+
 /* Signals that programs do not use, sent where SIGINT does not help (the cell handles or
  * blocks it), and to end a cell that is over its time limit. */
 #define WORKER_INTERRUPT_SIGNAL 60

@@ -128,6 +128,7 @@ struct worker *family_add_worker(struct family *family, pid_t pid, const int fds
     worker->lane = lane_open(fds[4]);
     worker->last_task = &worker->task;
     worker->depth = 1;
+    worker->cpu = -1;
     worker->next = family->workers;
     family->workers = worker;
     family->n_ready++;

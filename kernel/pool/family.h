@@ -27,6 +27,8 @@ struct task {
     size_t size;
 };
 
+enum exceeds { EXCEEDS_NONE, EXCEEDS_TIME, EXCEEDS_MEMORY };
+
 /* A process that takes a task, and perhaps others: those are sent ahead. */
 struct worker {
     struct worker *next;
@@ -42,7 +44,10 @@ struct worker {
     bool is_closed;       /* it closed the channel: its death is being waited for */
     bool is_gone;         /* answered or dead: freed at the end of the round */
     uint64_t answered_at; /* us; 0: it is new */
+    uint64_t started_at;  /* us; when its first task became the first */
     uint64_t kill_at;     /* us; cancelled: SIGKILL follows SIGINT then; 0: not */
+    enum exceeds exceeds; /* why it was killed */
+    int cpu;              /* where it is bound to; -1: nowhere */
 };
 
 enum family_state {

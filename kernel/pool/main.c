@@ -12,7 +12,9 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "kernel/peer/cpus.h"
 #include "kernel/peer/process.h"
+#include "kernel/peer/protocol.h"
 #include "kernel/pool/compile.h"
 #include "kernel/pool/dial.h"
 #include "kernel/pool/pool.h"
@@ -47,7 +49,8 @@ static unsigned fit_workers(unsigned n_workers)
 }
 
 struct options {
-    unsigned n_workers;
+    unsigned n_workers; /* 0: as many as there are processors */
+    struct limits limits;
     bool is_compiler, has_ranks;
     const char *mark; /* frames begin behind it on the standard output; NULL: no stdio */
     bool dials;
@@ -56,21 +59,45 @@ struct options {
 static int usage(void)
 {
     fprintf(stderr,
-            "achar-pool is started by achar: [--workers 1..%d] [--stdio MARK [--dial]] | "
+            "achar-pool is started by achar: [--workers 1..%d] [--timeout-ms N] "
+            "[--memory-bytes N] [--pin LIST] [--stdio MARK [--dial]] | "
             "--compile | --ranks, frames on descriptor %d or behind MARK\n",
             POOL_WORKERS_MAX, PROCESS_CHANNEL_FD);
     return 2;
 }
 
-static bool read_number(const char *text, unsigned *ret)
+static bool read_number(const char *text, uint64_t max, uint64_t *ret)
 {
     char *end;
     errno = 0;
-    unsigned long n = strtoul(text, &end, 10);
-    if (errno || *end || end == text || !n || n > POOL_WORKERS_MAX)
+    unsigned long long n = strtoull(text, &end, 10);
+    if (errno || *end || end == text || !n || n > max)
         return false;
-    *ret = (unsigned)n;
+    *ret = n;
     return true;
+}
+
+/* An option that takes a value. */
+static bool read_value(const char *name, const char *value, struct options *ret)
+{
+    uint64_t n = 0;
+    bool is_good = false;
+    if (strcmp(name, "--stdio") == 0) {
+        ret->mark = value;
+        is_good = *value;
+    } else if (strcmp(name, "--workers") == 0) {
+        is_good = read_number(value, POOL_WORKERS_MAX, &n);
+        ret->n_workers = (unsigned)n;
+    } else if (strcmp(name, "--timeout-ms") == 0) {
+        is_good = read_number(value, UINT64_MAX / 2000, &n);
+        ret->limits.timeout_us = n * 1000;
+    } else if (strcmp(name, "--memory-bytes") == 0) {
+        is_good = read_number(value, UINT64_MAX / 2, &ret->limits.memory);
+        setenv(ZYGOTE_MEMORY, value, 1);
+    } else if (strcmp(name, "--pin") == 0) {
+        is_good = ret->limits.is_pinned = cpus_read(value, &ret->limits.cpus);
+    }
+    return is_good;
 }
 
 static bool read_options(int argc, char **argv, struct options *ret)
@@ -82,12 +109,14 @@ static bool read_options(int argc, char **argv, struct options *ret)
             ret->has_ranks = true;
         else if (strcmp(argv[i], "--dial") == 0)
             ret->dials = true;
-        else if (strcmp(argv[i], "--stdio") == 0 && i + 1 < argc && *argv[i + 1])
-            ret->mark = argv[++i];
-        else if (strcmp(argv[i], "--workers") != 0 || i + 1 == argc ||
-                 !read_number(argv[++i], &ret->n_workers))
+        else if (i + 1 == argc || !read_value(argv[i], argv[i + 1], ret))
             return false;
+        else
+            i++;
     }
+    if (!ret->n_workers)
+        ret->n_workers = ret->limits.is_pinned ? (unsigned)CPU_COUNT(&ret->limits.cpus)
+                                               : count_processors();
     return !ret->dials || ret->mark;
 }
 
@@ -123,12 +152,12 @@ static int serve(const struct options *options, struct error *err)
     /* The standard input stays open behind a connection: a launcher may take its end for
      * ours. */
     CLEANUP(line_freep) struct line *front = line_new(far ? TAKE(far) : TAKE(near));
-    return pool_serve(front, fit_workers(options->n_workers));
+    return pool_serve(front, fit_workers(options->n_workers), &options->limits);
 }
 
 int main(int argc, char **argv)
 {
-    struct options options = {.n_workers = count_processors()};
+    struct options options = {0};
     struct error err = {0};
     if (argc == 3 && strcmp(argv[1], "--rank") == 0)
         return rank_parent_run(argv[2]);

@@ -152,7 +152,8 @@ static int timeout(const struct pool *pool)
     if (line_has_frame(pool->front) && pool->waiting_bytes <= POOL_WAITING_BYTES)
         return 0;
     int line_ms = line_due(pool->front);
-    uint64_t due = tasks_due(pool), now = pool_now();
+    uint64_t due = tasks_due(pool), limit = limits_due(pool), now = pool_now();
+    due = limit < due ? limit : due;
     if (due == UINT64_MAX)
         return line_ms;
     int ms = due <= now ? 0 : (int)((due - now) / 1000) + 1;
@@ -192,6 +193,7 @@ static void go_round(struct pool *pool, struct waiting *waiting)
             handle(pool, &waiting->sources[i], waiting->fds[i].revents);
     tasks_drain_all(pool);
     tasks_dispatch(pool);
+    limits_time(pool, pool_now());
     tasks_time(pool, pool_now());
     if (line_uncork(pool->front, NULL) < 0 || line_tick(pool->front, NULL) < 0)
         pool->is_over = true;
@@ -214,10 +216,11 @@ static void say_hello(struct pool *pool)
     buffer_clear(&body);
 }
 
-int pool_serve(struct line *front, unsigned n_workers)
+int pool_serve(struct line *front, unsigned n_workers, const struct limits *limits)
 {
     struct pool pool = {.front = front,
                         .n_workers = n_workers,
+                        .limits = *limits,
                         .blank = {.pidfd = -1, .out = -1, .err = -1}};
     struct waiting waiting = {0};
     prctl(PR_SET_CHILD_SUBREAPER, 1);

@@ -11,6 +11,7 @@
 
 #include "kernel/peer/line.h"
 #include "kernel/pool/family.h"
+#include "kernel/pool/limits.h"
 
 #define POOL_WORKERS_MAX 512           /* tasks that run at once */
 #define POOL_ZYGOTES_MAX 16            /* payloads awake; more only while all are busy */
@@ -28,6 +29,8 @@ struct pool {
     struct line *front;
     bool is_counted; /* the front has asked for a window (POOL_TERMS) */
     unsigned n_workers;
+    struct limits limits;
+    uint64_t looked_at; /* us; at the memory of tasks */
     struct family **families;
     size_t n_families, families_capacity;
     struct family *active; /* served last; compared only */
@@ -42,7 +45,7 @@ struct pool {
 /* Serves until the front says goodbye, closes the channel, is gone or silent for its
  * lease; then no process that was started here, or by a task, is left. Returns the exit
  * status. */
-int pool_serve(struct line *front, unsigned n_workers);
+int pool_serve(struct line *front, unsigned n_workers, const struct limits *limits);
 
 uint64_t pool_now(void); /* us, monotonic */
 void pool_say(struct pool *pool, uint16_t kind, uint32_t id, const struct buffer *body);
@@ -65,6 +68,9 @@ void tasks_add(struct pool *pool, struct family *family, uint32_t id,
                const void *argument, size_t size);
 void tasks_dispatch(struct pool *pool);
 void tasks_cancel(struct pool *pool, uint32_t id);
+/* Kills the job worker for what its first task does. */
+void tasks_exceed(struct pool *pool, struct family *family, struct worker *worker,
+                  enum exceeds why);
 void tasks_read(struct pool *pool, struct family *family, struct worker *worker);
 void tasks_worker_died(struct pool *pool, struct family *family, struct worker *worker,
                        int status);

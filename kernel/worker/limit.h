@@ -17,6 +17,9 @@ void limit_init(void);
 /* 0: none. */
 void limit_set(uint64_t bytes);
 
+/* From now on, in a process that runs nothing else; 0: none. */
+void limit_keep(uint64_t bytes);
+
 /* Around code of cells. */
 void limit_begin(void);
 void limit_end(void);

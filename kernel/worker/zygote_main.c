@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "kernel/peer/protocol.h"
 #include "kernel/worker/dying.h"
 #include "kernel/worker/job.h"
+#include "kernel/worker/limit.h"
 #include "kernel/worker/renewal.h"
 #include "kernel/worker/show.h"
 #include "kernel/worker/zygote.h"
@@ -14,6 +16,9 @@
 static void begin(void *context, int task_fd)
 {
     (void)context;
+    const char *memory = getenv(ZYGOTE_MEMORY);
+    if (memory)
+        limit_keep(strtoull(memory, NULL, 10));
     guard_adopt();
     mallopt(M_TRIM_THRESHOLD, -1);              /* never: renewal.h */
     dying_set(task_fd, TASK_DONE, 0, 0, "", 1); /* the tail: a result of no bytes */
@@ -39,6 +44,7 @@ int zygote_main(void)
     mallopt(M_TOP_PAD, HEAP_ROOM);
     mallopt(M_TRIM_THRESHOLD, 16 * HEAP_ROOM);
     guard_watch(renewal_watch, renewal_unwatch);
+    limit_init();
     struct job job = {.engine = &engine};
     struct zygote_work work = {.context = &job,
                                .load = job_load,
