@@ -21,21 +21,13 @@ static const char start_text[] = "#include <stdio.h>\n"
 struct run {
     struct magic_context *context;
     const struct checker *checker;
-    char *folder; /* temporary; NULL: none */
+    struct folder folder; /* temporary */
     char *unit, *start, *program, *report;
 };
 
 static void run_clear(struct run *run)
 {
-    DIR *folder = run->folder ? opendir(run->folder) : NULL;
-    struct dirent *entry;
-    while (folder && (entry = readdir(folder)))
-        unlinkat(dirfd(folder), entry->d_name, 0);
-    if (folder)
-        closedir(folder);
-    if (run->folder)
-        rmdir(run->folder);
-    free(run->folder);
+    folder_remove(&run->folder);
     free(run->unit);
     free(run->start);
     free(run->program);
@@ -50,21 +42,17 @@ static int write_text(const char *path, const char *text, size_t size)
 
 static int run_init(struct run *run, const struct closure *closure, struct error *err)
 {
-    const char *parent = getenv("TMPDIR");
-    run->folder = must_format("%s/achar-XXXXXX", parent && *parent ? parent : "/tmp");
-    if (!mkdtemp(run->folder)) {
-        int r = -errno;
-        CLEANUP(freep) char *folder = TAKE(run->folder);
-        return error_errno(err, r, "cannot make the folder '%s'", folder);
-    }
-    run->unit = must_format("%s/unit.c", run->folder);
-    run->start = must_format("%s/start.c", run->folder);
-    run->program = must_format("%s/program", run->folder);
-    run->report = must_format("%s/report", run->folder);
-    int r = write_text(run->unit, closure->text.data, closure->text.size);
+    int r = folder_make(&run->folder, NULL, "check", err);
+    if (r < 0)
+        return r;
+    run->unit = must_format("%s/unit.c", run->folder.path);
+    run->start = must_format("%s/start.c", run->folder.path);
+    run->program = must_format("%s/program", run->folder.path);
+    run->report = must_format("%s/report", run->folder.path);
+    r = write_text(run->unit, closure->text.data, closure->text.size);
     if (r == 0)
         r = write_text(run->start, start_text, sizeof(start_text) - 1);
-    return r < 0 ? error_errno(err, r, "cannot write into '%s'", run->folder) : 0;
+    return r < 0 ? error_errno(err, r, "cannot write into '%s'", run->folder.path) : 0;
 }
 
 /* ---- compiling ---- */
@@ -245,7 +233,7 @@ static void read_report(int folder, const char *name, struct buffer *out)
 /* Every process of the program has written its own: report.PID. */
 static void collect(struct run *run, struct findings *ret)
 {
-    DIR *folder = opendir(run->folder);
+    DIR *folder = opendir(run->folder.path);
     struct dirent *entry;
     while (folder && (entry = readdir(folder))) {
         CLEANUP(buffer_clear) struct buffer text = {0};

@@ -6,6 +6,7 @@
 
 #include "magics/executors/crew.h"
 #include "magics/magic.h"
+#include "pickler/base/folder.h"
 #include "pickler/base/texts.h"
 
 #define RECORD_MAX (32u << 20) /* bytes; the oldest cells are forgotten first */
@@ -25,16 +26,15 @@ struct named_executor {
 struct jobs;
 
 struct magics {
-    struct session *session; /* borrowed */
-    struct texts
-        record; /* the cells that have run to their end without an error, as typed */
+    struct session *session;          /* borrowed */
+    struct texts record;              /* cells that ended without an error, as typed */
     struct named_executor *executors; /* "local" first */
     size_t n_executors, executors_capacity;
     char *executor; /* the default, chosen by %executor NAME; NULL: local */
     struct jobs *jobs;
-    char *standard;       /* chosen by %std; NULL: gnu17 */
-    char *compiler;       /* chosen by %cc, with flags; NULL: by itself */
-    char *objects_folder; /* of libraries that %link has made; NULL: none yet */
+    char *standard;               /* chosen by %std; NULL: gnu17 */
+    char *compiler;               /* chosen by %cc, with flags; NULL: by itself */
+    struct folder objects_folder; /* of libraries that %link has made */
     size_t n_objects;
 };
 

@@ -20,31 +20,19 @@ bool objects_is_one(const char *name)
 
 static int make_folder(struct magics *magics, struct error *err)
 {
-    const char *place = getenv("TMPDIR");
-    CLEANUP(freep)
-    char *folder = must_format("%s/achar-link-XXXXXX", place && *place ? place : "/tmp");
-    if (magics->objects_folder)
-        return 0;
-    if (!mkdtemp(folder))
-        return error_errno(err, -errno, "cannot make the folder '%s'", folder);
-    magics->objects_folder = TAKE(folder);
-    return 0;
+    return magics->objects_folder.path
+               ? 0
+               : folder_make(&magics->objects_folder, NULL, "link", err);
 }
 
 static char *library_name(const struct magics *magics, size_t number)
 {
-    return must_format("%s/lib%zu.so", magics->objects_folder, number);
+    return must_format("%s/lib%zu.so", magics->objects_folder.path, number);
 }
 
 void objects_clear(struct magics *magics)
 {
-    for (size_t i = 1; i <= magics->n_objects; i++) {
-        CLEANUP(freep) char *file = library_name(magics, i);
-        unlink(file);
-    }
-    if (magics->objects_folder)
-        rmdir(magics->objects_folder);
-    free(TAKE(magics->objects_folder));
+    folder_remove(&magics->objects_folder);
     magics->n_objects = 0;
 }
 

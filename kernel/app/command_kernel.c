@@ -6,6 +6,7 @@
 
 #include "kernel/app/command.h"
 #include "kernel/handlers/kernel.h"
+#include "pickler/base/folder.h"
 
 static int complain(const char *text)
 {
@@ -32,6 +33,7 @@ static int run(int argc, char **argv)
         complain("a connection file is needed: -f CONNECTION_FILE");
         return COMMAND_USAGE;
     }
+    folder_sweep();
     if (connection_read(file, &connection, &err) < 0 || kernel_run(&connection, &err) < 0)
         return complain(err.text);
     return 0;

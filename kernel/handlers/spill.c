@@ -27,24 +27,15 @@ void spills_clear(struct spills *spills)
 {
     while (spills->n)
         forget_file(spills, 0);
-    if (spills->folder)
-        rmdir(spills->folder);
-    free(spills->folder);
+    folder_remove(&spills->folder);
     *spills = (struct spills){0};
 }
 
 static int make_folder(struct spills *spills)
 {
-    const char *below = getenv("TMPDIR");
-    if (spills->folder)
-        return 0;
-    CLEANUP(freep)
-    char *folder =
-        must_format("%s/achar-output-XXXXXX", below && *below ? below : "/tmp");
-    if (!mkdtemp(folder)) /* 0700 */
-        return -errno;
-    spills->folder = TAKE(folder);
-    return 0;
+    struct error ignored;
+    return spills->folder.path ? 0
+                               : folder_make(&spills->folder, NULL, "output", &ignored);
 }
 
 /* The tail */
@@ -131,7 +122,7 @@ void spill_open(struct spill *spill, struct spills *spills, uint32_t cell)
         spill->problem = -r;
         return;
     }
-    CLEANUP(freep) char *path = must_format("%s/cell-%u.txt", spills->folder, cell);
+    CLEANUP(freep) char *path = must_format("%s/cell-%u.txt", spills->folder.path, cell);
     spill->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (spill->fd < 0) {
         spill->problem = errno;

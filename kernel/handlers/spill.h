@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "pickler/base/buffer.h"
+#include "pickler/base/folder.h"
 #include "pickler/base/memory.h"
 
 #define SPILL_START_MAX (1u << 20)           /* bytes of a cell without a file */
@@ -21,7 +22,7 @@
 
 /* The folder and the files that are kept; {0} to start. */
 struct spills {
-    char *folder; /* NULL until there is something to keep */
+    struct folder folder; /* none until there is something to keep */
     char *files[SPILL_FILES_MAX];
     size_t n;
 };

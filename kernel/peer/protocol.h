@@ -45,6 +45,9 @@ enum {
                               C text after macro expansion */
     ANALYSER_OBJECT = 63,  /* analyser -> front, with the id of a plan's request:
                               {u is_ok (else libtcc refuses the plan's text), b object} */
+    ANALYSER_ORPHANS = 77, /* {u session of the worker, 0: none}: when the channel closes,
+                              its processes are ended (orphans.h): the analyser is always
+                              there and runs no code of cells; no answer */
     ANALYSER_KEEP_TYPES = 74, /* {types_pack_kept()}: the others are emptied; no answer */
 
     /* front -> session worker. SIGINT interrupts, and so do the signals below; sent with

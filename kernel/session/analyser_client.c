@@ -28,6 +28,7 @@ void analyser_client_clear(struct analyser_client *client)
     process_leave(&client->process, ANALYSER_END_MS);
     buffer_clear(&client->flags);
     buffer_clear(&client->options);
+    buffer_clear(&client->orphans);
 }
 
 void analyser_client_stop(struct analyser_client *client)
@@ -47,6 +48,12 @@ static int send_memory(struct analyser_client *client, struct error *err)
     if (client->options.size) {
         int r = channel_send(process->channel, ANALYSER_OPTIONS, process->generation, 0,
                              client->options.data, client->options.size, err);
+        if (r < 0)
+            return r;
+    }
+    if (client->orphans.size) {
+        int r = channel_send(process->channel, ANALYSER_ORPHANS, process->generation, 0,
+                             client->orphans.data, client->orphans.size, err);
         if (r < 0)
             return r;
     }
@@ -192,4 +199,11 @@ void analyser_client_tell(struct analyser_client *client, uint16_t kind,
     if (channel_send(client->process.channel, kind, client->process.generation, 0,
                      message->data, message->size, NULL) < 0)
         process_end(&client->process);
+}
+
+void analyser_client_watch(struct analyser_client *client, pid_t session)
+{
+    buffer_clear(&client->orphans);
+    pack_u64(&client->orphans, (uint64_t)session);
+    analyser_client_tell(client, ANALYSER_ORPHANS, &client->orphans);
 }

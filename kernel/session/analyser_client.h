@@ -22,12 +22,15 @@ struct analyser_client {
     const struct graph *graph; /* borrowed: the session's */
     const struct types *types;
     struct buffer flags;   /* packed {n s} of ANALYSER_FLAGS, empty: none */
+    struct buffer orphans; /* packed {u} of ANALYSER_ORPHANS, empty: none */
     struct buffer options; /* packed {s} of ANALYSER_OPTIONS, empty: none */
     struct interrupt *interrupt;
 };
 
 void analyser_client_init(struct analyser_client *client, const struct graph *graph,
                           const struct types *types, struct interrupt *interrupt);
+/* The session whose processes end with the kernel. */
+void analyser_client_watch(struct analyser_client *client, pid_t session);
 /* The next question starts a new one. */
 void analyser_client_stop(struct analyser_client *client);
 void analyser_client_clear(struct analyser_client *client);

@@ -59,6 +59,18 @@ void checkpoints_clear(struct checkpoints *checkpoints)
     *checkpoints = (struct checkpoints){0};
 }
 
+void checkpoints_drop(struct checkpoints *checkpoints, uint64_t moment)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < checkpoints->n; i++) {
+        if (checkpoints->at[i].moment == moment)
+            end(checkpoints, &checkpoints->at[i]);
+        else
+            checkpoints->at[n++] = checkpoints->at[i];
+    }
+    checkpoints->n = n;
+}
+
 void checkpoints_drop_before(struct checkpoints *checkpoints, uint64_t moment)
 {
     size_t n = 0;

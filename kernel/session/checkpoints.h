@@ -52,6 +52,8 @@ int checkpoints_take_over(struct checkpoints *checkpoints, struct process *worke
 /* Clears up after those that have ended. */
 void checkpoints_reap(struct checkpoints *checkpoints);
 
+/* Ends the one of a moment, if there is one. */
+void checkpoints_drop(struct checkpoints *checkpoints, uint64_t moment);
 /* Ends those before a moment. */
 void checkpoints_drop_before(struct checkpoints *checkpoints, uint64_t moment);
 

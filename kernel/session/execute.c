@@ -165,6 +165,7 @@ int session_ready(struct session *session, const struct session_events *events,
         say_lost(events);
     worker_client_stop(&session->worker);
     int r = worker_client_start(&session->worker, err);
+    analyser_client_watch(&session->analyser, session->worker.process.pid);
     for (size_t i = 0; r == 0 && i < session->n_libraries; i++)
         r = replay_library(session, i, events, err);
     if (r == 0 && session->types.n > 1)
@@ -239,9 +240,10 @@ static int commit(struct session *session, struct plan *plan, struct buffer *obj
     if (r < 0)
         return r;
     CLEANUP(buffer_clear) struct buffer message = {0};
-    if (session->types.n != n_types ||
-        !look_is_all(plan, session->graph, &session->types))
+    if (!look_is_all(plan, session->graph, &session->types))
         past_change(session);
+    else if (session->types.n != n_types || plan->n_layouts)
+        past_learn(session);
     plan_pack_definitions(plan, &message);
     if (session->types.n != n_types || plan->n_definitions)
         analyser_client_tell(&session->analyser, ANALYSER_DEFINE, &message);

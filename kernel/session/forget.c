@@ -226,6 +226,15 @@ static void clear_words(char ***words, size_t *n, size_t *capacity)
     *n = *capacity = 0;
 }
 
+void session_forget_settings(struct session *session)
+{
+    clear_words(&session->libraries, &session->n_libraries, &session->libraries_capacity);
+    clear_words(&session->flags, &session->n_flags, &session->flags_capacity);
+    session_pack_flags(session);
+    analyser_client_stop(&session->analyser);
+    worker_client_stop(&session->worker);
+}
+
 void session_reset(struct session *session, bool only_variables)
 {
     past_forget(session);
@@ -238,9 +247,7 @@ void session_reset(struct session *session, bool only_variables)
     graph_clear(session->graph);
     types_clear(&session->types);
     types_init(&session->types);
-    clear_words(&session->libraries, &session->n_libraries, &session->libraries_capacity);
-    clear_words(&session->flags, &session->n_flags, &session->flags_capacity);
-    session_pack_flags(session);
+    session->compact_at = SESSION_COMPACT_EVERY;
     tier_reset(&session->tier);
     texts_clear(&session->transcript);
 }

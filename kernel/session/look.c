@@ -6,6 +6,16 @@
 #include "pickler/base/lex.h"
 
 /* A type of the person's own may have a function that shows it, which is a call. */
+static bool has_shows(const struct graph *graph)
+{
+    for (size_t i = 0; i < graph_count(graph); i++) {
+        const struct definition *at = graph_at(graph, i);
+        if (at->kind == DEFINITION_FUNCTION && strncmp(at->name, "mime_", 5) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool is_plain_number(const struct types *types, uint32_t id)
 {
     const struct type *type = types_get(types, id);
@@ -67,5 +77,6 @@ bool look_is_all(const struct plan *plan, const struct graph *graph,
 {
     return plan->value_symbol && !plan->n_definitions && !plan->n_bindings &&
            !plan->main_symbol && plan->n_runs == 1 && plan->body_text &&
-           is_plain_number(types, plan->value_type) && only_looks(plan->body_text, graph);
+           only_looks(plan->body_text, graph) &&
+           (is_plain_number(types, plan->value_type) || !has_shows(graph));
 }

@@ -109,6 +109,13 @@ void past_open(struct session *session, const struct session_events *events)
 
 void past_change(struct session *session)
 {
+    past_learn(session);
+    if (session->past.is_open)
+        session->past.at[session->past.n - 1].has_acted = true;
+}
+
+void past_learn(struct session *session)
+{
     struct past *past = &session->past;
     if (!past->is_open || past->at[past->n - 1].is_changed)
         return;
@@ -119,7 +126,10 @@ void past_change(struct session *session)
 void past_close(struct session *session)
 {
     struct past *past = &session->past;
-    if (past->is_open && !past->at[past->n - 1].is_changed)
+    struct level *level = past->is_open ? &past->at[past->n - 1] : NULL;
+    if (level && level->is_changed && !level->has_acted)
+        checkpoints_drop(&session->worker.checkpoints, level->moment);
+    if (level && !level->has_acted)
         drop_last(past);
     past->is_open = false;
 }

@@ -17,6 +17,7 @@ struct level {
     uint32_t cell;
     uint64_t moment; /* of the state before it */
     bool has_checkpoint, is_changed;
+    bool has_acted; /* it did more than show something */
     char *obstacle; /* why it has none */
     struct graph_mark mark;
     size_t n_types, n_flags, n_libraries;
@@ -41,6 +42,9 @@ void past_clear(struct past *past);
 void past_open(struct session *session, const struct session_events *events);
 /* The request has changed it. */
 void past_change(struct session *session);
+/* The request may have changed what is known of it (types), but only shows it: nothing
+ * that a person would take back. */
+void past_learn(struct session *session);
 /* The cell is over. */
 void past_close(struct session *session);
 /* Has a checkpoint made of the state as it is, if there is none; does not wait. */

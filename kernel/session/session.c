@@ -38,6 +38,7 @@ int session_new(struct session **ret, struct error *err)
         r = worker_client_start(&session->worker, err);
     if (r < 0)
         return r;
+    analyser_client_watch(&session->analyser, session->worker.process.pid);
     past_keep(session);
     *ret = TAKE(session);
     return 0;
@@ -47,9 +48,9 @@ void session_free(struct session *session)
 {
     if (!session)
         return;
-    analyser_client_clear(&session->analyser);
     tier_clear(&session->tier);
     worker_client_clear(&session->worker);
+    analyser_client_clear(&session->analyser); /* the last: it ends what cells started */
     interrupt_clear(&session->interrupt);
     kept_clear(&session->kept);
     sources_clear(&session->sources);

@@ -249,9 +249,11 @@ int session_load_at(struct session *session, const struct session_place *place,
  * so when it is used: the caller looks for that first. */
 int session_forget(struct session *session, const uint32_t *ids, size_t n,
                    const struct session_events *events, struct error *err) MUST_USE;
-/* Everything that is defined, linked and running goes; or all state only: variables have
- * the values that they start with. */
+/* Everything that is defined and running goes; or all state only: variables have the
+ * values that they start with. There is no way back. */
 void session_reset(struct session *session, bool only_variables);
+/* So do libraries and flags, which a reset leaves; after one. */
+void session_forget_settings(struct session *session);
 /* What variables hold, in one line, and bytes of variables and functions. `ret` holds n,
  * zeroed; texts are owned, NULL where there is no value. */
 struct session_shown {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "kernel/session/tier_unit.h"
+#include "kernel/session/tier.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 
 #include "kernel/peer/protocol.h"
+#include "kernel/session/tier_unit.h"
 #include "pickler/base/clock.h"
 #include "pickler/base/file.h"
 #include "pickler/graph/name_ids.h"

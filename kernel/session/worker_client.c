@@ -421,9 +421,13 @@ static int wait_answer(struct worker_client *client, uint32_t id,
         size_t n_strays = strays_watch(&client->strays, fds + 7);
         int step =
             client->tier ? tier_step_running(client->tier, client->tier_context) : -1;
+        bool is_asked = console->is_asked;
+        int64_t since = now;
         poll(fds, 7 + n_strays,
              shorter(time_left(patience, now, console_timeout(console, now)), step));
         now = clock_ms();
+        if (is_asked && patience->limit) /* the time is the person's, not the cell's */
+            patience->limit += now - since;
         if (fds[1].revents && interrupt_take(client->interrupt))
             pass_interrupt(client, id, patience);
         if (!fds[0].revents && (fds[2].revents || fds[3].revents) &&

@@ -11,6 +11,7 @@
 #include <sys/time.h>
 
 #include "kernel/peer/channel.h"
+#include "kernel/peer/orphans.h"
 #include "kernel/peer/process.h"
 #include "kernel/peer/protocol.h"
 #include "kernel/unit/analysis.h"
@@ -24,6 +25,7 @@
 #define MAGICS_MAX 1000
 
 struct service {
+    pid_t session; /* what code of cells has started, 0: nothing */
     struct analysis *analysis;
     struct channel *channel;
     char *text; /* of the plan that was asked for, to be compiled; or NULL */
@@ -248,6 +250,14 @@ static int set_options(struct service *service, struct unpack *in)
     return 0;
 }
 
+static int set_session(struct service *service, struct unpack *in)
+{
+    pid_t session = (pid_t)unpack_max(in, INT32_MAX);
+    if (unpack_done(in))
+        service->session = session;
+    return 0;
+}
+
 /* 1: `out` is the answer; 0: there is none. */
 static int handle(struct service *service, const struct frame *frame, struct buffer *out,
                   struct error *err)
@@ -257,6 +267,8 @@ static int handle(struct service *service, const struct frame *frame, struct buf
     switch (frame->kind) {
     case ANALYSER_DEFINE:
         return analysis_define(service->analysis, &in, err);
+    case ANALYSER_ORPHANS:
+        return set_session(service, &in);
     case ANALYSER_KEEP_TYPES:
         return analysis_keep_types(service->analysis, &in, err);
     case ANALYSER_FLAGS:
@@ -344,6 +356,7 @@ static void *serve(void *context)
         if (r > 0)
             r = serve_one(service, &frame, &err);
     }
+    orphans_end(service->session);
     if (r != -EPIPE)
         fprintf(stderr, "achar-analyser: %s\n", err.text);
     analysis_free(service->analysis);

@@ -9,30 +9,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "pickler/base/folder.h"
 #include "pickler/graph/own_header.h"
 
 /* glibc's sys/cdefs.h defines __attribute__ away for compilers it does not know, and with
  * it packed and aligned of everything behind it. */
 static const char cdefs_wrapper[] = "#include_next <sys/cdefs.h>\n#undef __attribute__\n";
-
-/* A private folder with the wrapper and <achar.h>; "" when there is none. */
-struct wrapper {
-    char folder[256];
-};
-
-static void wrapper_clear(struct wrapper *wrapper)
-{
-    if (!*wrapper->folder)
-        return;
-    CLEANUP(freep) char *own = must_format("%s/" OWN_HEADER_NAME, wrapper->folder);
-    CLEANUP(freep) char *sys = must_format("%s/sys", wrapper->folder);
-    CLEANUP(freep) char *file = must_format("%s/cdefs.h", sys);
-    unlink(own);
-    unlink(file);
-    rmdir(sys);
-    rmdir(wrapper->folder);
-    *wrapper->folder = '\0';
-}
 
 static bool write_file(const char *path, const char *text)
 {
@@ -40,30 +22,27 @@ static bool write_file(const char *path, const char *text)
     return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
 }
 
-static bool wrapper_write(const struct wrapper *wrapper)
+static bool wrapper_write(const struct folder *wrapper)
 {
-    CLEANUP(freep) char *sys = must_format("%s/sys", wrapper->folder);
+    CLEANUP(freep) char *sys = must_format("%s/sys", wrapper->path);
     CLEANUP(freep) char *file = must_format("%s/cdefs.h", sys);
-    CLEANUP(freep) char *own = must_format("%s/" OWN_HEADER_NAME, wrapper->folder);
+    CLEANUP(freep) char *own = must_format("%s/" OWN_HEADER_NAME, wrapper->path);
     return mkdir(sys, 0700) == 0 && write_file(file, cdefs_wrapper) &&
            write_file(own, own_header_text);
 }
 
-static bool wrapper_make(struct wrapper *wrapper)
+/* A private folder with the wrapper and <achar.h>. */
+static bool wrapper_make(struct folder *wrapper)
 {
-    const char *folders[] = {getenv("XDG_RUNTIME_DIR"), getenv("TMPDIR"), "/tmp",
-                             "/dev/shm"};
-    for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
-        if (!folders[i] || strlen(folders[i]) > sizeof(wrapper->folder) - 32)
+    const char *places[] = {getenv("XDG_RUNTIME_DIR"), getenv("TMPDIR"), "/tmp",
+                            "/dev/shm"};
+    struct error ignored;
+    for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+        if (!places[i] || folder_make(wrapper, places[i], "headers", &ignored) < 0)
             continue;
-        snprintf(wrapper->folder, sizeof(wrapper->folder), "%s/achar-XXXXXX", folders[i]);
-        if (!mkdtemp(wrapper->folder)) {
-            *wrapper->folder = '\0';
-            continue;
-        }
         if (wrapper_write(wrapper))
             return true;
-        wrapper_clear(wrapper);
+        folder_remove(wrapper);
     }
     return false;
 }
@@ -173,14 +152,14 @@ static int preprocess(const struct preprocessing *what, struct buffer *ret,
 int header_text(const char *text, const char *const *flags, size_t n_flags,
                 const char *last_folder, struct buffer *ret, struct error *err)
 {
-    CLEANUP(wrapper_clear) struct wrapper wrapper = {""};
+    CLEANUP(folder_remove) struct folder wrapper = {0};
     if (!wrapper_make(&wrapper))
         return error_set(err, -EACCES,
                          "no temporary folder can be made in "
                          "$XDG_RUNTIME_DIR, $TMPDIR, '/tmp' or '/dev/shm'");
     struct preprocessing what = {.text = text,
                                  .options = "-std=c11 -E -dD",
-                                 .wrapper = wrapper.folder,
+                                 .wrapper = wrapper.path,
                                  .last_folder = last_folder,
                                  .flags = flags,
                                  .n_flags = n_flags};

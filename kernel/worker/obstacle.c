@@ -146,6 +146,23 @@ static bool has_shared_memory(void)
     return r == 0;
 }
 
+/* What timer_create() has made: a copy of the process does not have it. The worker itself
+ * makes some, which signal a thread of its own choice. */
+static bool has_timers(void)
+{
+    char text[4096];
+    int fd = open("/proc/self/timers", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t n = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    text[n < 0 ? 0 : n] = '\0';
+    for (const char *at = text; (at = strstr(at, "\nnotify: ")); at++)
+        if (strncmp(at, "\nnotify: signal/tid", 19) != 0)
+            return true;
+    return false;
+}
+
 /* --- descriptors --- */
 
 /* What is neither a file nor a folder: named by the link that stands for it. */
@@ -179,7 +196,7 @@ static bool is_locked(int fd)
 
 static const char *look_at_file(int fd, const struct stat *file, struct surroundings *ret)
 {
-    if (is_locked(fd))
+    if (S_ISREG(file->st_mode) && is_locked(fd))
         return "holds a lock on a file";
     if (ret->n_files == OBSTACLE_FILES_MAX)
         return "has too many files open";
@@ -188,6 +205,7 @@ static const char *look_at_file(int fd, const struct stat *file, struct surround
                                                     .inode = file->st_ino,
                                                     .position = lseek(fd, 0, SEEK_CUR),
                                                     .size = file->st_size,
+                                                    .flags = fcntl(fd, F_GETFL),
                                                     .modified = file->st_mtim};
     return NULL;
 }
@@ -203,11 +221,10 @@ static const char *look_at(int fd, struct surroundings *ret)
     case S_IFSOCK:
         return "holds a socket";
     case S_IFREG:
-        return look_at_file(fd, &file, ret);
     case S_IFDIR:
-    case S_IFCHR:
     case S_IFBLK:
-        return NULL;
+    case S_IFCHR:
+        return look_at_file(fd, &file, ret);
     default:
         return describe_other(fd);
     }
@@ -245,6 +262,8 @@ const char *obstacle_find(uint64_t budget, struct surroundings *ret)
         return "has threads of its own";
     if (has_children())
         return "has child processes";
+    if (has_timers())
+        return "has a timer (timer_create)";
     if (has_shared_memory())
         return "shares memory with other processes";
     const char *why = look_at_descriptors(ret);
@@ -261,9 +280,14 @@ void obstacle_restore(const struct surroundings *surroundings,
     for (size_t i = 0; i < surroundings->n_files; i++) {
         const struct open_file *then = &surroundings->files[i];
         struct stat now;
-        lseek(then->fd, then->position, SEEK_SET);
         if (fstat(then->fd, &now) < 0 || now.st_ino != then->inode ||
             now.st_dev != then->device)
+            continue;
+        if (then->position >= 0)
+            lseek(then->fd, then->position, SEEK_SET);
+        if (then->flags >= 0)
+            fcntl(then->fd, F_SETFL, then->flags);
+        if (!S_ISREG(now.st_mode))
             continue;
         if (now.st_size == then->size && now.st_mtim.tv_sec == then->modified.tv_sec &&
             now.st_mtim.tv_nsec == then->modified.tv_nsec)

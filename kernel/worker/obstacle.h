@@ -22,6 +22,7 @@ struct open_file {
     dev_t device;
     ino_t inode;
     off_t position, size;
+    int flags; /* that fcntl() can set */
     struct timespec modified;
 };
 

@@ -99,6 +99,22 @@ def test_reset(session):
     assert session.run("%reset twice").name == "UsageError"
 
 
+def test_reset_leaves_settings(session, tmp_path):
+    """Flags and libraries are no definitions; `all` is all."""
+    (tmp_path / "six.c").write_text("int six(void) { return 6; }")
+    (tmp_path / "answer.h").write_text("#define ANSWER 42\n")
+    assert session.run("%link six.c").is_ok
+    assert session.value("int six(void); int n = six(); n") == "6"
+    reset = session.run("%reset -f")
+    assert "%undo cannot take this back" in reset.stdout and "stay" in reset.stdout
+    assert "undeclared" in session.run("n").message
+    assert session.value("int six(void);\nsix()") == "6"
+    assert session.run("%reset all").is_ok
+    session.run("int six(void);")
+    assert session.run("six()").name == "UndefinedFunction"
+    assert session.run("%undo").stdout.endswith("undone\n")
+
+
 def test_edited_cell(session):
     """What the new text lacks and nothing uses is forgotten, variables are kept."""
     first = "int old(void) { return 1; }\nint used(void) { return 2; }\nint state = 3;"

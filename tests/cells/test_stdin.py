@@ -188,3 +188,17 @@ def test_late_and_foreign_answers(reading):
 def test_sleeping_is_not_reading(reading):
     assert reading.run("usleep(300000);").prompts == []
     assert reading.run('system("sleep 0.3");').prompts == []
+
+
+def test_the_time_limit_stands_still_at_a_prompt(session):
+    """Only the time of the cell counts, not that of the person."""
+    session.value(HEADERS)
+
+    def think():
+        time.sleep(1.5)
+        session.client.input("7")
+
+    cell = session.run('%%limit time 1s\nint n;\nscanf("%d", &n);\nn', answers=[think])
+    assert cell.value == "7", cell.traceback
+    cell = session.run('%%limit time 300ms\nscanf("%d", &n);\nfor (;;) n++;', answers=[think])
+    assert cell.name == "TimeLimit", cell.traceback

@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Whatever a cell does, heartbeat and control answer meanwhile and the next cell works."""
+import fcntl
+import os
+import pathlib
+import signal
 import subprocess
 import time
 
 import pytest
+
+from session import Session
 
 MACRO_BOMB = "#define A0 x x x x x x x x x x\n" + "".join(
     f"#define A{i} A{i - 1} A{i - 1} A{i - 1} A{i - 1} A{i - 1} A{i - 1} A{i - 1} A{i - 1}\n"
@@ -171,3 +177,45 @@ def test_an_interrupted_program_ends_the_cell(session):
     cell = session.finish(sent)
     assert cell.name == "Interrupted" and "started" in cell.stdout
     assert not session.run("after").is_ok
+
+
+def is_running(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def test_nothing_outlives_a_kernel_that_was_killed(kernelspec, tmp_path, monkeypatch):
+    """Programs and processes that cells have started end with it; its folders are removed by
+    the next kernel, those of kernels that live are not."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    killed = Session(tmp_path)
+    killed.value("#include <stdio.h>\n#include <stdlib.h>\n#include <unistd.h>\n"
+                 "int child;\nif (!(child = fork())) execlp(\"sleep\", \"sleep\", \"1000\", NULL);\n"
+                 'system("sleep 1000 & echo $! > program");')
+    killed.run("for (int i = 0; i < 900000; i++) puts(\"to the disk\");", seconds=120)
+    pids = [int(killed.value("child")), int((tmp_path / "program").read_text()), int(killed.value("getpid()"))]
+    assert all(is_running(pid) for pid in pids)
+    [folder] = tmp_path.glob("achar-output-*")
+    killed.client.stop_channels()
+    os.kill(killed.manager.provisioner.pid, signal.SIGKILL)
+    end = time.monotonic() + 30
+    while any(is_running(pid) for pid in pids) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not [pid for pid in pids if is_running(pid)]
+    killed.manager.shutdown_kernel(now=True)
+    assert list(folder.iterdir())
+
+    other = tmp_path / "achar-output-abcdef"  # of a kernel that lives
+    other.mkdir()
+    held = os.open(other, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    foreign = tmp_path / "achar-notes-abcdef"
+    foreign.mkdir()
+    for each in (folder, other, foreign):
+        os.utime(each, (1, 1))
+    Session(tmp_path).close()
+    assert not folder.exists() and other.exists() and foreign.exists()
+    os.close(held)
+

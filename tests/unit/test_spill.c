@@ -62,7 +62,7 @@ static void test_file(const char *folder)
     CHECK_INT(spills.n, SPILL_FILES_MAX);
     CHECK(strstr(spills.files[0], "/cell-3.txt") != NULL);
     CLEANUP(freep) char *last = must_strdup(spills.files[SPILL_FILES_MAX - 1]);
-    CLEANUP(freep) char *made = must_strdup(spills.folder);
+    CLEANUP(freep) char *made = must_strdup(spills.folder.path);
     CHECK_INT(access(last, R_OK), 0);
     spills_clear(&spills);
     CHECK(access(last, F_OK) < 0 && access(made, F_OK) < 0);
