@@ -81,3 +81,16 @@ def slurm(slurm_cluster):
     """The same, without jobs; jobs that the test leaves are cancelled."""
     yield slurm_cluster
     slurm_cluster.clear()
+
+
+@pytest.fixture(scope="session")
+def ssh():
+    """A running sshd (engines/ssh.py) with hosts in ssh.config."""
+    from engines.daemons import EngineError
+    from engines.ssh import Ssh
+    try:
+        server = Ssh()
+    except EngineError as error:
+        pytest.skip(f"no sshd here: {error}")
+    yield server
+    server.close()

@@ -198,6 +198,8 @@ static bool go_on(struct places *places, struct place *place)
     if (words.size)
         buffer_format(&why, "%s%s", why.size ? ": " : "", buffer_string(&words));
     buffer_clear(&words);
+    if (r == -EACCES || r == -ENOENT || r == -EPROTO)
+        place->n_failures = FAILURES_MAX; /* somebody must do something about it */
     failed(places, place, buffer_take(&why));
     return false;
 }

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A real sshd on the loopback address, as root or an ordinary user, who can log in by key only.
+
+Hosts in its client configuration: `a`, `b` (both this machine), `unknown` (a host key that is
+not known), `refused` (a key that is not accepted), `silent` (no sshd).
+"""
+import os
+import pathlib
+import pwd
+import shutil
+import subprocess
+import tempfile
+
+from engines.daemons import Daemons, EngineError, free_ports, program
+
+SERVER = """
+Port {port}
+ListenAddress 127.0.0.1
+HostKey {folder}/host
+PidFile none
+AuthorizedKeysFile {folder}/authorized
+PubkeyAuthentication yes
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+UsePAM no
+StrictModes no
+PermitRootLogin prohibit-password
+PrintMotd no
+MaxStartups 100
+SetEnv HOME={folder}/home PATH={path} LC_ALL=C.UTF-8
+"""
+CLIENT = """
+Host unknown
+  UserKnownHostsFile /dev/null
+Host refused
+  IdentityFile {folder}/other
+Host silent
+  Port {closed}
+Host a b unknown silent
+  IdentityFile {folder}/id
+Host *
+  HostName 127.0.0.1
+  Port {port}
+  User {user}
+  IdentitiesOnly yes
+  UserKnownHostsFile {folder}/known
+  StrictHostKeyChecking yes
+  LogLevel ERROR
+"""
+
+
+class Ssh:
+    def __init__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="achar-ssh-"))
+        try:
+            self._start()
+        except BaseException:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+
+    def _start(self):
+        sshd, keygen = program("sshd"), program("ssh-keygen")
+        program("ssh")
+        port, closed = free_ports(2)
+        for name in ("host", "id", "other"):
+            subprocess.run([keygen, "-q", "-t", "ed25519", "-N", "", "-f", self.folder / name],
+                           check=True)
+        self.home = self.folder / "home"
+        self.programs = self.folder / "programs"  # found first by what runs there
+        self.home.mkdir()
+        self.programs.mkdir()
+        (self.folder / "authorized").write_text((self.folder / "id.pub").read_text())
+        key = " ".join((self.folder / "host.pub").read_text().split()[:2])
+        (self.folder / "known").write_text(f"[127.0.0.1]:{port} {key}\n")
+        values = {"folder": self.folder, "port": port, "closed": closed,
+                  "user": pwd.getpwuid(os.getuid()).pw_name,
+                  "path": f"{self.programs}:/usr/local/bin:/usr/bin:/bin"}
+        (self.folder / "sshd_config").write_text(SERVER.format(**values))
+        self.config = self.folder / "config"
+        self.config.write_text(CLIENT.format(**values))
+        if os.getuid() == 0:
+            os.makedirs("/run/sshd", exist_ok=True)
+        self.daemons = Daemons(self.folder)
+        try:
+            self.daemons.start("sshd", [sshd, "-D", "-e", "-f", self.folder / "sshd_config"])
+            self.daemons.wait(lambda: self.run("true").returncode == 0, "sshd lets nobody in")
+        except BaseException:
+            self.daemons.close()
+            raise
+
+    def run(self, command):
+        return subprocess.run(["ssh", "-F", self.config, "-o", "BatchMode=yes", "a", command],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
+
+    def pids(self):
+        """Processes that run from a kit in its home."""
+        found = []
+        for entry in pathlib.Path("/proc").iterdir():
+            try:
+                if entry.name.isdigit() and str(self.home).encode() in (
+                        entry / "cmdline").read_bytes().split(b"\0")[0]:
+                    found.append(int(entry.name))
+            except OSError:
+                pass
+        return found
+
+    def close(self):
+        self.daemons.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+__all__ = ["Ssh", "EngineError"]
