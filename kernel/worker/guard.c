@@ -366,12 +366,17 @@ void guard_give_up(void)
 
 bool guard_has_one_thread(void)
 {
+    static nlink_t staying; /* as many were there when waiting was in vain */
     struct stat tasks;
     for (int i = 0; i < JOINED_TRIES && !__libc_single_threaded; i++) {
-        if (stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink == 3)
+        bool is_seen = stat("/proc/self/task", &tasks) == 0;
+        if (is_seen && tasks.st_nlink == 3)
             return true;
+        if (is_seen && tasks.st_nlink == staying)
+            return false;
         poll(NULL, 0, i > 0); /* one that has been joined may still be there */
     }
+    staying = __libc_single_threaded ? 0 : tasks.st_nlink;
     return __libc_single_threaded;
 }
 

@@ -9,6 +9,8 @@ import concurrent.futures
 import importlib.util
 import os
 import pathlib
+import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -228,6 +230,79 @@ def measure_calls(times):
         yield "calls, pipelined", "/s", rate, "ProcessPoolExecutor", n / seconds
 
 
+PING_PONG = r"""
+#include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+static void ping_pong(void)
+{
+    enum { TIMES = 20000 };
+    static double seconds[TIMES];
+    char message[32] = "";
+    int rank;
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    for (int i = 0; i < TIMES; i++) {
+        double start = MPI_Wtime();
+        if (rank == 0) {
+            MPI_Send(message, 32, MPI_CHAR, 1, 0, MPI_COMM_WORLD);
+            MPI_Recv(message, 32, MPI_CHAR, 1, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+        } else {
+            MPI_Recv(message, 32, MPI_CHAR, 0, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+            MPI_Send(message, 32, MPI_CHAR, 0, 0, MPI_COMM_WORLD);
+        }
+        seconds[i] = MPI_Wtime() - start;
+    }
+    qsort(seconds, TIMES, sizeof(double), compare);
+    if (rank == 0)
+        printf("median %.9f\n", seconds[TIMES / 2]);
+}
+"""
+MPIRUN = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-np", "2"]
+
+
+def ping_pong_seconds(kernel):
+    """The median of a message there and back: in a cell, and in a program of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = pathlib.Path(folder, "ping.c")
+        source.write_text(PING_PONG + "int main(int argc, char **argv)\n"
+                          "{ MPI_Init(&argc, &argv); ping_pong(); MPI_Finalize(); return 0; }\n")
+        subprocess.run(["mpicc", "-O2", "-o", f"{folder}/ping", source], check=True)
+        cell = "%%remote ranks\nping_pong();"
+        here = [float(re.search(r"median (\S+)", kernel.execute(cell)[1])[1])
+                for _ in range(5)]
+        there = [float(subprocess.run([*MPIRUN, f"{folder}/ping"], capture_output=True, text=True,
+                                      check=True).stdout.split()[1]) for _ in range(5)]
+    return min(here), min(there)
+
+
+def measure_ranks(times):
+    """Cells on two MPI ranks that stay up."""
+    if not shutil.which("mpirun") or not shutil.which("mpicc"):
+        print("SKIP MPI ranks: there is no mpirun, or no mpicc")
+        return
+    with concurrent.futures.ProcessPoolExecutor(2) as pool:
+        for _ in range(20):
+            pool.submit(abs, -1).result()
+        peer = median(lambda: timed(lambda: pool.submit(abs, -1).result()), times)
+    bench = ACHAR.parents[2] / "tests/bench/bench_ranks"
+    if bench.exists():
+        done = subprocess.run([bench, str(times * 20), "libmpi.so.40", *MPIRUN],
+                              capture_output=True, text=True, check=True)
+        yield ("cell on 2 MPI ranks, executor", "s", float(done.stdout),
+               "ProcessPoolExecutor, one task", peer)
+    with Kernel(ACHAR_COMMAND) as kernel:
+        kernel.wait_for_iopub()
+        kernel.execute("%executor ranks = mpi --np=2 --allow-run-as-root --oversubscribe")
+        kernel.execute("%%remote ranks\n" + PING_PONG)
+        here, there = ping_pong_seconds(kernel)
+    yield "32 bytes there and back, in a cell", "s", here, "the same program under mpirun", there
+
+
 def graph_rates(depth):
     """Nodes a second of %pickle and %unpickle, the cost of an empty one taken off."""
     nodes = 2 ** depth - 1
@@ -291,7 +366,7 @@ def main():
     rows = []
     for rows_of in (measure_start(times // 10), measure_cells(times), measure_warm(times),
                     measure_includes(times // 10), measure_interrupts(times // 4),
-                    measure_other_c(times), measure_calls(times),
+                    measure_other_c(times), measure_calls(times), measure_ranks(times),
                     measure_programs(ACHAR_COMMAND, 5 if arguments.quick else 15),
                     measure_graphs(arguments.quick)):
         for row in rows_of:
