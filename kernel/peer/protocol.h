@@ -190,13 +190,15 @@ enum {
                           itself: OUTCOME_DIED the world has ended and another one is on
                           its way, OUTCOME_OK that one is up, OUTCOME_REFUSED there is
                           none now */
-    RANKS_ASK,     /* {u rank (RANKS_ALL: each), u kind, b body}: a WORKER_* request ->
-                      RANKS_ANSWER of each, when it comes */
-    RANKS_ANSWER,  /* {u rank, b body as the worker's} */
-    RANKS_OUTPUT,  /* pool -> front: {u rank, u stream (1, 2), b bytes} */
-    RANKS_DISPLAY, /* pool -> front: {u rank, b packed bundle} */
-    RANKS_STOP,    /* front -> pool: {}: id is the request's, which is interrupted; no
-                      answer of its own. pool -> rank's parent: {u signal, u id} */
+    RANKS_ASK,    /* {u rank (RANKS_ALL: each), u kind, b body}: a WORKER_* request ->
+                     RANKS_ANSWER of each, when it comes */
+    RANKS_ANSWER, /* {u rank, b body as the worker's} */
+    RANKS_OUTPUT, /* pool -> front: {u rank, u stream (1, 2; 0: a packed bundle that was
+                     displayed), b bytes} */
+    RANKS_SWAP, /* front -> rank, by RANKS_ASK: {b body of a WORKER_SWAP, b its object} ->
+                   {outcome}, OUTCOME_OK also where it does not fit any more */
+    RANKS_STOP, /* front -> pool: {}: id is the request's, which is interrupted; no
+                   answer of its own. pool -> rank's parent: {u signal, u id} */
 
     /* achar-pool --rank, the parent of one rank -> achar-pool --ranks */
     RANK_HELLO, /* {u PROTOCOL_VERSION, s token, u rank, u ranks, s host, u pid} with

@@ -29,8 +29,9 @@ static void show(struct ranks *ranks, size_t number, struct frame *frame)
     ranks_send_rest(ranks, number);
     if (display_bytes(frame, &bundle, NULL) == 0) {
         pack_u64(&body, number);
+        pack_u64(&body, 0);
         pack_bytes(&body, bundle.data, bundle.size);
-        ranks_say(ranks, RANKS_DISPLAY, ranks->request.id, &body);
+        ranks_say(ranks, RANKS_OUTPUT, ranks->request.id, &body);
     }
     display_done(frame);
 }

@@ -16,6 +16,19 @@ static const struct kept_unit *next_unit(const struct session *session, uint64_t
     return NULL;
 }
 
+static int next_swap(const struct session *session, struct session_feed *feed,
+                     uint16_t *ret_kind, struct buffer *ret_body)
+{
+    const struct tier_unit *unit = tier_next_unit(&session->tier, feed->swap);
+    if (!unit)
+        return 0;
+    *ret_kind = RANKS_SWAP;
+    pack_bytes(ret_body, unit->request.data, unit->request.size);
+    pack_bytes(ret_body, unit->object.data, unit->object.size);
+    feed->swap = unit->number;
+    return 1;
+}
+
 int session_feed_next(const struct session *session, struct session_feed *feed,
                       uint16_t *ret_kind, struct buffer *ret_body)
 {
@@ -41,7 +54,7 @@ int session_feed_next(const struct session *session, struct session_feed *feed,
     }
     const struct kept_unit *unit = next_unit(session, feed->unit);
     if (!unit)
-        return 0;
+        return next_swap(session, feed, ret_kind, ret_body);
     *ret_kind = WORKER_RUN;
     session_pack_plan(unit->plan, &unit->object, ret_body);
     pack_u64(ret_body, RUN_LOAD_ONLY);

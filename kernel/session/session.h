@@ -128,9 +128,9 @@ int session_define_for(struct session *session, struct plan *plan,
                        struct result *result, struct error *err) MUST_USE;
 
 /* How far another worker has come that is to know what the session's knows; {0}: it is
- * new. It gets libraries, types and units, each once and in order. */
+ * new. It gets libraries, types, units and optimised units, each once and in order. */
 struct session_feed {
-    uint64_t n_drops, unit;
+    uint64_t n_drops, unit, swap;
     size_t n_types, n_libraries;
     bool has_begun;
 };

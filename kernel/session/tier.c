@@ -35,9 +35,13 @@ void tier_init(struct tier *tier)
     tier_set_level(tier, "2");
 }
 
+static void drop_units(struct tier *tier, bool only_old);
+
 void tier_clear(struct tier *tier)
 {
     tier_compiler_free(tier->compiler);
+    drop_units(tier, false);
+    free(tier->units);
     for (size_t i = 0; i < tier->n_functions; i++)
         tier_function_clear(&tier->functions[i]);
     free(tier->functions);
@@ -48,10 +52,12 @@ void tier_reset(struct tier *tier)
 {
     const struct tier_level *level = tier->level;
     uint32_t serial = tier->next_serial;
+    uint64_t n_kept = tier->n_kept;
     tier_clear(tier);
     tier_init(tier);
     tier->level = level;
     tier->next_serial = serial;
+    tier->n_kept = n_kept;
 }
 
 /* ---- what is known of functions ------------------------------------------------------
@@ -222,6 +228,44 @@ static bool send_unit(const struct tier_job *job, const struct process *worker)
                             job->request.data, job->request.size, &fd, 1, NULL) == 0;
 }
 
+static bool is_in_force(const struct tier *tier, uint32_t serial)
+{
+    return count_roots(tier, serial, TIER_SENT) || count_roots(tier, serial, TIER_DONE);
+}
+
+static void drop_units(struct tier *tier, bool only_old)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < tier->n_units; i++) {
+        struct tier_unit *unit = &tier->units[i];
+        if (only_old && is_in_force(tier, unit->serial)) {
+            tier->units[n++] = *unit;
+            continue;
+        }
+        buffer_clear(&unit->request);
+        buffer_clear(&unit->object);
+    }
+    tier->n_units = n;
+}
+
+static void keep_unit(struct tier *tier, const struct tier_job *job)
+{
+    struct tier_unit unit = {.number = ++tier->n_kept, .serial = job->serial};
+    drop_units(tier, true);
+    buffer_add(&unit.request, job->request.data, job->request.size);
+    buffer_add(&unit.object, job->object.data, job->object.size);
+    GROW(tier->units, tier->n_units, tier->units_capacity);
+    tier->units[tier->n_units++] = unit;
+}
+
+const struct tier_unit *tier_next_unit(const struct tier *tier, uint64_t number)
+{
+    for (size_t i = 0; i < tier->n_units; i++)
+        if (tier->units[i].number > number && is_in_force(tier, tier->units[i].serial))
+            return &tier->units[i];
+    return NULL;
+}
+
 static void finish(struct tier *tier, const struct tier_job *job,
                    const struct tier_context *context)
 {
@@ -239,6 +283,7 @@ static void finish(struct tier *tier, const struct tier_job *job,
         if (tier->functions[i].serial == job->serial &&
             tier->functions[i].state == TIER_COMPILING)
             tier_function_set(tier, &tier->functions[i], TIER_SENT);
+    keep_unit(tier, job);
     tier->kick_at = 0;
     tier->kick_ms = KICK_MS;
 }

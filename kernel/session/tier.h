@@ -42,7 +42,17 @@ struct tier_level {
     const char *flags[4]; /* ends with NULL */
 };
 
+/* What the worker was sent, for workers elsewhere. */
+struct tier_unit {
+    uint64_t number; /* grows */
+    uint32_t serial;
+    struct buffer request, object;
+};
+
 struct tier {
+    struct tier_unit *units; /* that hold code in force; in order of number */
+    size_t n_units, units_capacity;
+    uint64_t n_kept; /* so many have ever been kept */
     struct tier_function *functions;
     size_t n_functions, functions_capacity;
     struct tier_compiler *compiler;
@@ -98,6 +108,8 @@ void tier_end(struct tier *tier);
 void tier_swapped(struct tier *tier, const void *data, size_t size);
 
 struct tier_function *tier_find(const struct tier *tier, const char *name);
+/* The next unit behind `number` that is in force; NULL: there is none. */
+const struct tier_unit *tier_next_unit(const struct tier *tier, uint64_t number);
 /* Nothing waits, is compiled or on its way. */
 bool tier_is_settled(const struct tier *tier);
 

@@ -11,6 +11,7 @@
 #include "kernel/worker/run.h"
 #include "kernel/worker/serve_names.h"
 #include "kernel/worker/serve_types.h"
+#include "kernel/worker/swapping.h"
 #include "pickler/code/swap.h"
 
 #define VARIABLES_MAX 100000 /* of one dump */
@@ -337,6 +338,22 @@ static int handle_unswap(struct engine *engine, struct unpack *in,
     return 0;
 }
 
+static int handle_swap(struct engine *engine, struct unpack *in, struct outcome *outcome,
+                       struct buffer *rest, struct error *err)
+{
+    size_t size, object_size;
+    const void *request = unpack_bytes(in, &size);
+    const void *object = unpack_bytes(in, &object_size);
+    struct error why = {0};
+    (void)engine;
+    (void)outcome;
+    (void)rest;
+    if (!unpack_done(in))
+        return bad_request(err);
+    int r = swapping_load(request, size, object, object_size, &why);
+    return r == -EBADMSG ? bad_request(err) : 0;
+}
+
 static handler find_handler(uint16_t kind)
 {
     switch (kind) {
@@ -374,6 +391,8 @@ static handler find_handler(uint16_t kind)
         return serve_show;
     case WORKER_UNSWAP:
         return handle_unswap;
+    case RANKS_SWAP:
+        return handle_swap;
     default:
         return NULL;
     }

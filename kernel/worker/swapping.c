@@ -60,9 +60,9 @@ static void read_sites(struct unpack *in, struct request *request)
     }
 }
 
-static bool read_request(const struct frame *frame, struct request *ret)
+static bool read_request(const void *data, size_t size, struct request *ret)
 {
-    struct unpack in = unpack_init(frame->data, frame->size);
+    struct unpack in = unpack_init(data, size);
     ret->serial = (uint32_t)unpack_max(&in, UINT32_MAX);
     size_t n = (size_t)unpack_max(&in, SWAP_MEMBERS_MAX);
     if (in.failed)
@@ -80,7 +80,19 @@ static bool read_request(const struct frame *frame, struct request *ret)
     return unpack_done(&in);
 }
 
-static int load(const struct request *request, int fd, struct error *err)
+static int load(const struct request *request, const void *object, size_t size,
+                struct error *err)
+{
+    struct unit *unit = NULL;
+    int r = swap_in(&swapping.engine->names, request->serial, object, size,
+                    request->members, request->n, &unit, err);
+    for (size_t i = 0; r == 0 && i < request->n_sites; i++)
+        unit_add_site(unit, request->sites[i].cell, request->sites[i].line,
+                      request->sites[i].type);
+    return r;
+}
+
+static int load_file(const struct request *request, int fd, struct error *err)
 {
     struct stat info;
     if (fstat(fd, &info) < 0 || info.st_size <= 0)
@@ -88,14 +100,18 @@ static int load(const struct request *request, int fd, struct error *err)
     void *object = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (object == MAP_FAILED)
         return error_errno(err, -errno, "the object cannot be mapped");
-    struct unit *unit = NULL;
-    int r = swap_in(&swapping.engine->names, request->serial, object,
-                    (size_t)info.st_size, request->members, request->n, &unit, err);
+    int r = load(request, object, (size_t)info.st_size, err);
     munmap(object, (size_t)info.st_size);
-    for (size_t i = 0; r == 0 && i < request->n_sites; i++)
-        unit_add_site(unit, request->sites[i].cell, request->sites[i].line,
-                      request->sites[i].type);
     return r;
+}
+
+int swapping_load(const void *data, size_t size, const void *object, size_t object_size,
+                  struct error *err)
+{
+    CLEANUP(request_clear) struct request request = {0};
+    if (!read_request(data, size, &request))
+        return error_set(err, -EBADMSG, "the request cannot be read");
+    return load(&request, object, object_size, err);
 }
 
 int swapping_take(const struct frame *frame, struct error *err)
@@ -105,10 +121,10 @@ int swapping_take(const struct frame *frame, struct error *err)
     struct error why = {0};
     uint32_t generation = frame->generation;
     int r = -EBADMSG;
-    if (!read_request(frame, &request) || frame->n_fds != 1)
+    if (!read_request(frame->data, frame->size, &request) || frame->n_fds != 1)
         error_set(&why, r, "the request cannot be read");
     else
-        r = load(&request, frame->fds[0], &why);
+        r = load_file(&request, frame->fds[0], &why);
     for (size_t i = 0; i < frame->n_fds; i++)
         close(frame->fds[i]);
     pack_u64(&answer, request.serial);

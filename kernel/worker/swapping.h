@@ -15,4 +15,9 @@ void swapping_init(struct engine *engine, struct channel **channel);
 /* Takes a WORKER_SWAP frame and says what became of it. */
 int swapping_take(const struct frame *frame, struct error *err) MUST_USE;
 
+/* The same of a unit that is in memory, while nothing runs. -ESTALE: something in it has
+ * been defined again since. */
+int swapping_load(const void *data, size_t size, const void *object, size_t object_size,
+                  struct error *err) MUST_USE;
+
 #endif

@@ -127,13 +127,13 @@ static void heed(struct ranks_client *client, const struct frame *frame,
     }
     struct unpack in = unpack_init(frame->data, frame->size);
     size_t rank = (size_t)unpack_max(&in, RANKS_MAX), size;
-    int stream = frame->kind == RANKS_OUTPUT ? (int)unpack_max(&in, 2) : 0;
+    int stream = (int)unpack_max(&in, 2);
     const void *data = unpack_bytes(&in, &size);
-    if (!unpack_done(&in) || rank >= client->n || !events)
+    if (frame->kind != RANKS_OUTPUT || !unpack_done(&in) || rank >= client->n || !events)
         return;
-    if (frame->kind == RANKS_OUTPUT && events->output)
+    if (stream && events->output)
         events->output(events->context, rank, stream, data, size);
-    else if (frame->kind == RANKS_DISPLAY && events->display)
+    else if (!stream && events->display)
         events->display(events->context, rank, data, size);
 }
 
