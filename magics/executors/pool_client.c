@@ -133,8 +133,10 @@ static struct kept_event *unkeep(struct pool_client *client)
     if (!kept)
         return NULL;
     client->kept = kept->next;
-    if (!client->kept)
+    if (!client->kept) {
         client->kept_end = &client->kept;
+        client->kept_output = 0;
+    }
     return kept;
 }
 

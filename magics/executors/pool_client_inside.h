@@ -52,6 +52,7 @@ struct pool_client {
     struct request *requests;
     size_t n_requests, requests_capacity;
     struct kept_event *kept, **kept_end;
+    size_t kept_output; /* bytes that were kept since the last time there were none */
     char *lent; /* data of the event handed out last */
 };
 

@@ -7,12 +7,26 @@
 
 #include "pickler/base/clock.h"
 
-#define HELLO_MS 20000         /* a pool that is silent for longer has not started */
-#define PAYLOAD_MS 180000      /* to compile and load a payload */
-#define UNSENT_MAX (64u << 20) /* beyond it pool_client_submit() waits */
+#define HELLO_MS 20000    /* a pool that is silent for longer has not started */
+#define PAYLOAD_MS 180000 /* to compile and load a payload */
+#define KEPT_OUTPUT_MAX ((size_t)64 << 20) /* bytes, of events that wait to be taken */
+#define UNSENT_MAX (64u << 20)             /* beyond it pool_client_submit() waits */
 
-static void keep(struct pool_client *client, const struct pool_event *event)
+/* Beyond the limit output is dropped, which is said once; results are as many as there
+ * are open tasks. */
+static void keep(struct pool_client *client, const struct pool_event *given)
 {
+    static const char dropped[] = "\n[output was dropped: too much came at once]\n";
+    struct pool_event copy = *given, *event = &copy;
+    if (event->kind != POOL_EVENT_RESULT) {
+        if (client->kept_output > KEPT_OUTPUT_MAX)
+            return;
+        client->kept_output += event->size;
+        if (client->kept_output > KEPT_OUTPUT_MAX && event->kind == POOL_EVENT_OUTPUT) {
+            event->data = dropped;
+            event->size = sizeof(dropped) - 1;
+        }
+    }
     struct kept_event *kept = must_alloc(sizeof(*kept));
     kept->event = *event;
     kept->data = must_realloc(NULL, event->size, 1);

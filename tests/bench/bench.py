@@ -19,6 +19,7 @@ import time
 
 import cloudpickle
 from client import Kernel, save
+from executors import measure_executors
 from programs import measure_programs
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -218,16 +219,7 @@ def measure_calls(times):
     yield ("cell '%call f(3) -> y'", "s",
            cell_seconds(ACHAR_COMMAND, setup, "%call f(3) -> y", times),
            "ProcessPoolExecutor", peer)
-    bench = ACHAR.parents[2] / "tests/bench/bench_call"
-    if bench.exists():
-        done = subprocess.run([bench, str(times * 20)], capture_output=True, text=True,
-                              check=True)
-        one, rate = map(float, done.stdout.split())
-        yield ("call round trip at the executor", "s", one, "ProcessPoolExecutor", peer)
-        with concurrent.futures.ProcessPoolExecutor(2) as pool:
-            n = 2000
-            seconds = timed(lambda: list(pool.map(abs, range(n), chunksize=1)))
-        yield "calls, pipelined", "/s", rate, "ProcessPoolExecutor", n / seconds
+    yield from measure_executors(ACHAR.parents[2] / "tests/bench/bench_call", times)
 
 
 PING_PONG = r"""
