@@ -1,81 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "kernel/pool/launcher.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FOLDER_START "achar-ranks."
-
 extern char **environ;
 
-static const char *temporary(void)
+/* OpenMPI leaves its session's folder behind when it is killed: in ours. */
+static void make_folder(struct folder *ret)
 {
-    const char *folder = getenv("TMPDIR");
-    return folder && *folder == '/' ? folder : "/tmp";
-}
-
-static int remove_one(const char *path, const struct stat *file, int kind,
-                      struct FTW *where)
-{
-    (void)file;
-    (void)kind;
-    (void)where;
-    remove(path);
-    return 0;
-}
-
-static void remove_folder(const char *path)
-{
-    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-/* "achar-ranks.PID.XXXXXX" of ours whose process is gone. */
-static bool is_stale(const char *folder, const char *name)
-{
-    size_t start = strlen(FOLDER_START);
-    struct stat file;
-    if (strncmp(name, FOLDER_START, start) != 0)
-        return false;
-    CLEANUP(freep) char *path = must_format("%s/%s", folder, name);
-    pid_t pid = (pid_t)strtol(name + start, NULL, 10);
-    return lstat(path, &file) == 0 && S_ISDIR(file.st_mode) && file.st_uid == geteuid() &&
-           pid > 0 && kill(pid, 0) < 0 && errno == ESRCH;
-}
-
-void launcher_sweep(void)
-{
-    DIR *folder = opendir(temporary());
-    struct dirent *entry;
-    if (!folder)
+    if (folder_make(ret, NULL, "ranks", NULL) < 0)
         return;
-    while ((entry = readdir(folder)))
-        if (is_stale(temporary(), entry->d_name)) {
-            CLEANUP(freep) char *path = must_format("%s/%s", temporary(), entry->d_name);
-            remove_folder(path);
-        }
-    closedir(folder);
-}
-
-/* OpenMPI leaves its session's folder behind when it is killed. */
-static char *make_folder(void)
-{
-    char *path = must_format("%s/%s%d.XXXXXX", temporary(), FOLDER_START, (int)getpid());
-    if (!mkdtemp(path)) {
-        free(path);
-        return NULL;
-    }
-    setenv("OMPI_MCA_orte_tmpdir_base", path, 1);
-    setenv("PRTE_MCA_prte_tmpdir_base", path, 1);
-    return path;
+    setenv("OMPI_MCA_orte_tmpdir_base", ret->path, 1);
+    setenv("PRTE_MCA_prte_tmpdir_base", ret->path, 1);
 }
 
 static int spawn(char *const *argv, const int writers[LAUNCHER_FDS], pid_t *ret)
@@ -109,7 +51,8 @@ int launcher_start(char *const *words, size_t n_words, const char *const *last, 
         argv[i] = words[i];
     for (size_t i = 0; i < n; i++)
         argv[n_words + i] = (char *)last[i];
-    *ret = (struct launcher){.fds = {-1, -1}, .folder = make_folder()};
+    *ret = (struct launcher){.fds = {-1, -1}};
+    make_folder(&ret->folder);
     int writers[LAUNCHER_FDS] = {-1, -1}, r = 0;
     for (int i = 0; i < LAUNCHER_FDS && r == 0; i++) {
         int ends[2];
@@ -191,9 +134,7 @@ static void release(struct launcher *launcher)
     for (int i = 0; i < LAUNCHER_FDS; i++)
         closep(&launcher->fds[i]);
     buffer_clear(&launcher->text);
-    if (launcher->folder)
-        remove_folder(launcher->folder);
-    free(launcher->folder);
+    folder_remove(&launcher->folder);
     *launcher = (struct launcher){.fds = {-1, -1}};
 }
 

@@ -12,6 +12,7 @@
 
 #include "pickler/base/buffer.h"
 #include "pickler/base/error.h"
+#include "pickler/base/folder.h"
 
 #define LAUNCHER_TEXT_MAX 8192  /* of what it printed, the last bytes */
 #define LAUNCHER_END_US 3000000 /* from SIGTERM to SIGKILL */
@@ -21,8 +22,8 @@ struct launcher {
     pid_t pid;             /* leads a session; 0: none */
     int fds[LAUNCHER_FDS]; /* its stdout and stderr, -1: closed */
     struct buffer text;
-    char *folder;     /* of what it leaves behind, removed in the end; owned */
-    uint64_t kill_at; /* us; 0: it has not been asked to end */
+    struct folder folder; /* of what it leaves behind, removed in the end */
+    uint64_t kill_at;     /* us; 0: it has not been asked to end */
 };
 
 /* Runs words[0] with the rest and `last` (n of them) behind. */
@@ -37,8 +38,5 @@ bool launcher_has_ended(struct launcher *launcher);
 /* True when it has ended: everything of it is released then. */
 bool launcher_is_over(struct launcher *launcher, uint64_t now);
 void launcher_kill(struct launcher *launcher);
-
-/* Removes what launchers of pools that were killed have left behind. */
-void launcher_sweep(void);
 
 #endif

@@ -188,7 +188,7 @@ int ranks_serve(struct channel *front)
         fprintf(stderr, "achar-pool: %s\n", err.text);
         return 1;
     }
-    launcher_sweep();
+    folder_sweep();
     say_hello(ranks);
     while (!ranks->is_over) {
         if (channel_flush(front, NULL) < 0)

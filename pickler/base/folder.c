@@ -18,7 +18,7 @@
     60               /* between its making and its locking nobody takes it for stale */
 #define DEPTH_MAX 16 /* descriptors that a removal uses */
 
-static const char *const purposes[] = {"output", "link", "check", "headers"};
+static const char *const purposes[] = {"output", "link", "check", "headers", "ranks"};
 
 static const char *default_place(void)
 {

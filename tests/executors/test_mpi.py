@@ -322,15 +322,17 @@ def test_nothing_is_left_when_the_kernel_is_killed(session, tmp_path):
     good(session.run("%%remote ranks\nint x = 1;", SECONDS))
     kernel = session.manager.provisioner.process.pid
     below = processes_below(kernel)
+    temporary = pathlib.Path(os.environ.get("TMPDIR") or "/tmp")
     pool = [pid for pid in below
             if b"--ranks" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()][0]
-    temporary = pathlib.Path(os.environ.get("TMPDIR") or "/tmp")
-    assert list(temporary.glob(f"achar-ranks.{pool}.*"))
+    ours = {os.readlink(link) for link in pathlib.Path(f"/proc/{pool}/fd").iterdir()}
+    folders = [path for path in temporary.glob("achar-ranks-*") if str(path) in ours]
+    assert folders
     os.kill(kernel, signal.SIGKILL)
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
         alive = [pid for pid in below if pathlib.Path(f"/proc/{pid}/exe").exists()]
-        left = list(temporary.glob(f"achar-ranks.{pool}.*"))
+        left = [path for path in folders if path.exists()]
         if not alive and not left:
             return
         time.sleep(0.02)
