@@ -172,6 +172,8 @@ void arguments_parse(const struct magic *magic, const char *text, const char *bo
     ret->options = must_alloc((count_options(magic) + 1) * sizeof(*ret->options));
     for (const char *at = text; at && *at;) {
         bool starts = !depth && (at == text || isspace((unsigned char)at[-1]));
+        if (starts && !strncmp(at, "//", 2))
+            break; /* a comment */
         if (magic->options && starts && !strncmp(at, "--", 2) &&
             isalpha((unsigned char)at[2])) {
             at = take_option(magic, at, ret, result);

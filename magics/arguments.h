@@ -3,7 +3,7 @@
  * The text behind a magic's name, as options and words. Options start with "--" and a
  * letter, stand outside quotes and brackets, and take their value after "=" or as the
  * next word; those of one letter ("-n 10", "-n10") stand before everything else. C text
- * keeps its blanks. */
+ * keeps its blanks; a // comment at the end is left out. */
 #ifndef ACHAR_MAGICS_ARGUMENTS_H
 #define ACHAR_MAGICS_ARGUMENTS_H
 

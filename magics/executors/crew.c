@@ -171,6 +171,19 @@ static void *keep_company(void *context)
     return NULL;
 }
 
+/* What an event points to is its link's, and the keeper may read that link as soon as the
+ * caller has been away for long, be it in the middle of using the event. */
+static void lend(struct crew *crew, struct pool_event *event)
+{
+    struct crew_event *lent = must_alloc(sizeof(*lent));
+    char *data = event->size ? must_realloc(NULL, event->size, 1) : NULL;
+    if (data)
+        memcpy(data, event->data, event->size);
+    lent->event.host = event->host = must_strdup(event->host);
+    lent->event.data = event->data = data;
+    crew->lent = lent;
+}
+
 static void enter(struct crew *crew)
 {
     pthread_mutex_lock(&crew->lock);
@@ -404,6 +417,8 @@ int crew_wait(struct crew *crew, const void *owner, int wake_fd, int timeout_ms,
 {
     enter(crew);
     int r = wait_for_event(crew, owner, wake_fd, timeout_ms, ret, err);
+    if (r == 0 && !crew->lent && (ret->size || ret->host))
+        lend(crew, ret);
     leave(crew);
     return r;
 }

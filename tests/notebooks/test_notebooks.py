@@ -11,19 +11,21 @@ from nbclient import NotebookClient
 NOTEBOOKS = pathlib.Path(__file__).resolve().parents[2] / "notebooks"
 
 
-def run(name, folder):
+def run(name, folder, change=str):
     """The notebook's code cells by id, run in a copy of its folder."""
     shutil.copytree(NOTEBOOKS / "data", folder / "data")
     notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
+    for cell in notebook.cells:
+        cell.source = change(cell.source)
     NotebookClient(notebook, timeout=300, kernel_name="achar",
                    resources={"metadata": {"path": str(folder)}}).execute()
     return {cell.id: cell for cell in notebook.cells if cell.cell_type == "code"}
 
 
-def execute(name, folder):
+def execute(name, folder, change=str):
     """{cell id: text of all its outputs}"""
     return {name: "".join(text_of(output) for output in cell.outputs)
-            for name, cell in run(name, folder).items()}
+            for name, cell in run(name, folder, change).items()}
 
 
 def text_of(output):
@@ -50,7 +52,7 @@ def digits(kernelspec, tmp_path_factory):
     return execute("digits.ipynb", tmp_path_factory.mktemp("digits"))
 
 
-@pytest.mark.parametrize("name", ["tour.ipynb", "digits.ipynb"])
+@pytest.mark.parametrize("name", ["tour.ipynb", "digits.ipynb", "cluster.ipynb"])
 def test_is_valid(name):
     notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
     nbformat.validate(notebook)
@@ -130,3 +132,26 @@ def test_digits_accuracy(digits):
     assert "1777 of 1797 are right" in digits["confusion"]
     assert "0.98887" in digits["confusion"]
     assert "a 5 taken for a 9" in digits["mistakes"]
+
+
+ENGINES = {
+    "local": None,
+    "slurm": "slurm --nodes=2 --time=10",
+    "mpirun": "command -- mpirun --allow-run-as-root --oversubscribe -n 1 {pool}",
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_one_computation_on_many_engines(kernelspec, tmp_path, request, engine):
+    """Only the line that names the executor differs."""
+    if engine == "slurm":
+        request.getfixturevalue("slurm")
+    if engine == "mpirun" and not shutil.which("mpirun"):
+        pytest.skip("there is no mpirun")
+    cluster = execute("cluster.ipynb", tmp_path, lambda text: text.replace(
+        "local --workers=2", ENGINES[engine] or "local --workers=2"))
+    assert cluster["classify"] == "7" and cluster["right"] == "590"
+    assert "(default)" in cluster["executor"] and "sweep" in cluster["jobs"]
+    assert "the body also writes to 'parameters'" in cluster["wait"]
+    assert cluster["wait"].count("limit ") == 12
+    assert cluster["best"].startswith("k ") and cluster["end"].endswith(" of 600\n")
