@@ -10,6 +10,9 @@
 #include "tests/executors/pool_test.h"
 
 #define TASKS 400
+/* Seconds; long enough for a machine with much else to do. */
+#define LEASE (IS_ASAN ? 5 : 2)
+#define LEASE_TEXT (IS_ASAN ? "5" : "2")
 
 static struct crew *start_crew(const struct executor_type *type,
                                const struct executor_option *options, size_t n)
@@ -21,11 +24,11 @@ static struct crew *start_crew(const struct executor_type *type,
     return crew;
 }
 
-/* Two pools of two workers behind pipes, with leases of a second. */
+/* Two pools of two workers behind pipes, with short leases. */
 static struct crew *start_two(void)
 {
     struct executor_option options[] = {
-        {"pools", "2"}, {"workers", "2"}, {"lease", "1"}, {"", "{pool}"}};
+        {"pools", "2"}, {"workers", "2"}, {"lease", LEASE_TEXT}, {"", "{pool}"}};
     return start_crew(&executor_command, options, 4);
 }
 
@@ -239,7 +242,8 @@ static void test_front_stopped(void)
 static void test_cancel_beside_data(void)
 {
     uint8_t hash[32];
-    struct executor_option options[] = {{"workers", "2"}, {"lease", "1"}, {"", "{pool}"}};
+    struct executor_option options[] = {
+        {"workers", "2"}, {"lease", IS_ASAN ? "30" : "5"}, {"", "{pool}"}};
     struct crew *crew = start_crew(&executor_command, options, 3);
     struct error err = {0};
     size_t size = 100u << 20;
@@ -282,7 +286,7 @@ static void test_idle(void)
     uint32_t id = submit(crew, hash, "say-and-sleep 100", 0);
     struct pollfd news = {.fd = crew_fd(crew), .events = POLLIN};
     CHECK_INT(poll(&news, 1, WAIT_MS), 1);
-    usleep(1600000);
+    sleep(LEASE + 1);
     struct pool_event event;
     CHECK_INT(crew_wait(crew, NULL, -1, 0, &event, NULL), 0);
     CHECK_INT(event.kind, POOL_EVENT_OUTPUT);
