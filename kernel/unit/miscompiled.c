@@ -173,6 +173,7 @@ static bool is_constant(CXCursor cursor)
 }
 
 struct logic {
+    bool is_choice; /* ?: */
     unsigned n_constant, n_operands, n_inner;
 };
 
@@ -187,18 +188,21 @@ static enum CXChildVisitResult look_at_operand(CXCursor cursor, CXCursor parent,
                                                CXClientData data)
 {
     struct logic *logic = data;
+    bool is_chooser = logic->is_choice && !logic->n_operands;
     logic->n_operands++;
-    logic->n_constant += is_constant(cursor);
+    logic->n_constant += !is_chooser && is_constant(cursor);
     logic->n_inner += is_logical(cursor);
     clang_visitChildren(cursor, find_inner, &logic->n_inner);
     return CXChildVisit_Continue;
 }
 
 /* Where an operand of one such operator decides it at compile time, libtcc forgets in the
- * other one whether it is to make code. */
+ * other one whether it is to make code. A constant in front of ?: does no harm; the
+ * macros of <math.h> are full of them. */
 static bool is_lost_logic(CXCursor cursor)
 {
-    struct logic logic = {0};
+    struct logic logic = {.is_choice = clang_getCursorKind(cursor) ==
+                                       CXCursor_ConditionalOperator};
     if (!is_logical(cursor))
         return false;
     clang_visitChildren(cursor, look_at_operand, &logic);
