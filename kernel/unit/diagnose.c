@@ -329,6 +329,9 @@ static const char *own_text(const char *message)
 {
     if (is_about_length(message))
         return LENGTH_ERROR;
+    if (strstr(message, "in file included from ") == message &&
+        strstr(message, analysis_sheet_file()))
+        return "included from here";
     return NULL;
 }
 
