@@ -332,6 +332,9 @@ void find_heavy(struct draft *draft); /* plan->is_heavy */
 /* Why libtcc would get what stands at the cursor silently wrong; NULL: it does not. */
 const char *miscompiled_reason(CXCursor cursor, CXCursor parent);
 bool has_float_parameter(CXCursor function);
+/* Bit-fields in what is packed by an attribute, or by a pragma, as is_packed says: the
+ * compilers lay them out differently. */
+bool has_packed_bit_fields(CXCursor record, bool is_packed);
 
 /* scan.c */
 void scan(struct draft *draft); /* plan->cc_reason and needs_cc of definitions */

@@ -209,6 +209,38 @@ static bool is_lost_logic(CXCursor cursor)
     return logic.n_inner && logic.n_constant && logic.n_constant < logic.n_operands;
 }
 
+/* ---- layouts
+ * -------------------------------------------------------------------------------- */
+
+struct layout {
+    bool has_bit_field, is_packed;
+};
+
+static enum CXChildVisitResult look_at_member(CXCursor cursor, CXCursor parent,
+                                              CXClientData data)
+{
+    struct layout *layout = data;
+    layout->has_bit_field |= clang_Cursor_isBitField(cursor) != 0;
+    layout->is_packed |= clang_getCursorKind(cursor) == CXCursor_PackedAttr;
+    return CXChildVisit_Recurse;
+}
+
+bool has_packed_bit_fields(CXCursor record, bool is_packed)
+{
+    struct layout layout = {.is_packed = is_packed};
+    if (!clang_Cursor_isNull(record))
+        clang_visitChildren(record, look_at_member, &layout);
+    return layout.has_bit_field && layout.is_packed;
+}
+
+static bool is_packed_enum(CXCursor cursor)
+{
+    struct layout layout = {0};
+    if (clang_getCursorKind(cursor) == CXCursor_EnumDecl)
+        clang_visitChildren(cursor, look_at_member, &layout);
+    return layout.is_packed;
+}
+
 /* ---- all of it
  * -------------------------------------------------------------------------------- */
 
@@ -247,6 +279,11 @@ const char *miscompiled_reason(CXCursor cursor, CXCursor parent)
          kind == CXCursor_FunctionDecl) &&
         is_signature_mixed(clang_getCursorType(cursor)))
         return "a struct of double and integer by value";
+    if ((kind == CXCursor_StructDecl || kind == CXCursor_UnionDecl) &&
+        has_packed_bit_fields(cursor, false))
+        return "packed bit-fields";
+    if (is_packed_enum(cursor))
+        return "a packed enum";
     if (kind == CXCursor_CallExpr && is_call_mixed(cursor))
         return "a struct of double and integer by value";
     if (kind == CXCursor_CallExpr && is_call_overwritten(cursor))

@@ -87,6 +87,20 @@ static bool has_universal_name(const struct token *token)
     return false;
 }
 
+/* `{.b[1] = 5, 6}`: behind such a designator libtcc goes on in the wrong place. */
+static bool is_long_designator(struct lexer lexer, struct token token)
+{
+    unsigned n = 0;
+    for (; token_is(&token, ".") || token_is(&token, "["); n++) {
+        bool is_index = token_is(&token, "[");
+        do
+            token = lexer_next(&lexer);
+        while (is_index && token.kind != TOKEN_END && !token_is(&token, "]"));
+        token = lexer_next(&lexer);
+    }
+    return n > 1 && token_is(&token, "=");
+}
+
 /* Behind the # of a directive. */
 static bool is_openmp(struct lexer lexer)
 {
@@ -109,6 +123,9 @@ static char *scan_text(const char *text, size_t size, bool is_own)
             return must_strdup("case ... :");
         if (is_own && token.kind == TOKEN_NUMBER && is_hex_real(&token))
             return must_strndup(token.text, token.size);
+        if (is_own && (token_is(&last, "{") || token_is(&last, ",")) &&
+            is_long_designator(lexer, token))
+            return must_strdup("a designator of a designator");
         if (is_own && has_universal_name(&token))
             return must_strdup("\\u");
         if (token.kind == TOKEN_DIRECTIVE && is_openmp(lexer))
@@ -166,6 +183,21 @@ static void set_reason(struct plan *plan, char *reason)
         plan->cc_reason = reason;
 }
 
+/* What a type is declared with may stand in a macro: its layout depends on it. */
+static char *scan_macros(const struct draft *draft, const struct definition *type)
+{
+    for (size_t i = 0; i < type->n_refs; i++) {
+        const struct definition *macro =
+            graph_get(draft->analysis->graph, type->refs[i]);
+        for (size_t k = 0; !macro && k < draft->n_entities; k++)
+            if (draft->entities[k]->definition->id == type->refs[i])
+                macro = draft->entities[k]->definition;
+        if (macro && macro->kind == DEFINITION_MACRO && macro->needs_cc)
+            return must_format("'%s'", macro->name);
+    }
+    return NULL;
+}
+
 static void scan_entities(struct draft *draft)
 {
     for (size_t i = 0; i < draft->n_entities; i++) {
@@ -180,8 +212,13 @@ static void scan_entities(struct draft *draft)
             reason = scan_directive(&draft->pieces[entity->piece]);
         else if (text)
             reason = scan_text(text, strlen(text), true);
-        if (!reason && entity->role >= ENTITY_PROTOTYPE)
+        if (!reason && entity->role >= ENTITY_TYPE)
             reason = scan_tree(entity->cursor);
+        if (!reason && draft->pieces[entity->piece].pack &&
+            has_packed_bit_fields(entity->cursor, true))
+            reason = must_strdup("packed bit-fields");
+        if (!reason && entity->role == ENTITY_TYPE)
+            reason = scan_macros(draft, definition);
         if (!reason && entity->role == ENTITY_FUNCTION &&
             entity->declaration->is_old_style && has_float_parameter(entity->cursor))
             reason = must_strdup("a float parameter without a prototype");

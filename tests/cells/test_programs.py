@@ -32,7 +32,8 @@ def whole(items):
 
 
 def native(name, compiler, folder):
-    source, program = folder / f"{name}.c", folder / f"{name}.{pathlib.Path(compiler).name}"
+    program = folder / f"{name}.{pathlib.Path(compiler).name}"
+    source = program.with_name(program.name + ".c")
     source.write_text(whole(PROGRAMS[name]), encoding="utf-8")
     flags = ["-std=gnu17", "-w", "-pthread"]
     if "#pragma omp" in source.read_text(encoding="utf-8"):
