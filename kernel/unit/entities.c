@@ -306,11 +306,21 @@ static void found_variable(struct draft *draft, size_t index, CXCursor cursor,
     add_named(draft, ENTITY_VARIABLE, DEFINITION_VARIABLE, index, cursor, offset);
 }
 
-static void add_type_names(struct entity *entity)
+/* A macro among the enumerators is no name. */
+static bool is_used_macro(const struct draft *draft, const char *name)
+{
+    for (size_t i = 0; i < draft->n_uses; i++)
+        if (!strcmp(draft->uses[i], name))
+            return true;
+    return false;
+}
+
+static void add_type_names(const struct draft *draft, struct entity *entity)
 {
     const struct declaration *declaration = entity->declaration;
     for (size_t i = 0; i < declaration->n_names; i++)
-        if (strcmp(declaration->names[i], entity->definition->name) != 0 &&
+        if (!is_used_macro(draft, declaration->names[i]) &&
+            strcmp(declaration->names[i], entity->definition->name) != 0 &&
             (declaration->is_typedef || !declaration->n_declarators ||
              i + declaration->n_declarators < declaration->n_names))
             definition_add_name(entity->definition, declaration->names[i]);
@@ -329,6 +339,14 @@ static enum CXChildVisitResult add_enumerator_name(CXCursor cursor, CXCursor par
     return CXChildVisit_Continue;
 }
 
+static void add_enumerators(struct entity *entity, CXCursor cursor)
+{
+    if (clang_getCursorKind(cursor) == CXCursor_TypedefDecl)
+        cursor = clang_getTypeDeclaration(clang_getTypedefDeclUnderlyingType(cursor));
+    if (clang_getCursorKind(cursor) == CXCursor_EnumDecl)
+        clang_visitChildren(cursor, add_enumerator_name, entity->definition);
+}
+
 /* Neither its name nor its keyword stands where it is declared. */
 static bool is_made_by_macro(const struct piece *piece, CXCursor cursor, size_t offset)
 {
@@ -339,12 +357,15 @@ static bool is_made_by_macro(const struct piece *piece, CXCursor cursor, size_t 
            !token_is(&token, "union") && !token_is(&token, "enum");
 }
 
-/* `typedef char ALIGNED(8) bytes;`: the tokens have it that ALIGNED is declared. */
+/* `typedef char ALIGNED(8) bytes;`: the tokens have it that ALIGNED is declared; in
+ * `RECORD(point)`, they know no `struct point`. */
 static bool is_misread(const struct piece *piece, CXCursor cursor)
 {
-    CLEANUP(freep) char *name = cursor_name(cursor);
+    CLEANUP(freep)
+    char *name = take_string(clang_getTypeSpelling(clang_getCursorType(cursor)));
     const struct declaration *declaration = &piece->declaration;
-    if (clang_getCursorKind(cursor) != CXCursor_TypedefDecl || declaration->record.size)
+    if (declaration->record.size || !clang_isCursorDefinition(cursor) ||
+        strchr(name, '('))
         return false;
     for (size_t i = 0; i < declaration->n_names; i++)
         if (!strcmp(declaration->names[i], name))
@@ -390,6 +411,7 @@ static void found_type(struct draft *draft, size_t index, CXCursor cursor, size_
         entity->definition->source = record && is_typedef
                                          ? must_format("typedef %s %s;", record, spelling)
                                          : must_format("%s;", entity->printed);
+        add_enumerators(entity, cursor);
         return;
     }
     for (size_t i = 0; i < draft->n_entities; i++)
@@ -411,9 +433,8 @@ static void found_type(struct draft *draft, size_t index, CXCursor cursor, size_
                                                 : declaration->keyword;
     piece_place(piece, place.start, &entity->definition->line,
                 &entity->definition->column);
-    add_type_names(entity);
-    if (clang_getCursorKind(cursor) == CXCursor_EnumDecl)
-        clang_visitChildren(cursor, add_enumerator_name, entity->definition);
+    add_type_names(draft, entity);
+    add_enumerators(entity, cursor);
 }
 
 static bool is_forward_of_known(const struct draft *draft, const struct piece *piece)

@@ -187,8 +187,7 @@ static void set_reason(struct plan *plan, char *reason)
 static char *scan_macros(const struct draft *draft, const struct definition *type)
 {
     for (size_t i = 0; i < type->n_refs; i++) {
-        const struct definition *macro =
-            graph_get(draft->analysis->graph, type->refs[i]);
+        const struct definition *macro = graph_get(draft->analysis->graph, type->refs[i]);
         for (size_t k = 0; !macro && k < draft->n_entities; k++)
             if (draft->entities[k]->definition->id == type->refs[i])
                 macro = draft->entities[k]->definition;

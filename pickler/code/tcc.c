@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "pickler/base/lex.h"
+
 #define OPTIONS "-g -std=c11 -Wimplicit-function-declaration"
 
 static void keep_message(void *context, const char *message)
@@ -68,19 +70,116 @@ static void add_own_headers(TCCState *state)
         tcc_add_sysinclude_path(state, folders);
 }
 
-int tcc_compile(const char *text, const char *const *flags, size_t n_flags,
-                struct compiled *ret, struct error *err)
+static TCCState *start(const char *const *flags, size_t n_flags,
+                       struct compiled *compiled)
 {
-    memset(ret, 0, sizeof(*ret));
-    CLEANUP(tcc_deletep) TCCState *state = tcc_new();
+    TCCState *state = tcc_new();
     if (!state)
-        return error_set(err, -ENOMEM, "cannot start libtcc");
-    tcc_set_error_func(state, ret, keep_message);
+        return NULL;
+    tcc_set_error_func(state, compiled, keep_message);
     tcc_set_options(state, OPTIONS);
     for (size_t i = 0; i < n_flags; i++)
         tcc_set_options(state, flags[i]);
     add_own_headers(state);
     tcc_set_output_type(state, TCC_OUTPUT_OBJ);
+    return state;
+}
+
+/* ---- labels
+ * -------------------------------------------------------------------------------- */
+
+static void blank(char *from, const char *to)
+{
+    for (; from < to; from++)
+        if (*from != '\n')
+            *from = ' ';
+}
+
+/* What `name :` must stand behind to be a label, and no part of `? (int)name : other`. */
+static bool ends_statement(const struct token *token)
+{
+    return token_is(token, ";") || token_is(token, "{") || token_is(token, "}");
+}
+
+/* What `&&name` must stand behind to be no `and`. */
+static bool opens_operand(const struct token *token)
+{
+    return token_is(token, "=") || token_is(token, "{") || token_is(token, ",") ||
+           token_is(token, "(");
+}
+
+/* Blanks what stands at `token` when it is about labels. */
+static bool blank_label(char *text, const char *source, struct lexer lexer,
+                        const struct token *token, const struct token *last)
+{
+    char *at = text + (token->text - source);
+    struct token next = lexer_next(&lexer);
+    bool is_assembly = token_is(last, "asm") || token_is(last, "__asm__") ||
+                       token_is(last, "volatile") || token_is(last, "__volatile__");
+    if ((token_is(token, "goto") && !is_assembly) || token_is(token, "__label__")) {
+        while (next.kind != TOKEN_END && !token_is(&next, ";"))
+            next = lexer_next(&lexer);
+        blank(at, text + (next.text - source));
+        return true;
+    }
+    if (token_is(token, "&&") && next.kind == TOKEN_IDENTIFIER && opens_operand(last)) {
+        blank(at, text + (next.text - source) + next.size);
+        *at = '0';
+        return true;
+    }
+    if (token->kind == TOKEN_IDENTIFIER && !token_is_keyword(token) &&
+        token_is(&next, ":") && ends_statement(last)) {
+        blank(at, text + (next.text - source) + 1);
+        return true;
+    }
+    return false;
+}
+
+/* The text without its labels and jumps, owned; NULL when it has none. */
+static char *without_labels(const char *source)
+{
+    CLEANUP(freep) char *text = must_strdup(source);
+    struct lexer lexer = lexer_init(source, strlen(source));
+    struct token last = {0};
+    bool has_labels = false;
+    for (;;) {
+        struct token token = lexer_next(&lexer);
+        if (token.kind == TOKEN_END)
+            return has_labels ? TAKE(text) : NULL;
+        if (token.kind == TOKEN_DIRECTIVE) {
+            lexer_skip_line(&lexer);
+            continue;
+        }
+        has_labels |= blank_label(text, source, lexer, &token, &last);
+        last = token;
+    }
+}
+
+/* A text that libtcc refuses in a function with labels would leave these behind in
+ * libtcc, which then refuses everything, or crashes: it is shown the text without them
+ * first. False: it refuses that. */
+static bool accepts_without_labels(const char *text, const char *const *flags,
+                                   size_t n_flags, struct compiled *compiled)
+{
+    CLEANUP(freep) char *plain = without_labels(text);
+    if (!plain)
+        return true;
+    CLEANUP(tcc_deletep) TCCState *state = start(flags, n_flags, compiled);
+    if (!state || tcc_compile_string(state, plain) < 0)
+        return false;
+    compiled->messages.size = 0;
+    return true;
+}
+
+int tcc_compile(const char *text, const char *const *flags, size_t n_flags,
+                struct compiled *ret, struct error *err)
+{
+    memset(ret, 0, sizeof(*ret));
+    if (!accepts_without_labels(text, flags, n_flags, ret))
+        return 0;
+    CLEANUP(tcc_deletep) TCCState *state = start(flags, n_flags, ret);
+    if (!state)
+        return error_set(err, -ENOMEM, "cannot start libtcc");
     if (tcc_compile_string(state, text) < 0)
         return 0;
     if (ret->messages.size &&

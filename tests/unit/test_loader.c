@@ -298,6 +298,35 @@ static void test_damaged(void)
     CHECK_INT(arena.parts[ARENA_CODE].used, 0);
 }
 
+static bool is_compiled(const char *text)
+{
+    CLEANUP(compiled_clear) struct compiled compiled = {0};
+    CHECK_INT(tcc_compile(text, NULL, 0, &compiled, NULL), 0);
+    return compiled.is_ok;
+}
+
+/* What libtcc refuses behind a label must not stay in it. */
+static void test_labels(void)
+{
+    static const char *const refused[] = {
+        "int f(int x){if(x)goto out;_Complex double z=x;out:return x;}",
+        "int f(int x){again:x++;if(x<3)goto again;__int128 y=x;return y;}",
+        "int f(int x){__label__ l;void*p=&&l;goto *p;l:;__auto_type y=x;return y;}",
+    };
+    static const char *const sane[] = {
+        "int f(int x){again:if(x++<3)goto again;return x?x:1;}",
+        "int f(int x){static void*t[]={&&a,&&b};goto *t[x];a:return 1;b:return 2;}",
+        "struct s{int a:3;};int f(int x){switch(x){case 1:goto l;default:return x&&f(1);}"
+        "l:return 3;}",
+        "int f(int x){int g=x>1&&x<5;return g;}",
+    };
+    for (size_t i = 0; i < 3; i++) {
+        CHECK(!is_compiled(refused[i]));
+        for (size_t k = 0; k < 4; k++)
+            CHECK(is_compiled(sane[k]));
+    }
+}
+
 int main(void)
 {
     struct error err = {0};
@@ -309,6 +338,7 @@ int main(void)
     test_patterns_cc("clang-19");
     test_refusals();
     test_damaged();
+    test_labels();
     arena_clear(&arena);
     return check_status();
 }
