@@ -20,10 +20,10 @@
 /* Beyond this the front gets no more credit, and is not read where there is none. */
 #define POOL_WAITING_BYTES (256u << 20) /* arguments */
 #define POOL_UNSENT_BYTES                                                                \
-    (32u << 20)               /* to the front; beyond it job workers are not read */
-#define POOL_SPARE 4          /* job workers that wait beside those in use */
-#define POOL_CANCEL_US 100000 /* from SIGINT to SIGKILL */
-#define POOL_AHEAD 32         /* tasks that a job worker may have; it runs one */
+    (32u << 20)              /* to the front; beyond it job workers are not read */
+#define POOL_SPARE 4         /* job workers that wait beside those in use */
+#define POOL_CANCEL_US 50000 /* from SIGINT to SIGKILL */
+#define POOL_AHEAD 32        /* tasks that a job worker may have; it runs one */
 
 struct pool {
     struct line *front;
