@@ -7,6 +7,7 @@
 
 #include "kernel/app/command.h"
 #include "kernel/app/payload_file.h"
+#include "kernel/app/run_batch.h"
 #include "kernel/app/run_entry.h"
 #include "kernel/display/report.h"
 #include "magics/executors/pool_client.h"
@@ -16,7 +17,24 @@ struct options {
     const char *path, *name;
     char **arguments;
     size_t n_arguments;
+    struct run_batch batch;
 };
+
+/* What follows --batch: "--NAME VALUE" pairs, which only engines write. */
+static bool parse_batch(int argc, char **argv, struct run_batch *ret)
+{
+    static const char *const names[] = {"--batch", "--trust", "--index", "--stride"};
+    const char **values[] = {&ret->folder, &ret->trust, &ret->index, &ret->stride};
+    for (int i = 1; i < argc; i += 2) {
+        size_t k = 0;
+        while (k < 4 && strcmp(argv[i], names[k]) != 0)
+            k++;
+        if (k == 4 || i + 1 == argc)
+            return false;
+        *values[k] = argv[i + 1];
+    }
+    return ret->folder != NULL;
+}
 
 static int parse(int argc, char **argv, struct options *ret)
 {
@@ -183,6 +201,9 @@ static int run_payload(const struct payload *payload, struct outcome *ret,
 static int run(int argc, char **argv)
 {
     struct options options = {0};
+    if (argc > 1 && strcmp(argv[1], "--batch") == 0 &&
+        parse_batch(argc, argv, &options.batch))
+        return run_batch(&options.batch);
     int status = parse(argc, argv, &options);
     if (status)
         return status;

@@ -178,8 +178,9 @@ static void end(void *executor, void *state)
 }
 
 static const char *const options[] = {
-    "partition", "account",    "qos",     "nodes",     "ntasks",   "cpus", "mem", "gres",
-    "time",      "constraint", "workers", "interface", "prologue", "keep", "job", NULL};
+    "partition", "account", "qos",  "nodes",      "ntasks",  "cpus",
+    "mem",       "gres",    "time", "constraint", "workers", "interface",
+    "prologue",  "keep",    "job",  "shared",     NULL};
 
 const struct executor_type executor_slurm = {
     .name = "slurm",

@@ -71,6 +71,15 @@ int slurm_job_step(struct slurm *slurm, struct error *err) MUST_USE;
 bool slurm_job_is_over(struct slurm *slurm);
 void slurm_job_end(struct slurm *slurm);
 
+/* Runs a program that takes no time and adds its output; waits SLURM_COMMAND_MS at most.
+ */
+void slurm_run(const char *const *argv, struct buffer *out);
+/* "has reached its time limit", for what Slurm calls the state; owned. */
+char *slurm_describe_end(const char *what, const char *state) MUST_USE;
+/* The job's state as Slurm has it, owned; NULL: it does not say. */
+char *slurm_ask_state(const char *job) MUST_USE;
+bool slurm_is_own_option(const char *name); /* ours, not Slurm's */
+
 /* ---- slurm_node.c ---- */
 
 void slurm_node_clear(struct slurm_node *node);

@@ -25,8 +25,7 @@
 #define QUERY_MS 5000
 #define AGAIN_MS 50
 
-/* Ours, not Slurm's. */
-static bool is_own(const char *name)
+bool slurm_is_own_option(const char *name)
 {
     static const char *const names[] = {"keep",    "job",      "interface", "lease",
                                         "workers", "prologue", "shared",    NULL};
@@ -104,7 +103,7 @@ int slurm_job_ask(struct slurm *slurm, struct error *err)
     add(&words, "--job-name=achar");
     add(&words, "--no-kill"); /* a node that fails does not take the others along */
     for (size_t i = 0; i < slurm->n_options; i++)
-        if (!is_own(slurm->options[i].name))
+        if (!slurm_is_own_option(slurm->options[i].name))
             add_option(&words, &slurm->options[i]);
     if (slurm->is_kept) {
         add(&words, "--no-shell");
@@ -249,7 +248,7 @@ static void read_nodes(struct slurm *slurm)
 /* ---- when it is over ---- */
 
 /* Output of a program that takes no time, or nothing. */
-static void run(const char *const *argv, struct buffer *out)
+void slurm_run(const char *const *argv, struct buffer *out)
 {
     struct launch launch = LAUNCH_NONE;
     if (launch_start(argv, &launch, NULL) < 0)
@@ -268,7 +267,7 @@ static char *field(const char *text, const char *name)
     return at ? must_strndup(at + strlen(name), strcspn(at + strlen(name), " \n")) : NULL;
 }
 
-static char *describe_end(const char *job, const char *state)
+char *slurm_describe_end(const char *what, const char *state)
 {
     static const struct {
         const char *state, *words;
@@ -283,16 +282,15 @@ static char *describe_end(const char *job, const char *state)
     };
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
         if (strcmp(state, table[i].state) == 0)
-            return must_format("allocation %s %s", job, table[i].words);
-    return must_format("allocation %s has ended (%s)", job, state);
+            return must_format("%s %s", what, table[i].words);
+    return must_format("%s has ended (%s)", what, state);
 }
 
-/* The job's state as Slurm has it, owned; NULL: it does not say. */
-static char *ask_state(const char *job)
+char *slurm_ask_state(const char *job)
 {
     CLEANUP(buffer_clear) struct buffer out = {0};
     const char *const argv[] = {"scontrol", "show", "job", "-o", job, NULL};
-    run(argv, &out);
+    slurm_run(argv, &out);
     return field(buffer_string(&out), "JobState=");
 }
 
@@ -309,19 +307,20 @@ bool slurm_job_is_over(struct slurm *slurm)
                                        NULL};
     if (slurm->phase == SLURM_OVER || !slurm->job)
         return slurm->phase == SLURM_OVER;
-    CLEANUP(freep) char *state = ask_state(slurm->job);
+    CLEANUP(freep) char *state = slurm_ask_state(slurm->job);
     /* While its processes end it does not say why they do. */
     int64_t end = clock_ms() + SLURM_COMMAND_MS;
     while (state && strcmp(state, "COMPLETING") == 0 && clock_ms() < end) {
         poll(NULL, 0, AGAIN_MS);
         free(state);
-        state = ask_state(slurm->job);
+        state = slurm_ask_state(slurm->job);
     }
     if (!state || is_one_of(state, good))
         return false;
     slurm->phase = SLURM_OVER;
+    CLEANUP(freep) char *what = must_format("allocation %s", slurm->job);
     free(slurm->why);
-    slurm->why = describe_end(slurm->job, state);
+    slurm->why = slurm_describe_end(what, state);
     return true;
 }
 
@@ -329,7 +328,7 @@ static void cancel(const struct slurm *slurm)
 {
     CLEANUP(buffer_clear) struct buffer out = {0};
     const char *const argv[] = {"scancel", "--quiet", slurm->job, NULL};
-    run(argv, &out);
+    slurm_run(argv, &out);
 }
 
 /* The holder has ended by itself, or with the allocation. */
