@@ -173,6 +173,14 @@ static int make_argument(const struct job *job, const struct job_task *task,
     return 0;
 }
 
+int job_make_argument(const struct job *job, uint64_t from, uint64_t count,
+                      const struct job_feed *feed, struct buffer *ret,
+                      struct result *result, struct error *err)
+{
+    struct job_task task = {.from = from, .count = count};
+    return make_argument(job, &task, feed, ret, result, err);
+}
+
 /* Making the argument may ask the session, and while that answers, news of other tasks
  * comes in: the task joins the list when it is sent. Takes it. */
 static int send_task(struct job *job, struct job_task task, const struct job_feed *feed,

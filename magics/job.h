@@ -3,6 +3,7 @@
  * The inside of a job, for the files that make jobs: job.c (its tasks and how they end),
  * job_parts.c (what came home), job_log.c (what was printed), job_start.c (from a payload
  * to a job), job_wait.c (waiting and taking the results), job_show.c (how it looks), and
+ * job_batch.c (those that an engine carries), and
  * jobs.c (all of them). */
 #ifndef ACHAR_MAGICS_JOB_H
 #define ACHAR_MAGICS_JOB_H
@@ -146,6 +147,10 @@ bool job_cut(struct job_cutter *cutter, uint64_t *ret_from, uint64_t *ret_count)
 /* Sends tasks as far as there is room. feed NULL: only those whose argument is here. */
 int job_send(struct job *job, const struct job_feed *feed, struct result *result,
              struct error *err) MUST_USE;
+/* What a task is given; `feed` where the session has the elements. */
+int job_make_argument(const struct job *job, uint64_t from, uint64_t count,
+                      const struct job_feed *feed, struct buffer *ret,
+                      struct result *result, struct error *err) MUST_USE;
 /* An event of one of its tasks; true when it was. Takes the outcome. */
 bool job_take_event(struct job *job, struct pool_event *event);
 void job_check_time(struct job *job, int64_t now);
@@ -198,6 +203,18 @@ void job_describe(const struct job *job, struct buffer *out);
 int job_start(struct magic_context *context, struct job *job, struct payload *payload,
               const struct job_feed *feed, struct result *result,
               struct error *err) MUST_USE;
+
+/* job_batch.c */
+/* As job_start() for --batch: gives it to the executor's engine, and to the list. */
+int job_batch_start(struct magic_context *context, struct job *job,
+                    const struct payload *payload, const struct job_feed *feed,
+                    struct result *result, struct error *err) MUST_USE;
+/* One of an earlier kernel, by its name ("slurm-12"): it is in the list then. NULL after
+ * a mistake, told in the result. `executor` NULL: the default. */
+struct job *job_batch_find(struct magic_context *context, const char *name,
+                           const char *executor, struct result *result);
+bool job_batch_is_name(const char *name);
+
 /* job_target.c */
 /* Adds a place for results; `pointer` is an expression that points to it. */
 void job_add_target(struct job *job, const char *text, const char *pointer,

@@ -187,6 +187,7 @@ bool job_options_read(const struct magic *magic, const struct magic_arguments *a
     ret->name = must_strdup(given[OPTION_ASYNC]);
     ret->folder = unquoted(given[OPTION_CWD]);
     ret->is_verbose = given[OPTION_VERBOSE] != NULL;
+    ret->is_batch = given[OPTION_BATCH] != NULL;
     const char *progress = given[OPTION_PROGRESS];
     bool is_never = progress && !strcmp(progress, "never");
     if (is_never)

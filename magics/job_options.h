@@ -25,7 +25,8 @@
     {"files", "LIST", "files for the folder that tasks run in: a.csv,b.bin"}, \
     {"cwd", "DIR", "the folder that tasks run in"}, \
     {"env", "LIST", "of the tasks' environment: NAME=VALUE,NAME=VALUE"}, \
-    {"verbose", NULL, "say what is sent and brought back, and how large it is"}
+    {"verbose", NULL, "say what is sent and brought back, and how large it is"}, \
+    {"batch", NULL, "as a job of the engine (slurm) that goes on without this kernel"}
 /* clang-format on */
 
 enum job_option { /* in the order of JOB_OPTIONS */
@@ -41,6 +42,7 @@ enum job_option { /* in the order of JOB_OPTIONS */
                   OPTION_CWD,
                   OPTION_ENV,
                   OPTION_VERBOSE,
+                  OPTION_BATCH,
                   JOB_OPTIONS_N /* the index of the first of the magic's own */
 };
 
@@ -61,7 +63,7 @@ struct job_options {
     char *folder;
     char **settings; /* "NAME=VALUE" */
     size_t n_settings;
-    bool is_verbose;
+    bool is_verbose, is_batch;
 };
 
 /* Reads the options of a magic whose table begins with JOB_OPTIONS. False after a

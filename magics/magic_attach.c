@@ -9,7 +9,12 @@
 static int run(struct magic_context *context, const struct magic_arguments *arguments,
                struct result *result, struct error *err)
 {
-    struct job *job = jobs_find(context->magics->jobs, arguments->words[0], result);
+    const char *name = arguments->words[0];
+    struct job *job = jobs_find(context->magics->jobs, name, result);
+    if (!job && job_batch_is_name(name)) {
+        result_clear(result);
+        job = job_batch_find(context, name, arguments->options[0], result);
+    }
     if (!job)
         return 0;
     job->log.n_shown = job->log.shown_size = 0;
@@ -27,6 +32,10 @@ const struct magic magic_attach = {
     .is_line = true,
     .usage = "JOB",
     .summary = "follow a job until it ends; an interrupt only ends the following",
+    .options =
+        (const struct magic_option[]){
+            {"on", "NAME", "the executor of a batch job that another kernel submitted"},
+            {0}},
     .min_words = 1,
     .max_words = 1,
     .run = run,

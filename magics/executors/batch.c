@@ -17,7 +17,9 @@
 #include "pickler/base/file.h"
 
 #define SUBMIT_MS 60000 /* what sbatch may take */
-#define ASK_MS 2000     /* from one squeue to the next */
+#define ASK_MS 1000     /* from one squeue to the next, at first; then ever less often */
+#define ASK_MORE_MS 200
+#define ASK_MAX_MS 10000
 /* Looks in a row that find a part nowhere, before it is given up: its file may come late
  * over a network file system. */
 #define LOOKS_MAX 3
@@ -39,7 +41,8 @@ struct batch {
     struct launch query;
     struct buffer answer;
     int64_t query_at;
-    bool has_asked, has_begun, is_cancelled;
+    unsigned n_queries;
+    bool has_begun, is_cancelled;
     char *reason, *detail;
 };
 
@@ -394,7 +397,6 @@ static void read_queue(struct batch *batch)
         free(batch->reason);
         batch->reason = must_strdup(state + 9);
     }
-    batch->has_asked = true;
     count_tasks(batch);
 }
 
@@ -406,13 +408,14 @@ static bool ask(struct batch *batch)
     if (batch->query.fd < 0) {
         if (clock_ms() < batch->query_at || launch_start(argv, &batch->query, NULL) < 0)
             return false;
-        batch->answer.size = 0;
+        buffer_clear(&batch->answer);
     }
     launch_listen(&batch->query);
     if (launch_read(&batch->query, &batch->answer, QUEUE_OUTPUT_MAX))
         return false;
     launch_end(&batch->query, SLURM_COMMAND_MS);
-    batch->query_at = clock_ms() + ASK_MS;
+    int64_t pause = ASK_MS + ASK_MORE_MS * (int64_t)batch->n_queries++;
+    batch->query_at = clock_ms() + (pause < ASK_MAX_MS ? pause : ASK_MAX_MS);
     read_queue(batch);
     return true;
 }
@@ -444,18 +447,24 @@ void batch_look(struct batch *batch, batch_take *take, void *context)
 {
     /* First the queue: a part that is not there any more has written its file before. */
     bool has_news = batch->n_done < batch->file.n_parts && ask(batch);
+    unsigned n_looks = batch->is_cancelled ? 1 : LOOKS_MAX;
     take_results(batch, take, context);
     for (size_t i = 0; has_news && i < batch->n_tasks; i++)
         batch->tasks[i].n_missed =
             batch->tasks[i].state == PART_GONE ? batch->tasks[i].n_missed + 1 : 0;
     for (size_t i = 0; has_news && i < batch->file.n_parts; i++)
-        if (!batch->is_done[i] && batch->tasks[i % batch->n_tasks].n_missed >= LOOKS_MAX)
+        if (!batch->is_done[i] && batch->tasks[i % batch->n_tasks].n_missed >= n_looks)
             give_up(batch, i, take, context);
 }
 
 bool batch_has_begun(const struct batch *batch)
 {
     return batch->has_begun;
+}
+
+bool batch_is_over(const struct batch *batch)
+{
+    return batch->n_done == batch->file.n_parts;
 }
 
 const char *batch_detail(const struct batch *batch)

@@ -50,6 +50,7 @@ typedef void batch_take(void *context, uint64_t from, uint64_t count,
 /* Hands out what has come since, and asks the engine now and then. */
 void batch_look(struct batch *batch, batch_take *take, void *context);
 bool batch_has_begun(const struct batch *batch);
+bool batch_is_over(const struct batch *batch); /* all parts have been handed out */
 /* "pending: Resources", "12 of 40 run"; borrowed, NULL: nothing is known. */
 const char *batch_detail(const struct batch *batch);
 int batch_cancel(struct batch *batch, struct error *err) MUST_USE;

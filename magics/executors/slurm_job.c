@@ -68,7 +68,7 @@ static void words_clear(struct words *words)
 static int start(struct slurm *slurm, struct words *words, struct error *err)
 {
     add(words, NULL);
-    slurm->lines.size = 0;
+    buffer_clear(&slurm->lines);
     int r = launch_start(words->at, &slurm->holder, err);
     if (r < 0)
         return r;
@@ -165,7 +165,7 @@ static void start_query(struct slurm *slurm)
     slurm->query_at = clock_ms() + (slurm->n_queries++ ? QUERY_MS : QUERY_FIRST_MS);
     if (!slurm->job || launch_start(argv, &slurm->query, NULL) < 0)
         return;
-    slurm->answer.size = 0;
+    buffer_clear(&slurm->answer);
     slurm_watch(slurm, slurm->query.fd);
 }
 

@@ -41,7 +41,7 @@ SwitchType=switch/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 SchedulerType=sched/backfill
-SchedulerParameters=batch_sched_delay=0,sched_interval=60
+SchedulerParameters=batch_sched_delay=0,sched_interval=1
 ReturnToService=2
 SlurmdTimeout=30
 SlurmctldTimeout=30
