@@ -133,11 +133,11 @@ int job_start(struct magic_context *context, struct job *job, struct payload *pa
     job->jobs = jobs;
     job->cell = context->cell;
     job->line = context->line;
-    if (job->options.is_batch)
-        return job_batch_start(context, TAKE(owned), payload, feed, result, err);
     job->executor = must_strdup(executors_name(context->magics, job->options.executor));
     if (!surround(context, &job->options, &payload->surroundings, result))
         return 0;
+    if (job->options.is_batch)
+        return job_batch_start(context, TAKE(owned), payload, feed, result, err);
     job->crew = executors_crew(context->magics, job->options.executor, result);
     if (!job->crew || capture_pack(payload, &job->packed, result) < 0)
         return 0;
