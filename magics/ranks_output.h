@@ -7,10 +7,11 @@
 
 #include "kernel/session/session.h"
 
-#define RANKS_OUTPUT_HOLD_MS 40           /* for the rest of a line that has begun */
-#define RANKS_OUTPUT_LINE_MAX (64u << 10) /* bytes of a line that are held for its end   \
-                                           */
-#define RANKS_OUTPUT_MAX (64u << 20)      /* bytes that are collected; more comes live */
+#define RANKS_OUTPUT_HOLD_MS 40 /* for the rest of a line that has begun */
+#define RANKS_OUTPUT_LINE_MAX                                                            \
+    (64u << 10)                      /* bytes of a line that are held for its end        \
+                                      */
+#define RANKS_OUTPUT_MAX (64u << 20) /* bytes that are collected; more comes live */
 
 enum ranks_grouping {
     RANKS_BY_ORDER, /* live */
