@@ -38,8 +38,8 @@ struct executor_type {
     bool takes_any; /* options that are not ours are the engine's */
     /* Runs whole cells on ranks (ranks_client.h), not tasks: only check() is there. */
     bool is_ranks;
-    /* Frames stay whole and are not counted, because what carries them is a socket on
-     * this machine; NULL-like 0: bodies are cut, credit bounds what is on the way. */
+    /* What carries the frames is a socket of this machine: they stay whole and are not
+     * counted. Else bodies are cut, and credit bounds what is on the way (line.h). */
     bool is_near;
     unsigned lease_ms; /* silence after which a pool is dead, unless --lease says */
 

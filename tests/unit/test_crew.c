@@ -225,7 +225,7 @@ static void test_front_stopped(void)
     uint64_t sum;
     kill(front, SIGSTOP);
     int left = 2;
-    for (uint64_t end = now_ms() + WAIT_MS;
+    for (uint64_t end = now_ms() + 3 * WAIT_MS;
          (left = count_processes(&sum)) > 1 && now_ms() < end;)
         usleep(20000);
     CHECK(left <= 1); /* the front itself, and children that it has not reaped */
