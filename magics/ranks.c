@@ -241,9 +241,10 @@ static int run_plan(struct ranks_cell *cell, const struct buffer *request,
                     struct result *result, struct error *err)
 {
     struct rank_answers answers;
-    if (!ask(cell, RANKS_ALL, WORKER_RUN, request, &answers, result))
-        return 0;
+    bool has_answers = ask(cell, RANKS_ALL, WORKER_RUN, request, &answers, result);
     ranks_output_finish(&cell->output);
+    if (!has_answers)
+        return 0;
     session_feed_skip(cell->context->session, &cell->ranks->feed);
     if (is_refused_by_compiler(&answers)) /* some have loaded it, some not */
         cell->ranks->is_stale = true;

@@ -65,6 +65,8 @@ static void show(struct ranks_output *output, size_t index, const char *text, si
 static void show_held(struct ranks_output *output, size_t index, size_t size)
 {
     struct buffer *held = &output->lines[index].text;
+    if (!size)
+        return;
     show(output, index, held->data, size);
     if (output->grouping != RANKS_BY_ORDER)
         output->n_collected -= size;
