@@ -139,6 +139,8 @@ def test_a_target_of_another_type_keeps_the_result(session):
     session.value("double answer;")
     cell = session.run("%wait a")
     assert cell.name == "TypeError" and "'double' now" in cell.message
+    while session.run("%result a").name == "NotReady":
+        time.sleep(0.05)
     assert session.value("%result a") == "8"
     session.value("int answer;")
     assert session.run("%wait a").is_ok and session.value("answer") == "8"
