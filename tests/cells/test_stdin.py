@@ -48,6 +48,17 @@ def test_ways_to_read(reading, code, answers, prompts, value):
     assert cell.prompts == prompts
 
 
+def test_shell_commands_read(reading):
+    cell = ask(reading, "!echo -n 'name: '; read n; echo \"hello $n\"; head -n 1", "Zoë", "more")
+    assert cell.prompts == ["name: ", ""] and cell.stdout == "hello Zoë\nmore\n"
+    cell = ask(reading, "!stty -echo; echo -n 'word: ' >&2; read w; echo ${#w}", "secret")
+    assert cell.prompts == ["word: *"] and cell.stdout == "6\n"
+    assert ask(reading, "!cat; echo end", "one", EOF).stdout == "one\nend\n"
+    assert reading.run("!cat; echo end", allow_stdin=False).stdout == "end\n"
+    cell = reading.run("!cat", answers=[reading.interrupt])
+    assert cell.name == "Interrupted"
+
+
 def test_the_prompt_is_not_printed_as_well(reading):
     cell = ask(reading, 'printf("above\\nname: ");\ngetchar();\nprintf("below\\n");', "x")
     assert (cell.prompts, cell.stdout) == (["name: "], "above\nbelow\n")
