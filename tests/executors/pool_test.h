@@ -125,15 +125,16 @@ static bool is_ours(const char *pid)
 {
     char path[300], text[256];
     char *environment = NULL;
-    size_t size = 0;
+    size_t capacity = 0;
     bool found = false;
     if (*pid < '0' || *pid > '9' || strtol(pid, NULL, 10) == getpid())
         return false;
     snprintf(path, sizeof(path), "/proc/%s/environ", pid);
     FILE *file = fopen(path, "r");
-    if (file && getdelim(&environment, &size, -1, file) > 0) {
+    ssize_t size = file ? getdelim(&environment, &capacity, -1, file) : -1;
+    if (size > 0) {
         snprintf(text, sizeof(text), "ACHAR_LIBEXEC=%s", getenv("ACHAR_LIBEXEC"));
-        found = memmem(environment, size, text, strlen(text)) != NULL;
+        found = memmem(environment, (size_t)size, text, strlen(text)) != NULL;
     }
     free(environment);
     if (file)
@@ -188,6 +189,18 @@ static inline size_t find_children(int parent, int *ret)
     return n;
 }
 
+/* The first line of its stat: number, name, state, parent, ... */
+static void print_process(const char *pid)
+{
+    char path[300], line[160] = "";
+    snprintf(path, sizeof(path), "/proc/%s/stat", pid);
+    FILE *file = fopen(path, "r");
+    if (file && fgets(line, sizeof(line), file))
+        fprintf(stderr, "  left: %.60s\n", line);
+    if (file)
+        fclose(file);
+}
+
 static void check_nothing_left(const char *where)
 {
     int left = 0;
@@ -195,8 +208,14 @@ static void check_nothing_left(const char *where)
     for (uint64_t end = now_ms() + 2000;
          (left = count_processes(&sum)) && now_ms() < end;)
         usleep(5000);
-    if (!CHECK_INT(left, 0))
-        fprintf(stderr, "  after: %s\n", where);
+    if (CHECK_INT(left, 0))
+        return;
+    fprintf(stderr, "  after: %s\n", where);
+    DIR *folder = opendir("/proc");
+    for (struct dirent *entry; (entry = readdir(folder));)
+        if (is_ours(entry->d_name))
+            print_process(entry->d_name);
+    closedir(folder);
 }
 
 static void link_helper(const char *program, const char *folder, const char *name)
