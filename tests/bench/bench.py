@@ -21,6 +21,7 @@ import cloudpickle
 from client import Kernel, save
 from executors import measure_executors
 from programs import measure_programs
+from remote import measure_engines
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ACHAR = pathlib.Path(os.environ.get("ACHAR", ROOT / "build/kernel/app/achar")).resolve()
@@ -363,6 +364,8 @@ def main():
     for rows_of in (measure_start(times // 10), measure_cells(times), measure_warm(times),
                     measure_includes(times // 10), measure_interrupts(times // 4),
                     measure_other_c(times), measure_calls(times), measure_ranks(times),
+                    measure_engines(ACHAR.parents[2] / "tests/bench/bench_executor", times * 10,
+                                    arguments.quick),
                     measure_programs(ACHAR_COMMAND, 5 if arguments.quick else 15),
                     measure_graphs(arguments.quick)):
         for row in rows_of:

@@ -8,12 +8,18 @@ import signal
 import subprocess
 import tempfile
 import time
+from datetime import datetime
 
 import zmq
 from jupyter_client.connect import write_connection_file
 from jupyter_client.session import Session
 
 SECONDS = 60
+
+
+def to_date(date):
+    """ipyparallel, once imported, keeps jupyter_client from reading dates."""
+    return datetime.fromisoformat(date.replace("Z", "+00:00")) if isinstance(date, str) else date
 
 
 class Kernel:
@@ -104,7 +110,7 @@ class Kernel:
         for message in self.messages(sent):
             content = message["content"]
             text += content.get("text", "") + content.get("data", {}).get("text/plain", "")
-            dates[content.get("execution_state")] = message["header"]["date"]
+            dates[content.get("execution_state")] = to_date(message["header"]["date"])
         seconds = time.perf_counter() - start
         if reply["content"]["status"] != "ok":
             raise RuntimeError("\n".join([f"this cell failed: {code}",

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Calls on Slurm and over ssh, both real and on this host, beside what people use there."""
+import contextlib
+import importlib.util
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from engines.daemons import EngineError  # noqa: E402
+from engines.slurm import Slurm  # noqa: E402
+from engines.ssh import Ssh  # noqa: E402
+
+BULK = 256  # MiB
+
+
+def run_calls(program, times, environment, *words):
+    """Seconds from nothing to the hundredth result and of a call; calls and bytes a second."""
+    done = subprocess.run([program, str(times), *map(str, words)], env={**os.environ, **environment},
+                          capture_output=True, text=True, check=True)
+    return [float(word) for word in done.stdout.split()]
+
+
+def submitit_seconds(environment):
+    """An array of 100 jobs that do nothing, from nothing to the last result."""
+    code = ("import submitit, sys\n"
+            "executor = submitit.AutoExecutor(folder=sys.argv[1], cluster='slurm')\n"
+            "executor.update_parameters(timeout_min=5, slurm_array_parallelism=100)\n"
+            "[job.result() for job in executor.map_array(abs, range(100))]\n")
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code, folder], check=True, capture_output=True,
+                       env={**os.environ, **environment}, timeout=300)
+        return time.perf_counter() - start
+
+
+def measure_slurm(program, times, quick):
+    try:
+        slurm = Slurm()
+    except EngineError as error:
+        print(f"skipped: Slurm: {error}")
+        return
+    with contextlib.closing(slurm):
+        environment = slurm.environment
+        start = time.perf_counter()
+        slurm.run("srun", "-Q", "-n1", "true")
+        srun = time.perf_counter() - start
+        first, call, rate, bulk = run_calls(program, times, environment, "slurm", "nodes=2")
+        if not quick and importlib.util.find_spec("submitit"):
+            slurm.clear()
+            yield ("slurm: 100 calls from nothing", "s", first, "submitit, one array",
+                   submitit_seconds(environment))
+        yield "slurm: a call in the allocation", "s", call, "srun of 'true'", srun
+        yield "slurm: calls, pipelined", "/s", rate, "one srun after the other", 1 / srun
+        local = run_calls(program, times, {}, "local", "workers=2")[3]
+        yield "slurm: large arguments, TLS", "B/s", bulk, "local", local
+
+
+def ssh_cat_rate(ssh):
+    """Bytes a second through `ssh cat`, of a stream that goes there and is dropped here."""
+    piece = bytes(1 << 20)
+    with subprocess.Popen(["ssh", "-F", ssh.config, "-o", "BatchMode=yes", "a",
+                           "echo; cat > /dev/null; echo"], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        start = time.perf_counter()
+        for _ in range(BULK):
+            process.stdin.write(piece)
+        process.stdin.close()
+        process.stdout.readline()
+        return BULK * len(piece) / (time.perf_counter() - start)
+
+
+def measure_ssh(program, times):
+    try:
+        ssh = Ssh()
+    except EngineError as error:
+        print(f"skipped: ssh: {error}")
+        return
+    with contextlib.closing(ssh):
+        start = time.perf_counter()
+        ssh.run("true")
+        new = time.perf_counter() - start
+        first, call, rate, bulk = run_calls(program, times, {}, "ssh", "hosts=a",
+                                            f"config={ssh.config}", "workers=2")
+        yield "ssh: 100 calls from nothing", "s", first, "one 'ssh HOST true'", new
+        yield "ssh: a call on a warm channel", "s", call, "one 'ssh HOST true'", new
+        yield "ssh: calls, pipelined", "/s", rate, "one ssh after the other", 1 / new
+        yield "ssh: large arguments", "B/s", bulk, "ssh HOST cat", ssh_cat_rate(ssh)
+
+
+def measure_engines(program, times, quick):
+    yield from measure_slurm(program, times, quick)
+    yield from measure_ssh(program, times)
