@@ -220,7 +220,7 @@ def measure_calls(times):
     yield ("cell '%call f(3) -> y'", "s",
            cell_seconds(ACHAR_COMMAND, setup, "%call f(3) -> y", times),
            "ProcessPoolExecutor", peer)
-    yield from measure_executors(ACHAR.parents[2] / "tests/bench/bench_call", times)
+    yield from measure_executors(ACHAR.parents[2] / "tests/bench/bench_executor", times)
 
 
 PING_PONG = r"""

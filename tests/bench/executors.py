@@ -85,11 +85,11 @@ def peers():
 
 
 def measure_executors(program, times):
-    """Rows for bench.py. `program` is bench_call."""
+    """Rows for bench.py. `program` is bench_executor."""
     if not os.path.exists(program):
         return
     done = subprocess.run([program, str(times * 20)], capture_output=True, text=True, check=True)
-    warm, rate, fresh, cold = map(float, done.stdout.split())
+    _, warm, rate, _, fresh, cold = map(float, done.stdout.split())
     for kind in peers():
         with kind() as peer:
             for _ in range(20):
