@@ -383,6 +383,17 @@ void job_take_result(struct job *job, uint64_t from, uint64_t count,
     outcome_clear(outcome);
 }
 
+/* Where it failed, unless it was here. */
+static void note_host(struct outcome *outcome, const char *host)
+{
+    bool is_fault = outcome->kind == OUTCOME_FAULT || outcome->kind == OUTCOME_DIED ||
+                    outcome->kind == OUTCOME_INTERRUPTED;
+    if (is_fault && !outcome->note && host && strcmp(host, "localhost"))
+        outcome->note = must_format("It ran in a job worker on %s: the session and other "
+                                    "tasks are not affected.",
+                                    host);
+}
+
 static void take_result(struct job *job, size_t i, struct pool_event *event)
 {
     struct job_task *task = &job->tasks[i];
@@ -396,6 +407,7 @@ static void take_result(struct job *job, size_t i, struct pool_event *event)
     } else if (job->is_cancelled) {
         remove_task(job, i);
     } else {
+        note_host(&event->outcome, event->host);
         take_failure(job, i, &event->outcome);
     }
     job_finish(job);

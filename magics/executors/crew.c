@@ -29,7 +29,6 @@ void crew_keep(struct crew *crew, struct pool_event *event)
     kept->event = *event;
     kept->event.data = NULL; /* the event's own is borrowed, also when it is empty */
     kept->event.host = must_strdup(event->host);
-    kept->event.data = NULL;
     if (event->size) {
         char *data = must_realloc(NULL, event->size, 1);
         memcpy(data, event->data, event->size);

@@ -16,6 +16,7 @@ int twice(int n) { return 2 * n; }
 int slow(int n) { usleep(20000); return n + 1; }
 double root(double x) { return sqrt(x); }
 int spin(int n) { puts("begun"); fflush(stdout); for (volatile int i = 0; ; ) i = n; }
+int crash(int n) { return *(volatile int *)0 + n; }
 int in[200], out[200];
 for (int i = 0; i < 200; i++) in[i] = i;
 """
@@ -56,6 +57,12 @@ def hosts(ssh, session):
     session.value(CODE)
     session.value(f"%executor s = ssh --hosts a,b --workers 2 --config {ssh.config}")
     return session
+
+
+def test_a_failure_names_its_host(hosts):
+    cell = hosts.run("%call crash(1) --on s")
+    assert cell.name == "SIGSEGV" and "crash" in cell.traceback
+    assert "It ran in a job worker on a:" in cell.traceback or "on b:" in cell.traceback
 
 
 def test_nothing_of_the_host_is_used_but_its_kernel(ssh, hosts):
