@@ -14,9 +14,9 @@
 #include "pickler/base/file.h"
 #include "pickler/graph/name_ids.h"
 
-#define POLL_MS 10      /* while something is compiled or on its way */
-#define KICK_MS 4       /* before the first signal to a cell is repeated ... */
-#define KICK_MAX_MS 256 /* ... and later ones, at most */
+#define POLL_MS 10     /* while something is compiled or on its way */
+#define KICK_MS 4      /* before the first signal to a cell is repeated ... */
+#define KICK_MAX_MS 32 /* ... and later ones, at most */
 #define COMPILES_SAFELY "-fno-delete-null-pointer-checks" /* faults stay faults */
 
 static const struct tier_level levels[] = {

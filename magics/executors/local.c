@@ -3,7 +3,6 @@
  * The executor `local`: a pool on this machine, a child of this process, behind a
  * socketpair. One that dies is replaced. */
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -47,7 +46,8 @@ static int read_timeout(const char *text, struct pool_options *ret, struct error
                          "'--timeout=%s' is no time in seconds from 0.001 to %d", text,
                          LOCAL_SECONDS_MAX);
     if (text)
-        snprintf(ret->timeout, sizeof(ret->timeout), "%.0f", ceil(seconds * 1000));
+        snprintf(ret->timeout, sizeof(ret->timeout), "%lu",
+                 (unsigned long)(seconds * 1000 + 0.999));
     return 0;
 }
 

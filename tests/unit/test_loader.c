@@ -316,8 +316,9 @@ static void test_labels(void)
     static const char *const sane[] = {
         "int f(int x){again:if(x++<3)goto again;return x?x:1;}",
         "int f(int x){static void*t[]={&&a,&&b};goto *t[x];a:return 1;b:return 2;}",
-        "struct s{int a:3;};int f(int x){switch(x){case 1:goto l;default:return x&&f(1);}"
-        "l:return 3;}",
+        ("struct s{int a:3;};int f(int x){switch(x){case 1:goto l;default:return "
+         "x&&f(1);}"
+         "l:return 3;}"),
         "int f(int x){int g=x>1&&x<5;return g;}",
     };
     for (size_t i = 0; i < 3; i++) {
