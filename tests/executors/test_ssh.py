@@ -106,6 +106,8 @@ def test_a_killed_kernel_leaves_nothing_on_the_hosts(ssh, hosts):
 def test_an_interrupt_ends_the_task_there(ssh, hosts):
     hosts.value("%call twice(1) --on s")
     sent = hosts.send("%call spin(1) --on s")
+    while hosts.receive(30)["msg_type"] != "stream":
+        pass  # an interrupt before the cell runs is for nobody
     eventually(lambda: is_busy(ssh))
     hosts.interrupt()
     cell = hosts.finish(sent)
