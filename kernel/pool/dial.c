@@ -19,10 +19,12 @@
 #define OFFER_MS 30000  /* the front answers at once, or is busy starting many */
 #define CONNECT_MS 5000 /* an address that nobody answers at */
 #define SHAKE_MS 5000
+#define PINNED_MS 15000 /* until the front has heard of our key from a launcher */
 
 struct dialing {
     struct tls_key *key;
     uint8_t peer[TLS_HASH_SIZE];
+    bool says_hash;                        /* ahead of TLS: the front expects many */
     struct pollfd fds[DIAL_ADDRESSES_MAX]; /* connections that begin; fd -1: none */
     char *addresses[DIAL_ADDRESSES_MAX];
     size_t n;
@@ -63,6 +65,16 @@ static int begin(const char *address, uint64_t port)
     return fd;
 }
 
+/* Takes the address. */
+static void add(struct dialing *dialing, char *address, uint64_t port)
+{
+    int fd = begin(address, port);
+    if (fd < 0)
+        error_errno(&dialing->why, -errno, "'%s'", address);
+    dialing->fds[dialing->n] = (struct pollfd){.fd = fd, .events = POLLOUT};
+    dialing->addresses[dialing->n++] = address;
+}
+
 static int read_offer(struct dialing *dialing, const struct frame *frame,
                       struct error *err)
 {
@@ -73,26 +85,30 @@ static int read_offer(struct dialing *dialing, const struct frame *frame,
         return error_set(err, -EBADMSG, "the front's offer cannot be read");
     memcpy(dialing->peer, peer, TLS_HASH_SIZE);
     uint64_t n = unpack_max(&in, DIAL_ADDRESSES_MAX);
-    for (; dialing->n < n; dialing->n++) {
+    for (uint64_t i = 0; i < n; i++) {
         CLEANUP(freep) char *address = unpack_string(&in);
         uint64_t port = unpack_max(&in, UINT16_MAX);
         if (in.failed || !address)
             return error_set(err, -EBADMSG, "the front's offer cannot be read");
-        int fd = begin(address, port);
-        if (fd < 0)
-            error_errno(&dialing->why, -errno, "'%s'", address);
-        dialing->fds[dialing->n] = (struct pollfd){.fd = fd, .events = POLLOUT};
-        dialing->addresses[dialing->n] = TAKE(address);
+        add(dialing, TAKE(address), port);
     }
     return 0;
+}
+
+static bool say_hash(const struct dialing *dialing, int fd)
+{
+    uint8_t hash[TLS_HASH_SIZE];
+    tls_key_hash(dialing->key, hash);
+    return send(fd, hash, sizeof(hash), MSG_NOSIGNAL) == sizeof(hash);
 }
 
 /* The connection that has been made, secured; NULL when the peer is not the front. */
 static struct channel *shake(struct dialing *dialing, int *fd)
 {
     CLEANUP(tls_freep) struct tls *tls = NULL;
-    int64_t end = clock_ms() + SHAKE_MS;
-    if (tls_new(dialing->key, dialing->peer, true, &tls, &dialing->why) < 0)
+    int64_t end = clock_ms() + (dialing->says_hash ? PINNED_MS : SHAKE_MS);
+    if (tls_new(dialing->key, dialing->peer, true, &tls, &dialing->why) < 0 ||
+        (dialing->says_hash && !say_hash(dialing, *fd)))
         return NULL;
     for (;;) {
         int r = tls_channel_shake(tls, *fd, &dialing->why);
@@ -189,5 +205,70 @@ int dial(struct channel *stdio, struct channel **ret, struct error *err)
     if (r < 0)
         return r;
     *ret = TAKE(channel);
+    return 0;
+}
+
+/* ---- without an answer ---- */
+
+static int read_hash(const char *text, size_t size, uint8_t ret[TLS_HASH_SIZE])
+{
+    if (size != 2 * TLS_HASH_SIZE || strspn(text, "0123456789abcdef") < size)
+        return -EINVAL;
+    for (size_t i = 0; i < TLS_HASH_SIZE; i++) {
+        char digits[3] = {text[2 * i], text[2 * i + 1]};
+        ret[i] = (uint8_t)strtoul(digits, NULL, 16);
+    }
+    return 0;
+}
+
+/* "HASH,PORT,ADDRESS,..." */
+static int read_where(struct dialing *dialing, const char *where, struct error *err)
+{
+    size_t size = strcspn(where, ",");
+    char *at = NULL;
+    unsigned long port = 0;
+    if (read_hash(where, size, dialing->peer) == 0 && where[size])
+        port = strtoul(where + size + 1, &at, 10);
+    if (!at || *at != ',' || !port || port > UINT16_MAX)
+        return error_set(err, -EINVAL, "'%s' does not say where to connect to", where);
+    while (*at == ',' && dialing->n < DIAL_ADDRESSES_MAX) {
+        size = strcspn(++at, ",");
+        add(dialing, must_strndup(at, size), port);
+        at += size;
+    }
+    return 0;
+}
+
+static int say_mark(const struct dialing *dialing, const char *mark, int out,
+                    struct error *err)
+{
+    CLEANUP(buffer_clear) struct buffer line = {0};
+    uint8_t hash[TLS_HASH_SIZE];
+    tls_key_hash(dialing->key, hash);
+    buffer_add_string(&line, mark);
+    for (size_t i = 0; i < sizeof(hash); i++)
+        buffer_format(&line, "%02x", hash[i]);
+    buffer_add_string(&line, "\n");
+    /* Whole, or others that write there would come between. */
+    return write(out, line.data, line.size) == (ssize_t)line.size
+               ? 0
+               : error_errno(err, -errno, "cannot write to the launcher");
+}
+
+int dial_at(const char *where, const char *mark, int out, struct channel **ret,
+            struct error *err)
+{
+    CLEANUP(clear) struct dialing dialing = {.says_hash = true};
+    int r = tls_key_new(&dialing.key, err);
+    if (r == 0)
+        r = say_mark(&dialing, mark, out, err);
+    if (r == 0)
+        r = read_where(&dialing, where, err);
+    if (r < 0)
+        return r;
+    struct channel *channel = reach(&dialing);
+    if (!channel)
+        return error_set(err, -EHOSTUNREACH, "%s", dialing.why.text);
+    *ret = channel;
     return 0;
 }

@@ -13,4 +13,10 @@
  * why, and both stay with `stdio`). Negative: the front is gone. */
 int dial(struct channel *stdio, struct channel **ret, struct error *err) MUST_USE;
 
+/* For who can tell the front something, and not hear of it: `where` is what
+ * callback_describe() wrote. Sends `mark`, the hash of a fresh key in hexadecimal and a
+ * newline to the descriptor `out`, and connects. Negative: nobody answered, and why. */
+int dial_at(const char *where, const char *mark, int out, struct channel **ret,
+            struct error *err) MUST_USE;
+
 #endif

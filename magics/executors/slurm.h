@@ -7,7 +7,7 @@
 #ifndef ACHAR_EXECUTORS_SLURM_H
 #define ACHAR_EXECUTORS_SLURM_H
 
-#include "magics/executors/callback.h"
+#include "kernel/peer/callback.h"
 #include "magics/executors/executor.h"
 #include "magics/executors/launch.h"
 

@@ -4,15 +4,18 @@
 #include "kernel/pool/dial.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include "kernel/peer/callback.h"
 #include "kernel/peer/protocol.h"
 #include "kernel/peer/tls_channel.h"
-#include "magics/executors/callback.h"
 #include "pickler/base/pack.h"
 #include "tests/unit/check.h"
 
@@ -263,6 +266,84 @@ static void a_front_that_is_gone_is_noticed(void)
     clear(&scene);
 }
 
+/* ---- many, who say who they are ---- */
+
+struct rank {
+    pthread_t thread;
+    char *where;
+    int pipe[2];
+    struct channel *far;
+    struct error err;
+    int result;
+};
+
+static void *run_rank(void *argument)
+{
+    struct rank *rank = argument;
+    rank->result = dial_at(rank->where, "mark ", rank->pipe[1], &rank->far, &rank->err);
+    return NULL;
+}
+
+static void read_key(const struct rank *rank, uint8_t ret[TLS_HASH_SIZE])
+{
+    char line[128] = "";
+    CHECK_INT(read(rank->pipe[0], line, sizeof(line) - 1), 5 + 2 * TLS_HASH_SIZE + 1);
+    CHECK(!strncmp(line, "mark ", 5) && strchr(line, '\n'));
+    for (int i = 0; i < TLS_HASH_SIZE; i++) {
+        char digits[3] = {line[5 + 2 * i], line[6 + 2 * i]};
+        ret[i] = (uint8_t)strtoul(digits, NULL, 16);
+    }
+}
+
+static void many_get_through_once_they_are_pinned(void)
+{
+    enum { N = 3 };
+    struct rank ranks[N] = {0};
+    struct frame frame;
+    uint8_t hash[TLS_HASH_SIZE];
+    CLEANUP(callback_freep) struct callback *callback = NULL;
+    CLEANUP(buffer_clear) struct buffer where = {0};
+    CHECK_INT(callback_new_for_many("127.0.0.1", 2 * N, &callback, NULL), 0);
+    callback_describe(callback, &where);
+    for (int i = 0; i < N; i++) {
+        ranks[i].where = must_strdup(buffer_string(&where));
+        CHECK(pipe(ranks[i].pipe) == 0);
+        pthread_create(&ranks[i].thread, NULL, run_rank, &ranks[i]);
+    }
+    struct pollfd fd = {.fd = callback_fd(callback), .events = POLLIN};
+    /* Nobody is known yet, and who waits does not keep us awake. */
+    while (poll(&fd, 1, 100) == 1)
+        CHECK(!callback_accept(callback));
+    for (int i = N - 1; i >= 0; i--) {
+        read_key(&ranks[i], hash);
+        callback_pin(callback, hash);
+        struct channel *channel = wait_for(callback);
+        pthread_join(ranks[i].thread, NULL);
+        CHECK(channel && ranks[i].far);
+        CHECK_OK(ranks[i].result, ranks[i].err);
+        CHECK_INT(channel_send(ranks[i].far, 7, 0, (uint32_t)i, "", 0, NULL), 0);
+        CHECK_INT(channel_receive(channel, PATIENCE_MS, &frame, NULL), 1);
+        CHECK_INT(frame.id, i);
+        channel_free(channel);
+        channel_free(ranks[i].far);
+        close(ranks[i].pipe[0]);
+        close(ranks[i].pipe[1]);
+        free(ranks[i].where);
+    }
+}
+
+static void who_is_told_nonsense_does_not_connect(void)
+{
+    static const char *const list[] = {"", "00,1,127.0.0.1", "zz,80,127.0.0.1"};
+    int null = open("/dev/null", O_WRONLY);
+    for (size_t i = 0; i < sizeof(list) / sizeof(*list); i++) {
+        struct channel *channel = NULL;
+        CHECK_INT(dial_at(list[i], "", null, &channel, NULL), -EINVAL);
+        CHECK(!channel);
+    }
+    close(null);
+}
+
 int main(void)
 {
     frames_flow_both_ways_over_the_connection();
@@ -270,5 +351,7 @@ int main(void)
     strangers_are_hung_up_on();
     an_interface_must_be_there();
     a_front_that_is_gone_is_noticed();
+    many_get_through_once_they_are_pinned();
+    who_is_told_nonsense_does_not_connect();
     return check_status();
 }

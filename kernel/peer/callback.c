@@ -2,7 +2,7 @@
  *
  * Several callers may shake hands at once, so that one that says nothing does not keep
  * the pool out. */
-#include "magics/executors/callback.h"
+#include "kernel/peer/callback.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,23 +17,28 @@
 #include "kernel/peer/tls_channel.h"
 #include "pickler/base/pack.h"
 
-#define CALLERS_MAX 16 /* the oldest is hung up on to make room */
+#define CALLERS_OF_ONE 16 /* the oldest is hung up on to make room */
 #define BACKLOG 64
 
 struct caller {
     int fd;
-    struct tls *tls;
+    struct tls *tls; /* NULL: it is not known yet who it is, or not pinned */
+    uint8_t hash[TLS_HASH_SIZE];
+    size_t n_hash;   /* bytes of it that have come */
+    bool is_waiting; /* until its key is pinned: not watched */
 };
 
 struct callback {
     struct tls_key *key;
-    uint8_t peer[TLS_HASH_SIZE];
+    bool is_for_many;
+    uint8_t (*pins)[TLS_HASH_SIZE];
+    size_t n_pins, pins_capacity;
     int listener, epoll;
     uint16_t port;
     char *addresses[DIAL_ADDRESSES_MAX];
     size_t n_addresses;
-    struct caller callers[CALLERS_MAX];
-    size_t n_callers;
+    struct caller *callers; /* the oldest first */
+    size_t n_callers, callers_max;
 };
 
 /* ---- our addresses ---- */
@@ -134,12 +139,13 @@ static bool start_listening(struct callback *callback, bool is_named)
            listen_at(callback, (struct sockaddr *)&four, sizeof(four));
 }
 
-int callback_new(const char *interface, const uint8_t peer[TLS_HASH_SIZE],
-                 struct callback **ret, struct error *err)
+static int open_callback(const char *interface, size_t n_callers, struct callback **ret,
+                         struct error *err)
 {
     CLEANUP(callback_freep) struct callback *callback = must_alloc(sizeof(*callback));
     callback->listener = -1;
-    memcpy(callback->peer, peer, TLS_HASH_SIZE);
+    callback->callers = must_alloc(n_callers * sizeof(*callback->callers));
+    callback->callers_max = n_callers;
     callback->epoll = epoll_create1(EPOLL_CLOEXEC);
     int r = tls_key_new(&callback->key, err);
     if (r < 0)
@@ -151,6 +157,24 @@ int callback_new(const char *interface, const uint8_t peer[TLS_HASH_SIZE],
         return error_errno(err, -errno, "cannot listen for a pool's connection");
     *ret = TAKE(callback);
     return 0;
+}
+
+int callback_new(const char *interface, const uint8_t peer[TLS_HASH_SIZE],
+                 struct callback **ret, struct error *err)
+{
+    int r = open_callback(interface, CALLERS_OF_ONE, ret, err);
+    if (r == 0)
+        callback_pin(*ret, peer);
+    return r;
+}
+
+int callback_new_for_many(const char *interface, size_t n_callers, struct callback **ret,
+                          struct error *err)
+{
+    int r = open_callback(interface, n_callers, ret, err);
+    if (r == 0)
+        (*ret)->is_for_many = true;
+    return r;
 }
 
 static void hang_up(struct callback *callback, size_t i)
@@ -171,6 +195,8 @@ void callback_free(struct callback *callback)
         free(callback->addresses[i]);
     closep(&callback->listener);
     closep(&callback->epoll);
+    free(callback->callers);
+    free(callback->pins);
     tls_key_free(callback->key);
     free(callback);
 }
@@ -187,9 +213,55 @@ void callback_offer(const struct callback *callback, struct buffer *out)
     }
 }
 
+void callback_describe(const struct callback *callback, struct buffer *out)
+{
+    uint8_t hash[TLS_HASH_SIZE];
+    tls_key_hash(callback->key, hash);
+    for (size_t i = 0; i < sizeof(hash); i++)
+        buffer_format(out, "%02x", hash[i]);
+    buffer_format(out, ",%u", callback->port);
+    for (size_t i = 0; i < callback->n_addresses; i++)
+        buffer_format(out, ",%s", callback->addresses[i]);
+}
+
 int callback_fd(const struct callback *callback)
 {
     return callback->epoll;
+}
+
+/* ---- who may ---- */
+
+void callback_pin(struct callback *callback, const uint8_t peer[TLS_HASH_SIZE])
+{
+    GROW(callback->pins, callback->n_pins, callback->pins_capacity);
+    memcpy(callback->pins[callback->n_pins++], peer, TLS_HASH_SIZE);
+    for (size_t i = 0; i < callback->n_callers; i++) {
+        struct caller *caller = &callback->callers[i];
+        if (caller->is_waiting && !memcmp(caller->hash, peer, TLS_HASH_SIZE))
+            caller->is_waiting = watch(callback, caller->fd) < 0;
+    }
+}
+
+void callback_unpin_all(struct callback *callback)
+{
+    while (callback->n_callers)
+        hang_up(callback, 0);
+    callback->n_pins = 0;
+}
+
+static const uint8_t *find_pin(const struct callback *callback, const uint8_t *hash)
+{
+    for (size_t i = 0; i < callback->n_pins; i++)
+        if (!memcmp(callback->pins[i], hash, TLS_HASH_SIZE))
+            return callback->pins[i];
+    return NULL;
+}
+
+static void unpin(struct callback *callback, const uint8_t *hash)
+{
+    const uint8_t *pin = find_pin(callback, hash);
+    if (pin)
+        memmove((void *)pin, callback->pins[--callback->n_pins], TLS_HASH_SIZE);
 }
 
 static void take_callers(struct callback *callback)
@@ -197,17 +269,40 @@ static void take_callers(struct callback *callback)
     int fd;
     while ((fd = accept4(callback->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >=
            0) {
-        struct tls *tls = NULL;
-        if (tls_new(callback->key, callback->peer, false, &tls, NULL) < 0 ||
-            watch(callback, fd) < 0) {
-            tls_free(tls);
+        if (watch(callback, fd) < 0) {
             close(fd);
             continue;
         }
-        if (callback->n_callers == CALLERS_MAX)
+        if (callback->n_callers == callback->callers_max)
             hang_up(callback, 0);
-        callback->callers[callback->n_callers++] = (struct caller){.fd = fd, .tls = tls};
+        struct caller *caller = &callback->callers[callback->n_callers++];
+        *caller = (struct caller){.fd = fd};
+        if (callback->is_for_many)
+            continue;
+        memcpy(caller->hash, callback->pins[0], TLS_HASH_SIZE);
+        caller->n_hash = TLS_HASH_SIZE;
     }
+}
+
+/* Whose key it claims to hold. 1: somebody's who is pinned; 0: not yet; -1: gone. */
+static int greet(struct callback *callback, struct caller *caller)
+{
+    while (caller->n_hash < TLS_HASH_SIZE) {
+        ssize_t n = read(caller->fd, caller->hash + caller->n_hash,
+                         TLS_HASH_SIZE - caller->n_hash);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 && errno == EAGAIN ? 0 : -1;
+        caller->n_hash += (size_t)n;
+    }
+    const uint8_t *pin = find_pin(callback, caller->hash);
+    if (pin)
+        return tls_new(callback->key, pin, false, &caller->tls, NULL) < 0 ? -1 : 1;
+    if (!caller->is_waiting)
+        epoll_ctl(callback->epoll, EPOLL_CTL_DEL, caller->fd, NULL);
+    caller->is_waiting = true;
+    return 0;
 }
 
 struct channel *callback_accept(struct callback *callback)
@@ -215,13 +310,17 @@ struct channel *callback_accept(struct callback *callback)
     take_callers(callback);
     for (size_t i = 0; i < callback->n_callers;) {
         struct caller *caller = &callback->callers[i];
-        int r = tls_channel_shake(caller->tls, caller->fd, NULL);
+        int r = caller->tls ? 1 : greet(callback, caller);
+        if (r == 1)
+            r = tls_channel_shake(caller->tls, caller->fd, NULL);
         if (r < 0) {
             hang_up(callback, i);
         } else if (r == 0) {
             i++;
         } else {
             epoll_ctl(callback->epoll, EPOLL_CTL_DEL, caller->fd, NULL);
+            if (callback->is_for_many)
+                unpin(callback, caller->hash);
             struct channel *channel = tls_channel_new(caller->tls, caller->fd);
             memmove(caller, caller + 1, (--callback->n_callers - i) * sizeof(*caller));
             return channel;
