@@ -25,14 +25,12 @@ extern char **environ;
 
 void magic_print(struct magic_context *context, const char *format, ...)
 {
-    char *formatted = NULL;
     va_list args;
     va_start(args, format);
-    int size = vasprintf(&formatted, format, args);
+    CLEANUP(freep) char *text = must_vformat(format, args);
     va_end(args);
-    if (size > 0)
-        context->events->stream(context->events->context, false, formatted, (size_t)size);
-    free(formatted);
+    if (*text)
+        context->events->stream(context->events->context, false, text, strlen(text));
 }
 
 char *magic_path(struct magic_context *context, const char *path)

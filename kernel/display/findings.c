@@ -54,13 +54,11 @@ struct finding_stack *finding_add_stack(struct finding *finding, const char *lab
 
 void finding_add_text(struct finding *finding, const char *format, ...)
 {
-    char *more = NULL;
     va_list arguments;
     if (!finding)
         return;
     va_start(arguments, format);
-    if (vasprintf(&more, format, arguments) < 0)
-        abort();
+    char *more = must_vformat(format, arguments);
     va_end(arguments);
     char *text = must_format("%s%s", finding->text, more);
     free(more);

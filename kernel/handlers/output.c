@@ -12,14 +12,11 @@
 static void __attribute__((format(printf, 2, 3))) say(struct output *output,
                                                       const char *format, ...)
 {
-    CLEANUP(freep) char *text = NULL;
     va_list arguments;
     va_start(arguments, format);
-    if (vasprintf(&text, format, arguments) < 0)
-        text = NULL;
+    CLEANUP(freep) char *text = must_vformat(format, arguments);
     va_end(arguments);
-    if (text)
-        server_stream(output->kernel->server, output->request, true, text, strlen(text));
+    server_stream(output->kernel->server, output->request, true, text, strlen(text));
 }
 
 struct output *output_new(struct kernel *kernel, const struct request *request,

@@ -137,11 +137,9 @@ static void say(const struct session_events *events, const char *format, ...)
 
 static void say(const struct session_events *events, const char *format, ...)
 {
-    char *text = NULL;
     va_list arguments;
     va_start(arguments, format);
-    if (vasprintf(&text, format, arguments) < 0)
-        abort();
+    char *text = must_vformat(format, arguments);
     va_end(arguments);
     if (events)
         events->stream(events->context, true, text, strlen(text));

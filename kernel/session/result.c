@@ -24,16 +24,14 @@ void result_drop_value(struct result *result)
 
 void result_error(struct result *result, const char *name, const char *format, ...)
 {
-    char *message = NULL;
     va_list args;
     va_start(args, format);
-    if (vasprintf(&message, format, args) < 0)
-        message = NULL;
+    char *message = must_vformat(format, args);
     va_end(args);
     result_clear(result);
     result->kind = RESULT_ERROR;
     result->name = must_strdup(name);
-    result->message = message ? message : must_strdup(name);
+    result->message = message;
     result->traceback = must_alloc(sizeof(*result->traceback));
     result->traceback[0] =
         must_format("\033[1;31m%s\033[0m: %s", result->name, result->message);

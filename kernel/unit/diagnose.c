@@ -14,11 +14,9 @@ struct diagnostic *diagnostic_add(struct draft *draft, enum severity severity,
                                   uint32_t cell, uint32_t line, uint32_t column,
                                   const char *format, ...)
 {
-    char *message = NULL;
     va_list args;
     va_start(args, format);
-    if (vasprintf(&message, format, args) < 0)
-        message = must_strdup(format);
+    char *message = must_vformat(format, args);
     va_end(args);
     GROW(draft->diagnostics, draft->n_diagnostics, draft->diagnostics_capacity);
     struct diagnostic *ret = &draft->diagnostics[draft->n_diagnostics++];
@@ -127,11 +125,9 @@ void diagnostic_in_piece(struct draft *draft, enum severity severity,
                          const struct piece *piece, size_t offset, const char *format,
                          ...)
 {
-    char *message = NULL;
     va_list args;
     va_start(args, format);
-    if (vasprintf(&message, format, args) < 0)
-        message = must_strdup(format);
+    char *message = must_vformat(format, args);
     va_end(args);
     uint32_t line = piece->line, column = piece->column;
     for (size_t i = 0; i < offset && i < piece->size; i++) {

@@ -28,9 +28,7 @@ void outcome_set(struct outcome *ret, enum outcome_kind kind, const char *name,
 {
     va_list arguments;
     va_start(arguments, format);
-    char *message = NULL;
-    if (vasprintf(&message, format, arguments) < 0)
-        abort();
+    char *message = must_vformat(format, arguments);
     va_end(arguments);
     outcome_clear(ret);
     *ret = (struct outcome){.kind = kind,

@@ -40,13 +40,17 @@ char *must_strndup(const char *text, size_t size)
     return copy;
 }
 
-char *must_format(const char *format, ...)
+char *must_vformat(const char *format, va_list args)
 {
     char *text = NULL;
+    return checked(vasprintf(&text, format, args) < 0 ? NULL : text);
+}
+
+char *must_format(const char *format, ...)
+{
     va_list args;
     va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        text = NULL;
+    char *text = must_vformat(format, args);
     va_end(args);
-    return checked(text);
+    return text;
 }

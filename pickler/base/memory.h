@@ -6,6 +6,7 @@
 #ifndef ACHAR_BASE_MEMORY_H
 #define ACHAR_BASE_MEMORY_H
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -36,6 +37,8 @@ void *must_realloc(void *old, size_t count, size_t size) MUST_USE;
 char *must_strdup(const char *text) MUST_USE; /* NULL stays NULL */
 char *must_strndup(const char *text, size_t size) MUST_USE;
 char *must_format(const char *format, ...) MUST_USE __attribute__((format(printf, 1, 2)));
+char *must_vformat(const char *format, va_list arguments) MUST_USE
+    __attribute__((format(printf, 1, 0)));
 
 /* Makes room for one more element of *array: doubles its capacity when full. */
 #define GROW(array, n, capacity)                                                         \

@@ -44,15 +44,11 @@ __attribute__((format(printf, 2, 3))) static bool differ(struct comparison *c,
 {
     if (!c->ret_why)
         return false;
-    struct buffer text = {0};
     va_list args;
     va_start(args, format);
-    char *head = NULL;
-    if (vasprintf(&head, format, args) >= 0)
-        buffer_format(&text, "%s %s", head, c->there);
+    CLEANUP(freep) char *head = must_vformat(format, args);
     va_end(args);
-    free(head);
-    *c->ret_why = buffer_take(&text);
+    *c->ret_why = must_format("%s %s", head, c->there);
     return false;
 }
 

@@ -20,11 +20,9 @@
 
 void migrate_note(struct migrate *m, const char *format, ...)
 {
-    char *text = NULL;
     va_list arguments;
     va_start(arguments, format);
-    if (vasprintf(&text, format, arguments) < 0)
-        abort();
+    char *text = must_vformat(format, arguments);
     va_end(arguments);
     for (size_t i = 0; i < m->n_notes; i++)
         if (m->n_notes >= MIGRATE_NOTES_MAX || !strcmp(m->notes[i], text)) {
