@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,10 +17,9 @@
 #include "kernel/session/console.h"
 #include "magics/context.h"
 #include "pickler/base/clock.h"
+#include "pickler/base/start.h"
 
 #define OUTPUT_KEPT_MAX (1u << 20) /* of a program whose output is looked at */
-
-extern char **environ;
 
 void magic_print(struct magic_context *context, const char *format, ...)
 {
@@ -57,10 +55,6 @@ static int spawn(struct program *program, const char *const *argv, int out, int 
     CLEANUP(freep) char *folder = session_folder(program->context->session);
     int in = program->output ? -1 : console_input(&program->console);
     posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
     posix_spawn_file_actions_init(&actions);
     if (in >= 0)
         posix_spawn_file_actions_adddup2(&actions, in, 0);
@@ -70,17 +64,7 @@ static int spawn(struct program *program, const char *const *argv, int out, int 
     posix_spawn_file_actions_adddup2(&actions, errors, 2);
     if (folder)
         posix_spawn_file_actions_addchdir_np(&actions, folder);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                              POSIX_SPAWN_SETPGROUP);
-    int r = posix_spawnp(&program->pid, argv[0], &actions, &attributes,
-                         (char *const *)argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    return -r;
+    return start_program(argv[0], argv, NULL, &actions, START_GROUP, &program->pid);
 }
 
 /* Reads once from one of its pipes; closes it at its end. */

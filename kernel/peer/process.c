@@ -5,14 +5,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-extern char **environ;
+#include "pickler/base/start.h"
 
 /* Where a build tree keeps each helper, seen from the folder of `achar`. */
 static const char *const helper_folders[] = {".",
@@ -56,9 +55,7 @@ static int spawn(const char *path, const char *const *argv, const struct child_e
                  pid_t *ret)
 {
     posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
     posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
     /* dup2() onto itself would keep close-on-exec, so every end is moved far away first:
      * process_start() makes them all >= 10. */
     if (ends->in >= 0)
@@ -72,22 +69,10 @@ static int spawn(const char *path, const char *const *argv, const struct child_e
     posix_spawn_file_actions_adddup2(&actions, ends->channel, PROCESS_CHANNEL_FD);
     /* Nor does what the front itself was started with reach code of users. */
     posix_spawn_file_actions_addclosefrom_np(&actions, PROCESS_CHANNEL_FD + 1);
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
     /* A group of its own: a terminal's Ctrl-C is for the front, which decides. With a
      * terminal of its own for input, it shall not find another one as /dev/tty either. */
-    posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setflags(
-        &attributes,
-        (short)(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                (ends->in >= 0 ? POSIX_SPAWN_SETSID : POSIX_SPAWN_SETPGROUP)));
-    int r = posix_spawn(ret, path, &actions, &attributes, (char *const *)argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    return -r;
+    return start_program(path, argv, NULL, &actions,
+                         ends->in >= 0 ? START_SESSION : START_GROUP, ret);
 }
 
 static int move_high(int fd)

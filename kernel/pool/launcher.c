@@ -4,12 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
+#include "pickler/base/start.h"
 
 /* OpenMPI leaves its session's folder behind when it is killed: in ours. */
 static void make_folder(struct folder *ret)
@@ -23,24 +22,13 @@ static void make_folder(struct folder *ret)
 static int spawn(char *const *argv, const int writers[LAUNCHER_FDS], pid_t *ret)
 {
     posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, writers[0], 1);
     posix_spawn_file_actions_adddup2(&actions, writers[1], 2);
     posix_spawn_file_actions_addclosefrom_np(&actions, 3);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                              POSIX_SPAWN_SETSID);
-    int r = posix_spawnp(ret, argv[0], &actions, &attributes, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    return -r;
+    return start_program(argv[0], (const char *const *)argv, NULL, &actions,
+                         START_SESSION, ret);
 }
 
 int launcher_start(char *const *words, size_t n_words, const char *const *last, size_t n,

@@ -5,11 +5,12 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+
+#include "pickler/base/start.h"
 
 #define TERM_MS 2000 /* from SIGTERM to SIGKILL */
 
@@ -40,27 +41,13 @@ static char **environment(void)
 static int spawn(const char *const *argv, int stdio, int err, pid_t *ret)
 {
     posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none, all;
     CLEANUP(freep) char **variables = environment();
     posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
     posix_spawn_file_actions_adddup2(&actions, stdio, 0);
     posix_spawn_file_actions_adddup2(&actions, stdio, 1);
     posix_spawn_file_actions_adddup2(&actions, err, 2);
     posix_spawn_file_actions_addclosefrom_np(&actions, 3);
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setflags(
-        &attributes,
-        (short)(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID));
-    int r =
-        posix_spawnp(ret, argv[0], &actions, &attributes, (char *const *)argv, variables);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    return -r;
+    return start_program(argv[0], argv, variables, &actions, START_SESSION, ret);
 }
 
 static int move_high(int fd)

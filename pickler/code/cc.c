@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -15,11 +14,10 @@
 #include <sys/wait.h>
 
 #include "pickler/base/file.h"
+#include "pickler/base/start.h"
 #include "pickler/code/object_cache.h"
 
 #define RULE_MAX ((size_t)1 << 20) /* bytes of the list of headers */
-
-extern char **environ;
 
 const char *const cc_candidates[] = {"clang-19", "clang-18", "clang-17", "clang",
                                      "gcc",      "cc",       NULL};
@@ -197,7 +195,6 @@ static struct command make_command(const char *compiler, const struct cc_options
 
 static int start(struct command *command, const struct files *files, pid_t *ret)
 {
-    const char *compiler = command->argv[0];
     CLEANUP(freep) char *in = must_format("/proc/%d/fd/%d", getpid(), files->in);
     CLEANUP(freep) char *out = must_format("/proc/%d/fd/%d", getpid(), files->out);
     CLEANUP(freep) char *rule = must_format("/proc/%d/fd/%d", getpid(), files->rule);
@@ -205,22 +202,11 @@ static int start(struct command *command, const struct files *files, pid_t *ret)
     const char **argv = command->argv;
     memcpy(argv + command->n, last, sizeof(last));
     posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none;
-    sigemptyset(&none);
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, files->messages, 1);
     posix_spawn_file_actions_adddup2(&actions, files->messages, 2);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
-    int r =
-        posix_spawn(ret, compiler, &actions, &attributes, (char *const *)argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    return -r;
+    return start_program(argv[0], argv, NULL, &actions, START_GROUP, ret);
 }
 
 /* Why the wait ended early, or NULL with the wait status. */
