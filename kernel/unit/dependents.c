@@ -208,24 +208,11 @@ static bool has_piece(const struct draft *draft, uint32_t id)
 
 static void set_place(struct piece *piece, const struct definition *origin)
 {
-    const char *tag = strrchr(origin->name, ' ');
-    tag = tag ? tag + 1 : origin->name;
-    struct lexer lexer = lexer_init(piece->text, piece->size);
+    uint32_t line, indent;
+    definition_start(origin, piece->text, piece->size, &line, &indent);
     piece->cell = origin->cell;
-    piece->line = origin->line ? origin->line : 1;
-    piece->column = 1;
-    for (;;) {
-        struct token token = lexer_next(&lexer);
-        if (token.kind == TOKEN_END)
-            return;
-        if (token.kind != TOKEN_IDENTIFIER || !token_is(&token, tag))
-            continue;
-        if (token.line - 1 < origin->line)
-            piece->line = origin->line - (token.line - 1);
-        if (token.line == 1 && origin->column > token.column)
-            piece->column = origin->column - token.column + 1;
-        return;
-    }
+    piece->line = line ? line : 1;
+    piece->column = indent + 1;
 }
 
 /* Macros that have changed since: back to the old version round the text. */

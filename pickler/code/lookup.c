@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <string.h>
 
+#include "pickler/code/names_table.h"
 #include "pickler/code/trampoline.h"
 
 /* The last unit whose part starts at or before the address and reaches beyond it. */
@@ -63,16 +64,9 @@ uint32_t names_marked_type(const struct names *names, const void *return_address
 static const struct library_symbol *find_library(const struct names *names,
                                                  const char *address)
 {
-    size_t low = 0, high = names->n_library;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (names->library[middle].address < address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    bool is_found = low < names->n_library && names->library[low].address == address;
-    return is_found ? &names->library[low] : NULL;
+    size_t at = names_library_position(names, address);
+    bool is_found = at < names->n_library && names->library[at].address == address;
+    return is_found ? &names->library[at] : NULL;
 }
 
 static const struct name *by_trampoline(const struct names *names, const char *address)

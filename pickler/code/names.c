@@ -85,16 +85,22 @@ static void *find_library(const struct names *names, const char *text)
     return address ? address : dlsym(RTLD_DEFAULT, text);
 }
 
-static void remember_library(struct names *names, char *address, const char *text)
+size_t names_library_position(const struct names *names, const char *address)
 {
-    size_t at = 0, high = names->n_library;
-    while (at < high) {
-        size_t middle = at + (high - at) / 2;
+    size_t low = 0, high = names->n_library;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
         if (names->library[middle].address < address)
-            at = middle + 1;
+            low = middle + 1;
         else
             high = middle;
     }
+    return low;
+}
+
+static void remember_library(struct names *names, char *address, const char *text)
+{
+    size_t at = names_library_position(names, address);
     if (at < names->n_library && names->library[at].address == address)
         return;
     GROW(names->library, names->n_library, names->library_capacity);

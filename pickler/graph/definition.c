@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "pickler/base/lex.h"
+
 #define NAMES_MAX 100000 /* further names, references or sites of one definition */
 
 enum {
@@ -63,6 +65,29 @@ const char *definition_macro_text(const struct definition *definition)
     if (definition->kind != DEFINITION_MACRO || strncmp(at, word, sizeof(word) - 1) != 0)
         return NULL;
     return strstr(at + sizeof(word) - 1, definition->name);
+}
+
+void definition_start(const struct definition *definition, const char *text, size_t size,
+                      uint32_t *ret_line, uint32_t *ret_indent)
+{
+    const char *tag = strrchr(definition->name, ' ');
+    tag = tag ? tag + 1 : definition->name;
+    *ret_line = definition->line;
+    *ret_indent = 0;
+    struct lexer lexer = lexer_init(text, size);
+    for (;;) {
+        struct token token = lexer_next(&lexer);
+        if (token.kind == TOKEN_END)
+            return;
+        if (token.kind != TOKEN_IDENTIFIER || !token_is(&token, tag))
+            continue;
+        uint32_t lines = token.line - 1;
+        if (lines < definition->line)
+            *ret_line = definition->line - lines;
+        if (lines == 0 && definition->column > token.column)
+            *ret_indent = definition->column - token.column;
+        return;
+    }
 }
 
 void definition_add_name(struct definition *definition, const char *name)

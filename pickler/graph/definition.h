@@ -71,6 +71,11 @@ bool definition_is_thread_local(const struct definition *definition);
 /* Of a macro: what stands behind #define, "MAX(a, b) ..."; NULL when it is undefined. */
 const char *definition_macro_text(const struct definition *definition);
 
+/* Where its text starts in the cell, from where the name in the text stands; `indent` is
+ * the columns before it. Without a name in the text: the definition's own line. */
+void definition_start(const struct definition *definition, const char *text, size_t size,
+                      uint32_t *ret_line, uint32_t *ret_indent);
+
 void definition_add_name(struct definition *definition, const char *name);
 void definition_add_ref(struct definition *definition,
                         uint32_t id); /* keeps them sorted */

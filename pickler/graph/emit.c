@@ -177,30 +177,6 @@ static void prepare(struct emitter *emitter, const char *text, const uint32_t *i
     scope_clear(&scope);
 }
 
-/* Where the text starts, from where the name in it stands. */
-static void position(const struct definition *definition, const char *text,
-                     uint32_t *ret_line, uint32_t *ret_indent)
-{
-    const char *tag = strrchr(definition->name, ' ');
-    tag = tag ? tag + 1 : definition->name;
-    *ret_line = definition->line;
-    *ret_indent = 0;
-    struct lexer lexer = lexer_init(text, strlen(text));
-    for (;;) {
-        struct token token = lexer_next(&lexer);
-        if (token.kind == TOKEN_END)
-            return;
-        if (token.kind != TOKEN_IDENTIFIER || !token_is(&token, tag))
-            continue;
-        uint32_t lines = token.line - 1;
-        if (lines < definition->line)
-            *ret_line = definition->line - lines;
-        if (lines == 0 && definition->column > token.column)
-            *ret_indent = definition->column - token.column;
-        return;
-    }
-}
-
 #define INDENT_MAX 500 /* a longer one is not worth its blanks */
 
 static void emit(struct emitter *emitter, const struct definition *definition,
@@ -208,7 +184,7 @@ static void emit(struct emitter *emitter, const struct definition *definition,
 {
     prepare(emitter, text, definition->refs, definition->n_refs);
     uint32_t line, indent;
-    position(definition, text, &line, &indent);
+    definition_start(definition, text, strlen(text), &line, &indent);
     line_directive(emitter, definition->cell, line);
     if (definition->cell && indent && indent <= INDENT_MAX && !emitter->hides_places)
         buffer_format(emitter->out, "%*s", (int)indent, "");
