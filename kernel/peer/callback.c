@@ -217,8 +217,7 @@ void callback_describe(const struct callback *callback, struct buffer *out)
 {
     uint8_t hash[TLS_HASH_SIZE];
     tls_key_hash(callback->key, hash);
-    for (size_t i = 0; i < sizeof(hash); i++)
-        buffer_format(out, "%02x", hash[i]);
+    tls_hash_write(hash, out);
     buffer_format(out, ",%u", callback->port);
     for (size_t i = 0; i < callback->n_addresses; i++)
         buffer_format(out, ",%s", callback->addresses[i]);

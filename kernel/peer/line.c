@@ -89,6 +89,7 @@ bool line_is_control(uint16_t kind)
     case POOL_BYE:
     case POOL_HAVE:
     case POOL_FORGOT:
+    case RANKS_STOP:
     case LINE_BEAT:
     case LINE_CREDIT:
         return true;

@@ -185,7 +185,9 @@ enum {
 enum {
     /* front -> achar-pool --ranks. A world is one generation of ranks; every frame below
      * carries its number, and a request for a world that is gone is not run. */
-    RANKS_START = 136, /* {u ranks, s MPI library, n s launcher's words} -> {outcome, n (s
+    RANKS_START = 136, /* {u ranks, u lease_ms: silence after which a rank is lost, s
+                          interface where ranks on other hosts connect to, NULL: any,
+                          "none", s MPI library, n s launcher's words} -> {outcome, n (s
                           host, u pid)} when all are up. With id 0 the pool says so by
                           itself: OUTCOME_DIED the world has ended and another one is on
                           its way, OUTCOME_OK that one is up, OUTCOME_REFUSED there is
@@ -202,8 +204,19 @@ enum {
 
     /* achar-pool --rank, the parent of one rank -> achar-pool --ranks */
     RANK_HELLO, /* {u PROTOCOL_VERSION, s token, u rank, u ranks, s host, u pid} with
-                   descriptors: the worker's channel, out, err */
+                   descriptors: the worker's channel, out, err; without any, over TLS,
+                   where the parent carries what would go there. Behind it both sides
+                   keep a line (kernel/peer/line.h). */
     RANK_ENDED, /* {u wait status} */
+};
+
+/* Between a pool of ranks and the parent of a rank on another host */
+enum {
+    RANK_TELL = 156, /* pool -> parent: {u kind, u generation, u id, b body}: a frame for
+                        the worker */
+    RANK_SAID,    /* parent -> pool: the same, a frame of the worker's; a WORKER_DISPLAY
+                     with the bundle itself, no WORKER_PIPES */
+    RANK_PRINTED, /* parent -> pool: {u stream (1, 2), b bytes} */
 };
 
 #define RANKS_MAX 1024

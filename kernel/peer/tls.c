@@ -144,6 +144,24 @@ void tls_key_hash(const struct tls_key *key, uint8_t ret[TLS_HASH_SIZE])
     memcpy(ret, key->hash, TLS_HASH_SIZE);
 }
 
+int tls_hash_read(const char *text, uint8_t ret[TLS_HASH_SIZE])
+{
+    if (strlen(text) != 2 * TLS_HASH_SIZE ||
+        strspn(text, "0123456789abcdef") != 2 * TLS_HASH_SIZE)
+        return -EINVAL;
+    for (size_t i = 0; i < TLS_HASH_SIZE; i++) {
+        char digits[3] = {text[2 * i], text[2 * i + 1]};
+        ret[i] = (uint8_t)strtoul(digits, NULL, 16);
+    }
+    return 0;
+}
+
+void tls_hash_write(const uint8_t hash[TLS_HASH_SIZE], struct buffer *out)
+{
+    for (size_t i = 0; i < TLS_HASH_SIZE; i++)
+        buffer_format(out, "%02x", hash[i]);
+}
+
 /* ---- connections ---- */
 
 /* Instead of OpenSSL's rules for certificates: the peer's key is the expected one. That

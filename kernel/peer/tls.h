@@ -23,6 +23,10 @@ void tls_key_free(struct tls_key *key);
 DEFINE_FREEP(struct tls_key, tls_key_free)
 void tls_key_hash(const struct tls_key *key, uint8_t ret[TLS_HASH_SIZE]);
 
+/* Of 2 * TLS_HASH_SIZE hexadecimal digits, and nothing behind them. */
+int tls_hash_read(const char *text, uint8_t ret[TLS_HASH_SIZE]) MUST_USE;
+void tls_hash_write(const uint8_t hash[TLS_HASH_SIZE], struct buffer *out);
+
 struct tls;
 
 /* An end that talks only to who holds the private key of which `peer` is the hash. The

@@ -210,24 +210,14 @@ int dial(struct channel *stdio, struct channel **ret, struct error *err)
 
 /* ---- without an answer ---- */
 
-static int read_hash(const char *text, size_t size, uint8_t ret[TLS_HASH_SIZE])
-{
-    if (size != 2 * TLS_HASH_SIZE || strspn(text, "0123456789abcdef") < size)
-        return -EINVAL;
-    for (size_t i = 0; i < TLS_HASH_SIZE; i++) {
-        char digits[3] = {text[2 * i], text[2 * i + 1]};
-        ret[i] = (uint8_t)strtoul(digits, NULL, 16);
-    }
-    return 0;
-}
-
 /* "HASH,PORT,ADDRESS,..." */
 static int read_where(struct dialing *dialing, const char *where, struct error *err)
 {
     size_t size = strcspn(where, ",");
     char *at = NULL;
     unsigned long port = 0;
-    if (read_hash(where, size, dialing->peer) == 0 && where[size])
+    CLEANUP(freep) char *hash = must_strndup(where, size);
+    if (tls_hash_read(hash, dialing->peer) == 0 && where[size])
         port = strtoul(where + size + 1, &at, 10);
     if (!at || *at != ',' || !port || port > UINT16_MAX)
         return error_set(err, -EINVAL, "'%s' does not say where to connect to", where);
@@ -246,8 +236,7 @@ static int say_mark(const struct dialing *dialing, const char *mark, int out,
     uint8_t hash[TLS_HASH_SIZE];
     tls_key_hash(dialing->key, hash);
     buffer_add_string(&line, mark);
-    for (size_t i = 0; i < sizeof(hash); i++)
-        buffer_format(&line, "%02x", hash[i]);
+    tls_hash_write(hash, &line);
     buffer_add_string(&line, "\n");
     /* Whole, or others that write there would come between. */
     return write(out, line.data, line.size) == (ssize_t)line.size

@@ -32,14 +32,14 @@ static int spawn(char *const *argv, const int writers[LAUNCHER_FDS], pid_t *ret)
 }
 
 int launcher_start(char *const *words, size_t n_words, const char *const *last, size_t n,
-                   struct launcher *ret, struct error *err)
+                   const char *mark, struct launcher *ret, struct error *err)
 {
     CLEANUP(freep) char **argv = must_alloc((n_words + n + 1) * sizeof(*argv));
     for (size_t i = 0; i < n_words; i++)
         argv[i] = words[i];
     for (size_t i = 0; i < n; i++)
         argv[n_words + i] = (char *)last[i];
-    *ret = (struct launcher){.fds = {-1, -1}};
+    *ret = (struct launcher){.fds = {-1, -1}, .mark = must_strdup(mark)};
     make_folder(&ret->folder);
     int writers[LAUNCHER_FDS] = {-1, -1}, r = 0;
     for (int i = 0; i < LAUNCHER_FDS && r == 0; i++) {
@@ -79,6 +79,51 @@ static void keep_text(struct launcher *launcher, const char *text, size_t size)
     kept->size = LAUNCHER_TEXT_MAX;
 }
 
+/* One line of its stdout, or the beginning of an endless one. */
+static void take_line(struct launcher *launcher, const char *text, size_t size)
+{
+    size_t n_mark = strlen(launcher->mark);
+    const char *found = memmem(text, size, launcher->mark, n_mark);
+    if (!found) {
+        keep_text(launcher, text, size);
+        return;
+    }
+    size_t n = (size_t)(text + size - found) - n_mark;
+    if (launcher->marked.size + n <= LAUNCHER_MARKED_MAX)
+        buffer_add(&launcher->marked, found + n_mark, n);
+}
+
+static void take_output(struct launcher *launcher, const char *text, size_t size)
+{
+    struct buffer *line = &launcher->line;
+    buffer_add(line, text, size);
+    size_t done = 0;
+    for (const char *end; (end = memchr(line->data + done, '\n', line->size - done));) {
+        size_t next = (size_t)(end - line->data) + 1;
+        take_line(launcher, line->data + done, next - done);
+        done = next;
+    }
+    if (line->size - done > LAUNCHER_TEXT_MAX) {
+        take_line(launcher, line->data + done, line->size - done);
+        done = line->size;
+    }
+    memmove(line->data, line->data + done, line->size - done);
+    line->size -= done;
+}
+
+char *launcher_next_marked(struct launcher *launcher)
+{
+    struct buffer *marked = &launcher->marked;
+    const char *end = marked->size ? memchr(marked->data, '\n', marked->size) : NULL;
+    if (!end)
+        return NULL;
+    size_t size = (size_t)(end - marked->data) + 1;
+    char *text = must_strndup(marked->data, size - 1);
+    memmove(marked->data, marked->data + size, marked->size - size);
+    marked->size -= size;
+    return text;
+}
+
 void launcher_read(struct launcher *launcher, const struct pollfd *fds)
 {
     for (int i = 0; i < LAUNCHER_FDS; i++) {
@@ -87,10 +132,14 @@ void launcher_read(struct launcher *launcher, const struct pollfd *fds)
             continue;
         ssize_t n = read(launcher->fds[i], text, sizeof(text));
         if (n > 0) {
-            keep_text(launcher, text, (size_t)n);
+            (i == 0 ? take_output : keep_text)(launcher, text, (size_t)n);
         } else if (n == 0 || errno != EAGAIN) {
             close(launcher->fds[i]);
             launcher->fds[i] = -1;
+            if (i == 0) {
+                keep_text(launcher, launcher->line.data, launcher->line.size);
+                launcher->line.size = 0;
+            }
         }
     }
 }
@@ -122,6 +171,9 @@ static void release(struct launcher *launcher)
     for (int i = 0; i < LAUNCHER_FDS; i++)
         closep(&launcher->fds[i]);
     buffer_clear(&launcher->text);
+    buffer_clear(&launcher->line);
+    buffer_clear(&launcher->marked);
+    free(launcher->mark);
     folder_remove(&launcher->folder);
     *launcher = (struct launcher){.fds = {-1, -1}};
 }

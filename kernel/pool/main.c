@@ -159,8 +159,8 @@ int main(int argc, char **argv)
 {
     struct options options = {0};
     struct error err = {0};
-    if (argc == 3 && strcmp(argv[1], "--rank") == 0)
-        return rank_parent_run(argv[2]);
+    if (argc == 4 && strcmp(argv[1], "--rank") == 0)
+        return rank_parent_run(argv[2], argv[3]);
     if (!read_options(argc, argv, &options))
         return usage();
     if (!options.mark && fcntl(PROCESS_CHANNEL_FD, F_SETFD, FD_CLOEXEC) < 0)

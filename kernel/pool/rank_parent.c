@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The process that a launcher starts for each rank. It runs no user code: it starts the
- * session worker, hands the worker's channel and output over to the pool, passes signals
- * on, and says how the worker ended. It dies with its launcher, and the worker with it.
- */
+ * session worker, hands the worker's channel and output over to the pool, or carries them
+ * where the pool is on another host, passes signals on, and says how the worker ended. It
+ * dies with its launcher, and the worker with it. */
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -19,7 +17,10 @@
 
 #include "kernel/peer/process.h"
 #include "kernel/peer/protocol.h"
+#include "kernel/pool/dial.h"
+#include "kernel/pool/rank_watch.h"
 #include "kernel/pool/ranks.h"
+#include "kernel/pool/world.h"
 #include "pickler/base/pack.h"
 
 /* Of the first variable that is set: what launchers say. */
@@ -37,28 +38,78 @@ static unsigned long find_number(const char *const *names, unsigned long otherwi
     return otherwise;
 }
 
-static int connect_to(const char *name, struct error *err)
+/* -1: nobody listens there. */
+static int connect_to(const char *name)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     size_t size = strlen(name);
     if (size + 1 > sizeof(address.sun_path))
-        return error_set(err, -EINVAL, "the address '%s' is too long", name);
+        return -1;
     memcpy(address.sun_path + 1, name, size);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + size);
     if (fd >= 0 && connect(fd, (struct sockaddr *)&address, length) == 0)
         return fd;
-    int r = -errno;
     closep(&fd);
-    char host[256] = "?";
-    gethostname(host, sizeof(host) - 1);
-    return error_errno(err, r,
-                       "a rank on host '%s' cannot reach the kernel: ranks on other "
-                       "hosts than the launcher's are not supported",
-                       host);
+    return -1;
 }
 
-static int say_hello(struct channel *channel, const struct process *worker,
+struct door {
+    unsigned lease_ms;
+    char *name, *token;
+    const char *where; /* NULL: nobody expects ranks on other hosts */
+};
+
+static void door_clear(struct door *door)
+{
+    free(door->name);
+    free(door->token);
+}
+
+static int read_door(const char *text, struct door *ret, struct error *err)
+{
+    char *at;
+    unsigned long lease_ms = strtoul(text, &at, 10);
+    size_t n_name = *at == ',' ? strcspn(at + 1, ",") : 0;
+    const char *token = n_name && at[1 + n_name] ? at + 2 + n_name : NULL;
+    if (!token || !lease_ms || lease_ms > LINE_MS_MAX)
+        return error_set(err, -EINVAL, "achar-pool --rank is started by achar");
+    size_t n_token = strcspn(token, ",");
+    *ret = (struct door){.lease_ms = (unsigned)lease_ms,
+                         .name = must_strndup(at + 1, n_name),
+                         .token = must_strndup(token, n_token),
+                         .where = token[n_token] ? token + n_token + 1 : NULL};
+    return 0;
+}
+
+/* By the socket of the pool's host, or over TLS from another one. */
+static int reach(const struct door *door, struct channel **ret, bool *ret_is_far,
+                 struct error *err)
+{
+    char host[256] = "?";
+    struct error why = {0};
+    int fd = connect_to(door->name);
+    *ret_is_far = fd < 0;
+    if (fd >= 0) {
+        *ret = channel_new(fd, fd);
+        return 0;
+    }
+    gethostname(host, sizeof(host) - 1);
+    if (!door->where)
+        return error_set(err, -EHOSTUNREACH,
+                         "a rank on host '%s' cannot reach the kernel's host, as "
+                         "--interface=none says: leave that out",
+                         host);
+    CLEANUP(freep) char *mark = must_format(RANKS_MARK " %s ", door->token);
+    if (dial_at(door->where, mark, 1, ret, &why) == 0)
+        return 0;
+    return error_set(err, -EHOSTUNREACH,
+                     "a rank on host '%s' cannot connect to the kernel's (%s): "
+                     "--interface names an address that it can reach",
+                     host, why.text);
+}
+
+static int say_hello(struct channel *channel, const struct process *worker, bool is_far,
                      const char *token, struct error *err)
 {
     static const char *const ranks[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK",
@@ -75,93 +126,50 @@ static int say_hello(struct channel *channel, const struct process *worker,
     pack_string(&hello, host);
     pack_u64(&hello, (uint64_t)worker->pid);
     int fds[] = {channel_fd(worker->channel), worker->out, worker->err};
-    return channel_send_fds(channel, RANK_HELLO, 0, 0, hello.data, hello.size, fds, 3,
-                            err);
+    return channel_send_fds(channel, RANK_HELLO, 0, 0, hello.data, hello.size, fds,
+                            is_far ? 0 : 3, err);
 }
 
-static void pass_signal(const struct frame *frame, const struct process *worker)
+static int run(const char *library, const struct door *door, struct error *err)
 {
-    struct unpack in = unpack_init(frame->data, frame->size);
-    int number = (int)unpack_max(&in, SIGRTMAX);
-    uint32_t id = (uint32_t)unpack_u64(&in);
-    if (frame->kind != RANKS_STOP || !unpack_done(&in))
-        return;
-    sigqueue(worker->pid, number, (union sigval){.sival_int = (int)id});
-    kill(worker->pid, SIGCONT);
-}
-
-static void say_ended(struct channel *channel, int status)
-{
-    CLEANUP(buffer_clear) struct buffer body = {0};
-    pack_u64(&body, (uint64_t)(unsigned)status);
-    if (channel_send(channel, RANK_ENDED, 0, 0, body.data, body.size, NULL) == 0)
-        shutdown(channel_fd(channel), SHUT_WR);
-}
-
-/* Until the worker ends, or the pool wants it to. */
-static void watch(struct channel *channel, struct process *worker)
-{
-    for (;;) {
-        struct pollfd fds[] = {{.fd = channel_fd(channel), .events = POLLIN},
-                               {.fd = worker->pidfd, .events = POLLIN}};
-        int status;
-        if (poll(fds, 2, -1) < 0)
-            continue;
-        if (fds[1].revents) /* before its pid is free */
-            kill(-worker->pid, SIGKILL);
-        if (process_has_ended(worker, &status)) {
-            say_ended(channel, status);
-            return;
-        }
-        struct frame frame;
-        int r = fds[0].revents ? channel_receive(channel, 0, &frame, NULL) : 0;
-        if (r < 0)
-            return;
-        if (r > 0)
-            pass_signal(&frame, worker);
-    }
-}
-
-static int run(const char *library, struct error *err)
-{
-    const char *address = getenv(RANKS_ADDRESS);
-    const char *token = address ? strchr(address, ' ') : NULL;
-    if (!token)
-        return error_set(err, -EINVAL,
-                         "achar-pool --rank is started by achar, with its environment "
-                         "(pass '%s' on to the ranks)",
-                         RANKS_ADDRESS);
-    CLEANUP(freep) char *name = must_strndup(address, (size_t)(token - address));
-    CLEANUP(freep) char *secret = must_strdup(token + 1);
-    unsetenv(RANKS_ADDRESS);
-    int fd = connect_to(name, err);
-    if (fd < 0)
-        return fd;
-    CLEANUP(channel_freep) struct channel *channel = channel_new(fd, fd);
-    struct process worker;
+    CLEANUP(channel_freep) struct channel *channel = NULL;
     const char *argv[] = {"achar-worker", "--rank", library, NULL};
-    int r = process_start(argv, true, -1, 1, &worker, err);
+    struct process worker;
+    bool is_far;
+    int r = reach(door, &channel, &is_far, err);
+    if (r == 0)
+        r = process_start(argv, true, -1, 1, &worker, err);
     if (r < 0)
         return r;
-    r = say_hello(channel, &worker, secret, err);
-    channel_free(TAKE(worker.channel)); /* the pool has them now */
-    closep(&worker.out);
-    closep(&worker.err);
-    worker.out = worker.err = -1;
-    if (r == 0)
-        watch(channel, &worker);
+    r = say_hello(channel, &worker, is_far, door->token, err);
+    if (!is_far) { /* the pool has them now */
+        channel_free(TAKE(worker.channel));
+        closep(&worker.out);
+        closep(&worker.err);
+        worker.out = worker.err = -1;
+    }
+    if (r == 0) {
+        struct line_terms terms = rank_terms(door->lease_ms, is_far);
+        CLEANUP(line_freep) struct line *line = line_new(TAKE(channel));
+        if (!is_far)
+            terms.lease_ms = 0; /* its socket tells when the pool is gone */
+        line_agree(line, &terms);
+        rank_watch(line, &worker, is_far);
+    }
     if (worker.pid > 0) /* what cells have started goes too */
         kill(-worker.pid, SIGKILL);
     process_end(&worker);
     return r;
 }
 
-int rank_parent_run(const char *library)
+int rank_parent_run(const char *library, const char *text)
 {
     struct error err = {0};
+    CLEANUP(door_clear) struct door door = {0};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-    if (run(library, &err) == 0)
+    signal(SIGPIPE, SIG_IGN);
+    if (read_door(text, &door, &err) == 0 && run(library, &door, &err) == 0)
         return 0;
     fprintf(stderr, "%s\n", err.text);
     return 1;

@@ -3,13 +3,14 @@
  * The loop of `achar-pool --ranks`. */
 #include "kernel/pool/ranks.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "kernel/pool/ranks_inside.h"
 
 #define TICK_MS 20 /* while launchers start or end */
 #define FDS_A_RANK 4
-#define FRONT_FDS 2
+#define FRONT_FDS 3 /* front, and two listeners */
 
 static short events_of(const struct channel *channel)
 {
@@ -25,12 +26,17 @@ static struct pollfd *reserve(struct ranks *ranks, size_t n)
     return ranks->fds;
 }
 
-static void watch_rank(const struct rank *rank, bool is_front_slow, struct pollfd *fds)
+static void watch_rank(struct rank *rank, bool is_front_slow, struct pollfd *fds)
 {
     fds[0] = (struct pollfd){.fd = -1};
     fds[1] = fds[2] = fds[3] = fds[0];
-    if (rank->parent)
-        fds[0] = (struct pollfd){channel_fd(rank->parent), events_of(rank->parent), 0};
+    if (rank->parent) {
+        struct pollfd pair[2];
+        if (rank->is_far)
+            line_hold(rank->parent, is_front_slow);
+        line_poll(rank->parent, pair); /* one: it is a socket */
+        fds[0] = pair[0];
+    }
     if (rank->worker)
         fds[1] = (struct pollfd){channel_fd(rank->worker), events_of(rank->worker), 0};
     for (int i = 0; i < 2; i++)
@@ -38,16 +44,18 @@ static void watch_rank(const struct rank *rank, bool is_front_slow, struct pollf
             fds[2 + i] = (struct pollfd){rank->output[i].fd, POLLIN, 0};
 }
 
-/* Front, listener; launcher; ranks; launchers that end; strangers. */
+/* Front, listeners; launcher; ranks; launchers that end; strangers. */
 static size_t gather(struct ranks *ranks)
 {
-    const struct world *world = &ranks->world;
+    struct world *world = &ranks->world;
     size_t n_most = FRONT_FDS + LAUNCHER_FDS + FDS_A_RANK * world->n +
                     LAUNCHER_FDS * ranks->n_ending + ranks->n_strangers;
     struct pollfd *at = reserve(ranks, n_most);
     bool is_front_slow = channel_unsent(ranks->front) > POOL_UNSENT_BYTES;
     *at++ = (struct pollfd){channel_fd(ranks->front), events_of(ranks->front), 0};
     *at++ = (struct pollfd){ranks->listener, POLLIN, 0};
+    *at++ =
+        (struct pollfd){ranks->callback ? callback_fd(ranks->callback) : -1, POLLIN, 0};
     launcher_watch(&world->launcher, at);
     at += LAUNCHER_FDS;
     for (size_t i = 0; i < world->n; i++, at += FDS_A_RANK)
@@ -55,7 +63,7 @@ static size_t gather(struct ranks *ranks)
     for (size_t i = 0; i < ranks->n_ending; i++, at += LAUNCHER_FDS)
         launcher_watch(&ranks->ending[i], at);
     for (size_t i = 0; i < ranks->n_strangers; i++)
-        *at++ = (struct pollfd){channel_fd(ranks->strangers[i]), POLLIN, 0};
+        *at++ = (struct pollfd){channel_fd(ranks->strangers[i].channel), POLLIN, 0};
     return n_most;
 }
 
@@ -63,9 +71,14 @@ static int timeout(const struct ranks *ranks)
 {
     uint64_t now = pool_now(), due = ranks->request.step_at;
     bool is_closing = false;
-    for (size_t i = 0; i < ranks->world.n; i++)
-        is_closing |= ranks->world.ranks[i].closed_at != 0;
     int left = !due ? -1 : due <= now ? 0 : (int)((due - now) / 1000) + 1;
+    for (size_t i = 0; i < ranks->world.n; i++) {
+        const struct rank *rank = &ranks->world.ranks[i];
+        int beat = rank->parent ? line_due(rank->parent) : -1;
+        is_closing |= rank->closed_at != 0;
+        if (beat >= 0 && (left < 0 || beat < left))
+            left = beat;
+    }
     bool ticks = ranks->world.state == WORLD_STARTING || ranks->n_ending || is_closing;
     return ticks && (left < 0 || left > TICK_MS) ? TICK_MS : left;
 }
@@ -80,13 +93,13 @@ static void handle_rank(struct ranks *ranks, size_t number, const struct pollfd 
         }
     if (fds[1].revents && rank->worker) {
         if (fds[1].revents & POLLOUT && channel_flush(rank->worker, NULL) < 0)
-            rank->closed_at = rank->closed_at ? rank->closed_at : pool_now();
+            rank_note_closed(rank);
         ranks_read_worker(ranks, number);
     }
     if (fds[0].revents && rank->parent) {
-        if (fds[0].revents & POLLOUT && channel_flush(rank->parent, NULL) < 0)
-            rank->closed_at = rank->closed_at ? rank->closed_at : pool_now();
-        ranks_read_parent(rank);
+        if (fds[0].revents & POLLOUT && line_flush(rank->parent, NULL) < 0)
+            rank_note_closed(rank);
+        ranks_read_parent(ranks, number);
     }
 }
 
@@ -94,9 +107,20 @@ static void handle_strangers(struct ranks *ranks, const struct pollfd *fds)
 {
     size_t n = 0, n_before = ranks->n_strangers;
     for (size_t i = 0; i < n_before; i++)
-        if (!fds[i].revents || ranks_read_stranger(ranks, ranks->strangers[i]))
+        if (!fds[i].revents || ranks_read_stranger(ranks, &ranks->strangers[i]))
             ranks->strangers[n++] = ranks->strangers[i];
     ranks->n_strangers = n;
+}
+
+static void look_after_rank(struct rank *rank, unsigned lease_ms, uint64_t now)
+{
+    struct error err = {0};
+    if (rank->closed_at && now >= rank->closed_at + RANK_LAST_WORDS_US)
+        rank_lose(rank, -1);
+    else if (rank->parent && line_tick(rank->parent, &err) == -ETIMEDOUT)
+        rank_lose_silent(rank, lease_ms);
+    else if (err.code)
+        rank_note_closed(rank);
 }
 
 /* Losses that were noticed in this round, and steps that are due. */
@@ -107,8 +131,7 @@ static void look_after_world(struct ranks *ranks)
     bool is_broken = false;
     for (size_t i = 0; i < world->n; i++) {
         struct rank *rank = &world->ranks[i];
-        if (rank->closed_at && now >= rank->closed_at + RANK_LAST_WORDS_US)
-            rank_lose(rank, -1);
+        look_after_rank(rank, world->lease_ms, now);
         is_broken |= rank->is_lost;
     }
     bool was_left =
@@ -128,6 +151,7 @@ static void handle(struct ranks *ranks, const struct pollfd *fds)
     if (fds[0].revents & POLLOUT && channel_flush(ranks->front, NULL) < 0)
         ranks->is_over = true;
     launcher_read(&ranks->world.launcher, fds + FRONT_FDS);
+    ranks_take_keys(ranks);
     const struct pollfd *at = fds + FRONT_FDS + LAUNCHER_FDS;
     for (size_t i = 0; i < n_ranks; i++, at += FDS_A_RANK)
         handle_rank(ranks, i, at);
@@ -136,6 +160,8 @@ static void handle(struct ranks *ranks, const struct pollfd *fds)
     handle_strangers(ranks, at);
     if (fds[1].revents)
         ranks_accept(ranks);
+    if (fds[2].revents)
+        ranks_accept_far(ranks);
     look_after_world(ranks);
     if (fds[0].revents & (POLLIN | POLLHUP | POLLERR))
         ranks_read_front(ranks);
@@ -164,7 +190,8 @@ static void clear(struct ranks *ranks)
 {
     ranks_clear_world(ranks);
     for (size_t i = 0; i < ranks->n_strangers; i++)
-        channel_free(ranks->strangers[i]);
+        channel_free(ranks->strangers[i].channel);
+    callback_free(ranks->callback);
     uint64_t end = pool_now() + LAUNCHER_END_US / 2;
     for (; ranks->n_ending && pool_now() < end; tidy(ranks))
         poll(NULL, 0, TICK_MS);
@@ -174,6 +201,7 @@ static void clear(struct ranks *ranks)
         free(ranks->words[i]);
     free(ranks->words);
     free(ranks->library);
+    free(ranks->interface);
     free(ranks->fds);
     closep(&ranks->listener);
 }

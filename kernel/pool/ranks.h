@@ -14,14 +14,18 @@
 
 #include "kernel/peer/channel.h"
 
-#define RANKS_ADDRESS                                                                    \
-    "ACHAR_RANKS"           /* environment: "NAME TOKEN" of the socket, abstract */
-#define RANKS_TOKEN_SIZE 32 /* characters */
+#define RANKS_TOKEN_SIZE 32     /* characters */
+#define RANKS_LEASE_MS 10000    /* of a rank, unless the front says */
+#define RANKS_MARK "achar-rank" /* with the token behind: before the hash of a key */
 
 /* Serves until the front closes the channel; returns the exit status. */
 int ranks_serve(struct channel *front);
 
-/* The parent of one rank, started by a launcher; `library` is MPI's. */
-int rank_parent_run(const char *library);
+/* The parent of one rank, started by a launcher; `library` is MPI's. `door` says how the
+ * pool is reached: "LEASE_MS,NAME,TOKEN", NAME of a socket of this host, abstract; then a
+ * comma and what callback_describe() wrote, where ranks on other hosts are expected. All
+ * of this may be known to everybody: the socket belongs to a user, and the others prove
+ * who they are by keys, of which the launcher's output tells. */
+int rank_parent_run(const char *library, const char *door);
 
 #endif

@@ -41,9 +41,7 @@ static bool take_ask(struct ranks *ranks, const struct frame *frame)
             continue;
         rank->is_asked = true;
         ranks->request.n_open++;
-        if (rank->worker && channel_post(rank->worker, kind, world->generation, frame->id,
-                                         body, size, NULL) < 0)
-            rank->closed_at = rank->closed_at ? rank->closed_at : pool_now();
+        rank_tell(rank, kind, world->generation, frame->id, body, size);
     }
     return true;
 }
@@ -52,6 +50,8 @@ static bool take_start(struct ranks *ranks, const struct frame *frame)
 {
     struct unpack in = unpack_init(frame->data, frame->size);
     size_t n = (size_t)unpack_max(&in, RANKS_MAX);
+    unsigned lease_ms = (unsigned)unpack_max(&in, LINE_MS_MAX);
+    CLEANUP(freep) char *interface = unpack_string(&in);
     CLEANUP(freep) char *library = unpack_string(&in);
     size_t n_words = unpack_count(&in);
     if (in.failed || !n || !library || !n_words || n_words > WORDS_MAX || !frame->id ||
@@ -66,6 +66,9 @@ static bool take_start(struct ranks *ranks, const struct frame *frame)
         free(ranks->words[i]);
     free(ranks->words);
     free(ranks->library);
+    free(ranks->interface);
+    ranks->interface = TAKE(interface);
+    ranks->lease_ms = lease_ms ? lease_ms : RANKS_LEASE_MS;
     ranks->words = words;
     ranks->n_words = n_words;
     ranks->library = TAKE(library);

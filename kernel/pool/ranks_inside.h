@@ -7,6 +7,7 @@
 #ifndef ACHAR_POOL_RANKS_INSIDE_H
 #define ACHAR_POOL_RANKS_INSIDE_H
 
+#include "kernel/peer/callback.h"
 #include "kernel/pool/pool.h"
 #include "kernel/pool/world.h"
 
@@ -23,10 +24,19 @@ struct request {
     unsigned step;    /* how many were done */
 };
 
+struct stranger {
+    struct channel *channel;
+    bool is_far; /* came over TLS */
+};
+
 struct ranks {
     struct channel *front;
     int listener;
-    char name[64]; /* of the socket */
+    char name[64];             /* of the socket */
+    struct callback *callback; /* for ranks on other hosts; NULL: none are expected */
+    size_t n_keys;             /* that this world's launcher has told of */
+    char *interface;
+    unsigned lease_ms;
     char *library;
     char **words;
     size_t n_words, n;
@@ -35,7 +45,7 @@ struct ranks {
     struct request request;
     struct launcher ending[RANKS_ENDING_MAX];
     size_t n_ending;
-    struct channel *strangers[RANKS_STRANGERS_MAX];
+    struct stranger strangers[RANKS_STRANGERS_MAX];
     size_t n_strangers;
     struct pollfd *fds; /* built anew each round */
     size_t fds_capacity;
@@ -70,9 +80,12 @@ void ranks_close_request(struct ranks *ranks);
 /* ranks_read.c */
 int ranks_listen(struct ranks *ranks, struct error *err) MUST_USE;
 void ranks_accept(struct ranks *ranks);
+void ranks_accept_far(struct ranks *ranks);
+/* What the launcher has told of ranks' keys. */
+void ranks_take_keys(struct ranks *ranks);
 /* False when it is a stranger no more. */
-bool ranks_read_stranger(struct ranks *ranks, struct channel *channel);
+bool ranks_read_stranger(struct ranks *ranks, const struct stranger *stranger);
 void ranks_read_worker(struct ranks *ranks, size_t number);
-void ranks_read_parent(struct rank *rank);
+void ranks_read_parent(struct ranks *ranks, size_t number);
 
 #endif

@@ -23,16 +23,23 @@ static bool is_success(const char *data, size_t size)
 
 /* ---- ranks ---- */
 
-static void show(struct ranks *ranks, size_t number, struct frame *frame)
+static void show(struct ranks *ranks, size_t number, const void *bundle, size_t size)
 {
-    CLEANUP(buffer_clear) struct buffer bundle = {0}, body = {0};
+    CLEANUP(buffer_clear) struct buffer body = {0};
     ranks_send_rest(ranks, number);
-    if (display_bytes(frame, &bundle, NULL) == 0) {
-        pack_u64(&body, number);
-        pack_u64(&body, 0);
-        pack_bytes(&body, bundle.data, bundle.size);
-        ranks_say(ranks, RANKS_OUTPUT, ranks->request.id, &body);
-    }
+    pack_u64(&body, number);
+    pack_u64(&body, 0);
+    pack_bytes(&body, bundle, size);
+    ranks_say(ranks, RANKS_OUTPUT, ranks->request.id, &body);
+}
+
+static void take_display(struct ranks *ranks, size_t number, struct frame *frame)
+{
+    CLEANUP(buffer_clear) struct buffer bundle = {0};
+    if (ranks->world.ranks[number].is_far)
+        show(ranks, number, frame->data, frame->size);
+    else if (display_bytes(frame, &bundle, NULL) == 0)
+        show(ranks, number, bundle.data, bundle.size);
     display_done(frame);
 }
 
@@ -65,7 +72,7 @@ static void take_frame(struct ranks *ranks, size_t number, struct frame *frame)
 {
     struct rank *rank = &ranks->world.ranks[number];
     if (frame->kind == WORKER_DISPLAY && ranks->world.state == WORLD_UP) {
-        show(ranks, number, frame);
+        take_display(ranks, number, frame);
     } else if (frame->kind == WORKER_PIPES && frame->n_fds == 2) {
         ranks_send_rest(ranks, number);
         rank_set_pipes(rank, frame->fds);
@@ -104,22 +111,12 @@ void ranks_read_worker(struct ranks *ranks, size_t number)
     rank->closed_at = pool_now();
 }
 
-void ranks_read_parent(struct rank *rank)
+/* Its worker is gone, and what it said last may be in its channel still. */
+static void end_rank(struct rank *rank, int status)
 {
     struct frame frame;
-    int status = -1;
-    int r = channel_receive(rank->parent, 0, &frame, NULL);
-    if (r == 0)
-        return;
-    if (r > 0) {
-        struct unpack in = unpack_init(frame.data, frame.size);
-        drop_fds(&frame);
-        if (frame.kind == RANK_ENDED)
-            status = (int)unpack_max(&in, INT32_MAX);
-    }
-    channel_free(TAKE(rank->parent));
+    line_free(TAKE(rank->parent));
     rank->closed_at = 0;
-    /* What it said last may be in its channel still. */
     while (rank->worker && channel_receive(rank->worker, 0, &frame, NULL) > 0) {
         struct unpack in = unpack_init(frame.data, frame.size);
         drop_fds(&frame);
@@ -128,6 +125,51 @@ void ranks_read_parent(struct rank *rank)
             rank->dying = (struct outcome){0};
     }
     rank_lose(rank, status);
+}
+
+/* What a far rank's worker has said. */
+static void take_said(struct ranks *ranks, size_t number, const struct frame *frame)
+{
+    struct unpack in = unpack_init(frame->data, frame->size);
+    struct frame said = {.kind = (uint16_t)unpack_max(&in, UINT16_MAX)};
+    said.generation = (uint32_t)unpack_max(&in, UINT32_MAX);
+    said.id = (uint32_t)unpack_max(&in, UINT32_MAX);
+    said.data = unpack_bytes(&in, &said.size);
+    if (unpack_done(&in))
+        take_frame(ranks, number, &said);
+}
+
+static void take_printed(struct ranks *ranks, size_t number, const struct frame *frame)
+{
+    struct unpack in = unpack_init(frame->data, frame->size);
+    uint64_t stream = unpack_max(&in, 2);
+    size_t size;
+    const void *text = unpack_bytes(&in, &size);
+    if (!unpack_done(&in) || !stream)
+        return;
+    buffer_add(&ranks->world.ranks[number].output[stream - 1].unsent, text, size);
+    ranks_send_output(ranks, number, (int)stream - 1);
+}
+
+void ranks_read_parent(struct ranks *ranks, size_t number)
+{
+    struct rank *rank = &ranks->world.ranks[number];
+    struct frame frame;
+    int r;
+    while ((r = line_receive(rank->parent, &frame, NULL)) > 0) {
+        struct unpack in = unpack_init(frame.data, frame.size);
+        drop_fds(&frame);
+        if (frame.kind == RANK_ENDED) {
+            end_rank(rank, (int)unpack_max(&in, INT32_MAX));
+            return;
+        }
+        if (frame.kind == RANK_SAID && rank->is_far)
+            take_said(ranks, number, &frame);
+        else if (frame.kind == RANK_PRINTED && rank->is_far)
+            take_printed(ranks, number, &frame);
+    }
+    if (r < 0)
+        end_rank(rank, -1);
 }
 
 /* ---- strangers ---- */
@@ -144,19 +186,43 @@ void ranks_accept(struct ranks *ranks)
         close(fd);
         return;
     }
-    ranks->strangers[ranks->n_strangers++] = channel_new(fd, fd);
+    ranks->strangers[ranks->n_strangers++] =
+        (struct stranger){.channel = channel_new(fd, fd)};
+}
+
+void ranks_accept_far(struct ranks *ranks)
+{
+    struct channel *channel;
+    while (ranks->n_strangers < RANKS_STRANGERS_MAX &&
+           (channel = callback_accept(ranks->callback)))
+        ranks->strangers[ranks->n_strangers++] =
+            (struct stranger){.channel = channel, .is_far = true};
+}
+
+void ranks_take_keys(struct ranks *ranks)
+{
+    for (char *text; (text = launcher_next_marked(&ranks->world.launcher));) {
+        uint8_t hash[TLS_HASH_SIZE];
+        if (ranks->callback && ranks->world.state == WORLD_STARTING &&
+            ranks->n_keys < RANKS_MAX && tls_hash_read(text, hash) == 0) {
+            callback_pin(ranks->callback, hash);
+            ranks->n_keys++;
+        }
+        free(text);
+    }
 }
 
 /* False when it is one no more. */
-bool ranks_read_stranger(struct ranks *ranks, struct channel *channel)
+bool ranks_read_stranger(struct ranks *ranks, const struct stranger *stranger)
 {
+    struct channel *channel = stranger->channel;
     struct frame frame;
     struct error err = {0};
     int r = channel_receive(channel, 0, &frame, NULL);
     if (r == 0)
         return true;
     if (r > 0 && ranks->world.state == WORLD_STARTING &&
-        world_take_rank(&ranks->world, &frame, channel, &err) == 0)
+        world_take_rank(&ranks->world, &frame, channel, stranger->is_far, &err) == 0)
         return false;
     if (r > 0)
         drop_fds(&frame);

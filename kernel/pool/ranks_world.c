@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #define FAILED_GRACE_US 200000 /* for the others, when one rank has failed */
+#define STRANGERS_ROOM 16      /* of callers that are no ranks */
 #define STEP_US 300000         /* from one signal to the next, and to the end */
 
 void ranks_say(struct ranks *ranks, uint16_t kind, uint32_t id, const struct buffer *body)
@@ -55,22 +56,47 @@ void ranks_clear_world(struct ranks *ranks)
 {
     drop_launcher(ranks);
     world_clear(&ranks->world);
+    if (ranks->callback)
+        callback_unpin_all(ranks->callback);
+    ranks->n_keys = 0;
     ranks->request = (struct request){0};
+}
+
+/* Where ranks on other hosts connect to; stays for all worlds. */
+static int open_callback(struct ranks *ranks, struct error *err)
+{
+    const char *interface = ranks->interface;
+    if (ranks->callback || (interface && !strcmp(interface, "none")))
+        return 0;
+    int r = callback_check(interface, err);
+    return r < 0 ? r
+                 : callback_new_for_many(interface, ranks->n + STRANGERS_ROOM,
+                                         &ranks->callback, err);
+}
+
+/* The launcher is told what it starts: ourselves, and how we are reached. */
+static int launch(struct ranks *ranks, struct error *err)
+{
+    char self[4096];
+    ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    self[size < 0 ? 0 : size] = '\0';
+    CLEANUP(buffer_clear) struct buffer door = {0};
+    CLEANUP(freep) char *mark = must_format(RANKS_MARK " %s ", ranks->world.token);
+    buffer_format(&door, "%u,%s,%s", ranks->lease_ms, ranks->name, ranks->world.token);
+    if (ranks->callback) {
+        buffer_add_string(&door, ",");
+        callback_describe(ranks->callback, &door);
+    }
+    const char *last[] = {self, "--rank", ranks->library, buffer_string(&door)};
+    return launcher_start(ranks->words, ranks->n_words, last, 4, mark,
+                          &ranks->world.launcher, err);
 }
 
 void ranks_start_world(struct ranks *ranks)
 {
     struct error err = {0};
-    char self[4096];
-    ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    world_init(&ranks->world, ranks->n, ranks->world.generation + 1);
-    self[size < 0 ? 0 : size] = '\0';
-    CLEANUP(freep)
-    char *address = must_format("%s %s", ranks->name, ranks->world.token);
-    setenv(RANKS_ADDRESS, address, 1);
-    const char *last[] = {self, "--rank", ranks->library};
-    if (launcher_start(ranks->words, ranks->n_words, last, 3, &ranks->world.launcher,
-                       &err) == 0)
+    world_init(&ranks->world, ranks->n, ranks->world.generation + 1, ranks->lease_ms);
+    if (open_callback(ranks, &err) == 0 && launch(ranks, &err) == 0)
         return;
     ranks_say_state(ranks, ranks->start_id, OUTCOME_REFUSED, "StartError", err.text);
     ranks->start_id = 0;
@@ -171,8 +197,8 @@ static void signal_open(struct ranks *ranks, int number)
     for (size_t i = 0; i < ranks->world.n; i++) {
         struct rank *rank = &ranks->world.ranks[i];
         if (rank->is_asked && rank->parent &&
-            channel_post(rank->parent, RANKS_STOP, 0, 0, body.data, body.size, NULL) < 0)
-            rank->closed_at = rank->closed_at ? rank->closed_at : pool_now();
+            line_send(rank->parent, RANKS_STOP, 0, body.data, body.size, NULL) < 0)
+            rank_note_closed(rank);
     }
 }
 

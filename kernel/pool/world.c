@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "kernel/peer/process.h"
+#include "kernel/pool/pool.h"
 
 #define START_TEXT_MAX 3000 /* of one message */
 
@@ -23,9 +24,10 @@ static void make_token(char token[RANKS_TOKEN_SIZE + 1])
     token[RANKS_TOKEN_SIZE] = '\0';
 }
 
-void world_init(struct world *world, size_t n, uint32_t generation)
+void world_init(struct world *world, size_t n, uint32_t generation, unsigned lease_ms)
 {
-    *world = (struct world){.state = WORLD_STARTING, .generation = generation, .n = n};
+    *world = (struct world){
+        .state = WORLD_STARTING, .generation = generation, .n = n, .lease_ms = lease_ms};
     world->launcher = (struct launcher){.fds = {-1, -1}};
     make_token(world->token);
     world->ranks = must_alloc(n * sizeof(*world->ranks));
@@ -35,7 +37,7 @@ void world_init(struct world *world, size_t n, uint32_t generation)
 
 static void clear_rank(struct rank *rank)
 {
-    channel_free(rank->parent);
+    line_free(rank->parent);
     channel_free(rank->worker);
     output_clear(&rank->output[0]);
     output_clear(&rank->output[1]);
@@ -73,7 +75,7 @@ static bool is_token(const struct world *world, const char *token)
 }
 
 int world_take_rank(struct world *world, const struct frame *hello,
-                    struct channel *parent, struct error *err)
+                    struct channel *parent, bool is_far, struct error *err)
 {
     struct unpack in = unpack_init(hello->data, hello->size);
     uint64_t version = unpack_u64(&in);
@@ -81,8 +83,8 @@ int world_take_rank(struct world *world, const struct frame *hello,
     uint64_t number = unpack_u64(&in), n = unpack_u64(&in);
     CLEANUP(freep) char *host = unpack_string(&in);
     pid_t pid = (pid_t)unpack_max(&in, INT32_MAX);
-    if (hello->kind != RANK_HELLO || hello->n_fds != 3 || !unpack_done(&in) ||
-        version != PROTOCOL_VERSION || !is_token(world, token))
+    if (hello->kind != RANK_HELLO || hello->n_fds != (is_far ? 0 : 3) ||
+        !unpack_done(&in) || version != PROTOCOL_VERSION || !is_token(world, token))
         return error_set(err, -EBADMSG, "no rank of this kernel's");
     if (n != world->n || number >= n || world->ranks[number].parent)
         return error_set(err, -EPROTO,
@@ -91,12 +93,42 @@ int world_take_rank(struct world *world, const struct frame *hello,
                          (unsigned long long)number, (unsigned long long)n, world->n - 1,
                          world->n);
     struct rank *rank = &world->ranks[number];
-    rank->parent = parent;
-    rank->worker = channel_new(hello->fds[0], hello->fds[0]);
-    rank_set_pipes(rank, hello->fds + 1);
+    rank->parent = line_new(parent);
+    rank->is_far = is_far;
+    struct line_terms terms = rank_terms(world->lease_ms, is_far);
+    line_agree(rank->parent, &terms);
+    if (!is_far) {
+        rank->worker = channel_new(hello->fds[0], hello->fds[0]);
+        rank_set_pipes(rank, hello->fds + 1);
+    }
     rank->host = TAKE(host);
     rank->pid = pid;
     return 0;
+}
+
+void rank_note_closed(struct rank *rank)
+{
+    if (!rank->closed_at)
+        rank->closed_at = pool_now();
+}
+
+void rank_tell(struct rank *rank, uint16_t kind, uint32_t generation, uint32_t id,
+               const void *data, size_t size)
+{
+    int r = 0;
+    if (rank->is_far && rank->parent) {
+        CLEANUP(buffer_clear) struct buffer body = {0};
+        buffer_reserve(&body, size + 32);
+        pack_u64(&body, kind);
+        pack_u64(&body, generation);
+        pack_u64(&body, id);
+        pack_bytes(&body, data, size);
+        r = line_send(rank->parent, RANK_TELL, id, body.data, body.size, NULL);
+    } else if (rank->worker) {
+        r = channel_post(rank->worker, kind, generation, id, data, size, NULL);
+    }
+    if (r < 0)
+        rank_note_closed(rank);
 }
 
 static void describe_status(int status, struct outcome *ret)
@@ -134,6 +166,19 @@ void rank_lose(struct rank *rank, int status)
     }
     rank->end.kind = OUTCOME_DIED;
     rank->end.is_state_kept = false;
+}
+
+void rank_lose_silent(struct rank *rank, unsigned lease_ms)
+{
+    bool is_lost = rank->is_lost;
+    rank_lose(rank, -1);
+    if (is_lost)
+        return;
+    free(rank->end.message);
+    rank->end.message =
+        must_format("nothing was heard from host '%s' for %g s: the host, the network to "
+                    "it or the rank's parent process hangs (--lease=SECONDS allows more)",
+                    rank->host, lease_ms / 1e3);
 }
 
 static void add_text(struct buffer *out, const char *title, const struct buffer *text)

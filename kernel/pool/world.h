@@ -5,6 +5,7 @@
 #ifndef ACHAR_POOL_WORLD_H
 #define ACHAR_POOL_WORLD_H
 
+#include "kernel/peer/line.h"
 #include "kernel/peer/outcome.h"
 #include "kernel/peer/protocol.h"
 #include "kernel/pool/launcher.h"
@@ -14,8 +15,9 @@
 #define RANK_LAST_WORDS_US 200000 /* from a closed channel to the parent's RANK_ENDED */
 
 struct rank {
-    struct channel *parent; /* of achar-pool --rank; NULL: it has not come, or is gone */
-    struct channel *worker; /* of the session worker; NULL: likewise */
+    struct line *parent;    /* of achar-pool --rank; NULL: it has not come, or is gone */
+    struct channel *worker; /* of the session worker; NULL: likewise, or it is far */
+    bool is_far;            /* its parent carries what the worker says and prints */
     struct output output[2];
     char *host;
     pid_t pid;
@@ -39,25 +41,43 @@ struct world {
     char token[RANKS_TOKEN_SIZE + 1];
     struct rank *ranks;
     size_t n, n_up;
+    unsigned lease_ms;
     struct launcher launcher;
 };
 
 /* Of n ranks that are not there yet. */
-void world_init(struct world *world, size_t n, uint32_t generation);
+void world_init(struct world *world, size_t n, uint32_t generation, unsigned lease_ms);
 /* Everything but the launcher, which the caller takes before: closing the channels ends
  * the ranks. */
 void world_clear(struct world *world);
 
-/* A rank's parent has said hello on a channel that is taken over if it belongs here. */
+/* A rank's parent has said hello on a channel that is taken over if it belongs here;
+ * `is_far`: over TLS. */
 int world_take_rank(struct world *world, const struct frame *hello,
-                    struct channel *parent, struct error *err) MUST_USE;
+                    struct channel *parent, bool is_far, struct error *err) MUST_USE;
+
+/* A frame for its worker. What cannot be sent is noticed as the worker's end. */
+void rank_tell(struct rank *rank, uint16_t kind, uint32_t generation, uint32_t id,
+               const void *data, size_t size);
 
 /* Its worker ended with this wait status, -1: nobody knows. */
 void rank_lose(struct rank *rank, int status);
+/* It was not heard of for its lease. */
+void rank_lose_silent(struct rank *rank, unsigned lease_ms);
+/* A channel of its has ended, or cannot be written: the parent says how, or is gone. */
+void rank_note_closed(struct rank *rank);
 /* The worker's descriptors of its output, from now on. */
 void rank_set_pipes(struct rank *rank, const int fds[2]);
 
 /* What the ranks' errors and the launcher's say of a start that failed; owned. */
 char *world_describe_start(struct world *world);
+
+/* Of what both ends of a parent's line agree on. */
+static inline struct line_terms rank_terms(unsigned lease_ms, bool is_far)
+{
+    return (struct line_terms){.beat_ms = lease_ms / 3,
+                               .lease_ms = lease_ms,
+                               .window = is_far ? LINE_WINDOW : 0};
+}
 
 #endif

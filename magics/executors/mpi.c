@@ -7,6 +7,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "kernel/peer/callback.h"
+#include "kernel/peer/line.h"
+
 #define LAUNCHER_DEFAULT "mpirun"
 
 static void add_word(struct ranks_command *command, const char *text, size_t size)
@@ -51,7 +54,7 @@ static void add_option(struct ranks_command *command,
         add_words(command, option->value);
 }
 
-static const char *const own_options[] = {"np", "launcher", NULL};
+static const char *const own_options[] = {"np", "launcher", "interface", NULL};
 
 static bool is_ours(const char *name)
 {
@@ -66,13 +69,20 @@ int mpi_command(const struct executor_option *options, size_t n_options,
 {
     const char *launcher = executor_option(options, n_options, "launcher");
     struct ranks_command command = {0};
-    unsigned n_ranks = 0;
+    const char *interface = executor_option(options, n_options, "interface");
+    unsigned n_ranks = 0, lease = 0;
     int r = executor_number(options, n_options, "np", RANKS_MAX, &n_ranks, err);
+    if (r == 0)
+        r = executor_number(options, n_options, "lease", LINE_MS_MAX / 1000, &lease, err);
+    if (r == 0 && interface && strcmp(interface, "none") != 0)
+        r = callback_check(interface, err);
     if (r < 0)
         return r;
     if (!n_ranks)
         return error_set(err, -EINVAL, "executor type 'mpi' needs --np=N, its ranks");
     command.n = n_ranks;
+    command.lease_ms = lease * 1000;
+    command.interface = interface ? must_strdup(interface) : NULL;
     add_words(&command, launcher ? launcher : LAUNCHER_DEFAULT);
     if (!command.n_words)
         return error_set(err, -EINVAL,

@@ -31,6 +31,7 @@ void ranks_command_clear(struct ranks_command *command)
     for (size_t i = 0; i < command->n_words; i++)
         free(command->words[i]);
     free(command->words);
+    free(command->interface);
     *command = (struct ranks_command){0};
 }
 
@@ -282,6 +283,8 @@ int ranks_client_new(const struct ranks_command *command, const char *library,
     if (r <= 0 || hello.kind != FRAME_HELLO)
         return r < 0 ? r : error_set(err, -EPROTO, "the pool of ranks did not start");
     pack_u64(&client->start, command->n);
+    pack_u64(&client->start, command->lease_ms);
+    pack_string(&client->start, command->interface);
     pack_string(&client->start, library);
     pack_u64(&client->start, command->n_words);
     for (size_t i = 0; i < command->n_words; i++)

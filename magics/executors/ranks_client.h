@@ -15,7 +15,9 @@ struct ranks_client;
 struct ranks_command {
     char **words;
     size_t n_words;
-    size_t n; /* ranks */
+    size_t n;          /* ranks */
+    char *interface;   /* where ranks on other hosts connect to; NULL: any, or "none" */
+    unsigned lease_ms; /* 0: as usual */
 };
 void ranks_command_clear(struct ranks_command *command);
 
