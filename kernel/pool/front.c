@@ -141,7 +141,7 @@ static bool have(struct pool *pool, const struct frame *frame)
     return true;
 }
 
-/* Before it a front may be silent for ever, and bodies come whole. */
+/* Before it bodies come whole. */
 static bool take_terms(struct pool *pool, const struct frame *frame)
 {
     struct unpack in = unpack_init(frame->data, frame->size);

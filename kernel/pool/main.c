@@ -48,19 +48,22 @@ static unsigned fit_workers(unsigned n_workers)
     return n_workers < most ? n_workers : (unsigned)most;
 }
 
+#define FIRST_MS 20000 /* until the terms come, which the front sends at once */
+
 struct options {
     unsigned n_workers; /* 0: as many as there are processors */
     struct limits limits;
     bool is_compiler, has_ranks;
     const char *mark; /* frames begin behind it on the standard output; NULL: no stdio */
     bool dials;
+    uint64_t first_ms; /* so long a front behind a launcher may say nothing at all */
 };
 
 static int usage(void)
 {
     fprintf(stderr,
             "achar-pool is started by achar: [--workers 1..%d] [--timeout-ms N] "
-            "[--memory-bytes N] [--pin LIST] [--stdio MARK [--dial]] | "
+            "[--memory-bytes N] [--pin LIST] [--stdio MARK [--dial] [--first-ms N]] | "
             "--compile | --ranks, frames on descriptor %d or behind MARK\n",
             POOL_WORKERS_MAX, PROCESS_CHANNEL_FD);
     return 2;
@@ -94,6 +97,8 @@ static bool read_value(const char *name, const char *value, struct options *ret)
     } else if (strcmp(name, "--memory-bytes") == 0) {
         is_good = read_number(value, UINT64_MAX / 2, &ret->limits.memory);
         setenv(ZYGOTE_MEMORY, value, 1);
+    } else if (strcmp(name, "--first-ms") == 0) {
+        is_good = read_number(value, LINE_MS_MAX, &ret->first_ms);
     } else if (strcmp(name, "--pin") == 0) {
         is_good = ret->limits.is_pinned = cpus_read(value, &ret->limits.cpus);
     }
@@ -152,12 +157,14 @@ static int serve(const struct options *options, struct error *err)
     /* The standard input stays open behind a connection: a launcher may take its end for
      * ours. */
     CLEANUP(line_freep) struct line *front = line_new(far ? TAKE(far) : TAKE(near));
+    if (options->mark) /* a launcher may hold both ends open for a front that is gone */
+        line_agree(front, &(struct line_terms){.lease_ms = (unsigned)options->first_ms});
     return pool_serve(front, fit_workers(options->n_workers), &options->limits);
 }
 
 int main(int argc, char **argv)
 {
-    struct options options = {0};
+    struct options options = {.first_ms = FIRST_MS};
     struct error err = {0};
     if (argc == 4 && strcmp(argv[1], "--rank") == 0)
         return rank_parent_run(argv[2], argv[3]);

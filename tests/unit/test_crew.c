@@ -211,6 +211,7 @@ static void test_front_stopped(void)
         uint8_t hash[32];
         struct crew *crew = start_two();
         load(crew, "ok", hash);
+        wait_for_pools(crew, 2);
         submit(crew, hash, "deaf", 0);
         CHECK_INT(write(ready[1], "x", 1), 1);
         struct pool_event event = next_result(crew);
@@ -235,6 +236,26 @@ static void test_front_stopped(void)
     close(ready[0]);
     CHECK_INT(waitpid(front, NULL, 0), front);
     check_nothing_left("a stopped front");
+}
+
+/* A launcher that holds a pool's input open says nothing of whether a front is there. */
+static void test_front_that_never_speaks(const char *pool)
+{
+    int input[2];
+    CHECK_INT(pipe(input), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(input[0], 0);
+        close(input[1]);
+        execl(pool, pool, "--stdio", "mark", "--first-ms", "300", NULL);
+        _exit(127);
+    }
+    close(input[0]);
+    int status = -1;
+    CHECK_INT(waitpid(child, &status, 0), child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) != 127);
+    close(input[1]);
+    check_nothing_left("a front that never spoke");
 }
 
 /* A hundred megabytes are on their way: a running task is cancelled, and the lease holds.
@@ -417,6 +438,7 @@ int main(int argc, char **argv)
     test_front_killed(true);
     test_front_killed(false);
     test_front_stopped();
+    test_front_that_never_speaks(argv[1]);
     test_cancel_beside_data();
     remove_folder(folder);
     return check_status();
