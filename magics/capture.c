@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "kernel/display/mime_function.h"
+
 #define CAPTURE_ROUNDS_MAX 1000 /* each adds at least one definition */
 
 void capture_roots_clear(struct capture_roots *roots)
@@ -18,6 +20,49 @@ void capture_roots_add(struct capture_roots *roots, uint32_t id)
             return;
     GROW(roots->ids, roots->n, roots->capacity);
     roots->ids[roots->n++] = id;
+}
+
+/* The one with the type's name, else the newest that takes it. */
+static const struct definition *find_mime(const struct graph *graph,
+                                          const struct types *types, uint32_t type)
+{
+    CLEANUP(freep) char *own = mime_function_name(types, type);
+    const struct definition *found = NULL;
+    for (size_t i = 0; i < graph_count(graph); i++) {
+        const struct definition *definition = graph_at(graph, i);
+        if (definition->kind != DEFINITION_FUNCTION || !definition->source ||
+            !mime_function_is_name(definition->name) ||
+            !graph_is_current(graph, definition) ||
+            !mime_function_takes(types, definition->type, type))
+            continue;
+        found = definition;
+        if (!strcmp(definition->name, own))
+            break;
+    }
+    return found;
+}
+
+static void add_mime(struct magic_context *context, uint32_t id,
+                     struct capture_roots *roots)
+{
+    const struct types *types = session_types(context->session);
+    const struct type *type = types_get(types, id);
+    uint32_t shown = type->kind == TYPE_POINTER ? type->target : id;
+    const struct definition *function =
+        mime_function_suits(types, shown)
+            ? find_mime(session_graph(context->session), types, shown)
+            : NULL;
+    if (function)
+        capture_roots_add(roots, function->id);
+}
+
+static void add_displayed(struct magic_context *context,
+                          const struct allocation_site *sites, size_t n,
+                          struct capture_roots *roots)
+{
+    for (size_t i = 0; i < n; i++)
+        if (display_site_is(sites[i].line))
+            add_mime(context, sites[i].type, roots);
 }
 
 static bool has_definition(const struct payload *payload, const char *name)
@@ -105,6 +150,36 @@ int capture(struct magic_context *context, struct capture_roots *roots,
     if (!*ret)
         result_error(result, "PickleError", "the values reach ever more definitions");
     return 0;
+}
+
+int capture_with_mime(struct magic_context *context, struct capture_roots *roots,
+                      struct capture_shown shown, struct payload **ret,
+                      struct result *result, struct error *err)
+{
+    CLEANUP(capture_roots_clear) struct capture_roots more = {0};
+    CLEANUP(result_clear) struct result hindrance = {0};
+    struct payload *with_mime = NULL;
+    const struct graph *graph = session_graph(context->session);
+    int r = capture(context, roots, ret, result, err);
+    if (r < 0 || result->kind != RESULT_OK)
+        return r;
+    for (size_t i = 0; i < roots->n; i++)
+        capture_roots_add(&more, roots->ids[i]);
+    add_mime(context, shown.type, &more);
+    add_displayed(context, shown.sites, shown.n_sites, &more);
+    for (size_t i = 0; i < (*ret)->n_definitions; i++) {
+        const struct definition *used =
+            graph_current(graph, (*ret)->definitions[i]->name);
+        if (used)
+            add_displayed(context, used->sites, used->n_sites, &more);
+    }
+    if (more.n > roots->n)
+        r = capture(context, &more, &with_mime, &hindrance, err);
+    if (with_mime) {
+        payload_free(*ret);
+        *ret = with_mime;
+    }
+    return r;
 }
 
 int capture_pack(const struct payload *payload, struct packed_payload *ret,

@@ -21,6 +21,19 @@ void capture_roots_add(struct capture_roots *roots, uint32_t id);
 int capture(struct magic_context *context, struct capture_roots *roots,
             struct payload **ret, struct result *result, struct error *err) MUST_USE;
 
+/* What a payload will show besides what its definitions display. */
+struct capture_shown {
+    uint32_t type; /* of the value, 0: none */
+    const struct allocation_site *sites;
+    size_t n_sites;
+};
+
+/* As capture(), with the functions mime_TYPE of the session that say how what is shown
+ * looks (what a pointer leads to, too), unless these cannot travel. */
+int capture_with_mime(struct magic_context *context, struct capture_roots *roots,
+                      struct capture_shown shown, struct payload **ret,
+                      struct result *result, struct error *err) MUST_USE;
+
 /* A payload as bytes with its hash. */
 struct packed_payload {
     struct buffer bytes;

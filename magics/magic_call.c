@@ -93,7 +93,8 @@ static int call(struct magic_context *context, struct job *job, const char *text
         r = aim(context, text, target, &expression, &place, result, err);
     if (r < 0 || result->kind != RESULT_OK)
         return r;
-    r = capture(context, &expression.roots, &payload, result, err);
+    struct capture_shown shown = {.type = target ? 0 : expression.type};
+    r = capture_with_mime(context, &expression.roots, shown, &payload, result, err);
     if (r < 0 || result->kind != RESULT_OK)
         return r;
     payload->entry = PAYLOAD_CALL;

@@ -139,7 +139,7 @@ static int make_payload(struct map *map, const char *function, uint32_t *ret_out
         r = add_reached(map, &roots, result, err);
     if (r < 0 || result->kind != RESULT_OK)
         return r;
-    r = capture(context, &roots, ret, result, err);
+    r = capture_with_mime(context, &roots, (struct capture_shown){0}, ret, result, err);
     if (r < 0 || result->kind != RESULT_OK)
         return r;
     struct payload *payload = *ret;

@@ -167,7 +167,8 @@ static int start(struct loop *loop, struct job *job, struct result *result,
     int r = analyse(loop, result, err);
     if (r < 0 || result->kind != RESULT_OK || !loop->entry)
         return r;
-    r = capture(loop->context, &loop->roots, &payload, result, err);
+    struct capture_shown shown = {.sites = loop->sites, .n_sites = loop->n_sites};
+    r = capture_with_mime(loop->context, &loop->roots, shown, &payload, result, err);
     if (r < 0 || result->kind != RESULT_OK)
         return r;
     fill_entry(loop, payload);

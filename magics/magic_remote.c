@@ -126,7 +126,8 @@ static int run_in_pool(struct magic_context *context,
     int r = prepare(context, arguments, &statements, result, err);
     if (r < 0 || result->kind != RESULT_OK || !statements.entry)
         return r;
-    r = capture(context, &statements.roots, &payload, result, err);
+    struct capture_shown shown = {statements.type, statements.sites, statements.n_sites};
+    r = capture_with_mime(context, &statements.roots, shown, &payload, result, err);
     if (r < 0 || result->kind != RESULT_OK)
         return r;
     fill_entry(context, &statements, payload);

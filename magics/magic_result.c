@@ -18,6 +18,8 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
                      job_name(job), job_state_name(job));
     } else if (job->value_text) {
         result->value_text = must_strdup(job->value_text);
+        if (!bundle_add_all(&result->value_more, &job->value_more))
+            bundle_clear(&result->value_more);
     } else {
         CLEANUP(buffer_clear) struct buffer text = {0};
         job_describe(job, &text);

@@ -70,6 +70,17 @@ bool bundle_add(struct bundle *bundle, const char *mime, const void *data, size_
     return true;
 }
 
+bool bundle_add_all(struct bundle *bundle, const struct bundle *from)
+{
+    for (size_t i = 0; i < from->n_parts; i++) {
+        const struct bundle_part *part = &from->parts[i];
+        if (!bundle_add(bundle, part->mime, part->data.data, part->data.size) ||
+            (part->metadata && !bundle_set_metadata(bundle, part->mime, part->metadata)))
+            return false;
+    }
+    return true;
+}
+
 bool bundle_add_text(struct bundle *bundle, const char *mime, const char *text)
 {
     return bundle_add(bundle, mime, text, strlen(text));

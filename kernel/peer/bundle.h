@@ -43,6 +43,8 @@ void bundle_move(struct bundle *to, struct bundle *from);
  * are reached, or the type is not one ("name/name"), and nothing was added. */
 bool bundle_add(struct bundle *bundle, const char *mime, const void *data,
                 size_t size) MUST_USE;
+/* Adds copies of the parts of another, with their metadata. */
+bool bundle_add_all(struct bundle *bundle, const struct bundle *from) MUST_USE;
 bool bundle_add_text(struct bundle *bundle, const char *mime, const char *text) MUST_USE;
 /* Replaces; false when there is no such part. */
 bool bundle_set_metadata(struct bundle *bundle, const char *mime,

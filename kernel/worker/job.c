@@ -324,18 +324,43 @@ void job_dump_roots(const struct job *job, const struct value_root *roots, size_
     value_dump_clear(&dump);
 }
 
+/* Where the value of the expression is; NULL: it has none. */
+static char *value_address(const struct job *job)
+{
+    return job->payload->entry == PAYLOAD_CALL && job->payload->value_type
+               ? image_address(job->unit->image, "achar_value")
+               : NULL;
+}
+
+/* As a function mime_TYPE says, if the payload has brought one. */
+static bool show_value(const struct job *job, struct outcome *ret)
+{
+    CLEANUP(bundle_clear) struct bundle bundle = {0};
+    void *object, *address = value_address(job);
+    represent_function function = NULL;
+    if (address) {
+        renewal_watch();
+        function =
+            represent_find(job->engine, job->payload->value_type, address, &object);
+        renewal_unwatch();
+    }
+    if (function) {
+        represent_run(function, object, &bundle, ret);
+        bundle_move(&ret->value_more, &bundle);
+    }
+    return function != NULL;
+}
+
 /* What the expression was worth: as text, and as the result of a task that returns no
  * state. */
-static bool find_value(const struct job *job, struct value_root *ret_root,
+static bool find_value(const struct job *job, bool is_shown, struct value_root *ret_root,
                        struct outcome *ret)
 {
     const struct payload *payload = job->payload;
-    char *address = payload->entry == PAYLOAD_CALL && payload->value_type
-                        ? image_address(job->unit->image, "achar_value")
-                        : NULL;
+    char *address = value_address(job);
     if (!address)
         return false;
-    represent_rest(&job->engine->world, payload->value_type, address, true,
+    represent_rest(&job->engine->world, payload->value_type, address, !is_shown,
                    &ret->value_more);
     ret->value_text = bundle_take_text(&ret->value_more);
     *ret_root = (struct value_root){.name = "achar_value",
@@ -345,11 +370,11 @@ static bool find_value(const struct job *job, struct value_root *ret_root,
     return true;
 }
 
-static void collect(const struct job *job, const struct value_root *out,
+static void collect(const struct job *job, const struct value_root *out, bool is_shown,
                     struct outcome *ret, struct buffer *result)
 {
     struct value_root value;
-    bool has_value = find_value(job, &value, ret);
+    bool has_value = find_value(job, is_shown, &value, ret);
     if (job->payload->returns_state) {
         CLEANUP(freep)
         struct value_root *roots = must_alloc((job->n_variables + 1) * sizeof(*roots));
@@ -408,9 +433,10 @@ void job_run(void *context, const void *argument, size_t size, struct outcome *r
     if (!is_ready)
         return;
     job_call(job, ret);
+    bool is_shown = ret->kind == OUTCOME_OK && show_value(job, ret);
     renewal_watch(); /* printf() may be told to call code of the task's */
     if (ret->kind == OUTCOME_OK)
-        collect(job, &out, ret, result);
+        collect(job, &out, is_shown, ret, result);
     renewal_unwatch();
     job_run_exit_handlers(ret);
 }

@@ -4,44 +4,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernel/display/mime_function.h"
 #include "kernel/display/place.h"
 #include "kernel/display/probe.h"
 #include "kernel/display/table.h"
 #include "kernel/display/value.h"
 
-#define FUNCTION_PREFIX "mime_"
 #define HTML_MAX (1u << 20) /* bytes of a table */
-
-/* ---- types by name
- * ---------------------------------------------------------------------- */
-
-/* Without the keyword too: "vector". */
-static const char *tag_of(const char *spelling)
-{
-    static const char *const words[] = {"struct ", "union ", "enum "};
-    spelling = plain_spelling(spelling);
-    for (size_t i = 0; i < 3; i++)
-        if (!strncmp(spelling, words[i], strlen(words[i])))
-            return spelling + strlen(words[i]);
-    return spelling;
-}
-
-static bool is_pointer_to_struct(const struct types *types, uint32_t id, const char *tag)
-{
-    const struct type *type = types_get(types, id);
-    const struct type *target = types_get(types, type->target);
-    return type->kind == TYPE_POINTER && target->kind == TYPE_STRUCT &&
-           !strcmp(tag_of(target->spelling), tag);
-}
 
 bool represent_is_handle(const struct types *types, uint32_t type)
 {
-    return is_pointer_to_struct(types, type, "achar_display");
-}
-
-static bool is_own_type(const struct type *type)
-{
-    return type_is_record(type) || type->kind == TYPE_ENUM;
+    return mime_is_pointer_to(types, type, "achar_display");
 }
 
 /* ---- the session's functions
@@ -49,13 +22,7 @@ static bool is_own_type(const struct type *type)
 
 static bool takes(const struct types *types, const struct name *name, uint32_t id)
 {
-    const struct type *function = types_get(types, name->type);
-    if (name->kind != NAME_FUNCTION || function->kind != TYPE_FUNCTION ||
-        function->n_fields != 2)
-        return false;
-    const struct type *value = types_get(types, function->fields[0].type);
-    return value->kind == TYPE_POINTER && is_same_plain(types, value->target, id) &&
-           is_pointer_to_struct(types, function->fields[1].type, "achar_bundle");
+    return name->kind == NAME_FUNCTION && mime_function_takes(types, name->type, id);
 }
 
 static void complain(const struct types *types, const struct name *name,
@@ -71,15 +38,14 @@ static void complain(const struct types *types, const struct name *name,
 static const struct name *find_function(const struct engine *engine, uint32_t id)
 {
     const struct type *type = types_get(&engine->types, id);
-    CLEANUP(freep) char *text = must_format(FUNCTION_PREFIX "%s", tag_of(type->spelling));
+    CLEANUP(freep) char *text = mime_function_name(&engine->types, id);
     const struct names *names = &engine->names;
     const struct name *own = names_find(names, text);
     if (own && takes(&engine->types, own, id))
         return own;
     for (size_t i = names->n; i-- > 0;) {
         const struct name *name = names->all[i];
-        if (!strncmp(name->text, FUNCTION_PREFIX, strlen(FUNCTION_PREFIX)) &&
-            takes(&engine->types, name, id))
+        if (mime_function_is_name(name->text) && takes(&engine->types, name, id))
             return name;
     }
     if (own && own->kind == NAME_FUNCTION)
@@ -99,13 +65,14 @@ represent_function represent_find(const struct engine *engine, uint32_t id,
         type = types_get(types, id);
     }
     uint64_t size = types_size(types, id);
-    if (!is_own_type(type) || !size || !probe_is_readable(object, size))
+    if (!mime_function_suits(types, id) || !size || !probe_is_readable(object, size))
         return NULL;
     const struct name *name = find_function(engine, id);
     if (!name)
         return NULL;
     *ret_value = object;
-    return (represent_function)(void *)name->trampoline;
+    /* Code of a payload has no trampolines. */
+    return (represent_function)(void *)(name->trampoline ? name->trampoline : name->body);
 }
 
 void represent_run(represent_function function, void *value, struct bundle *bundle,

@@ -28,6 +28,11 @@ uint32_t display_site(uint32_t line, const char *text)
     return hash | DISPLAY_SITE;
 }
 
+bool display_site_is(uint32_t line)
+{
+    return line & DISPLAY_SITE;
+}
+
 void definition_free(struct definition *definition)
 {
     if (!definition)

@@ -34,6 +34,7 @@ struct allocation_site {
 /* display(text) on a line is a site too: of what is shown there. The `line` that it has,
  * above all real ones; blanks in the text do not matter. */
 uint32_t display_site(uint32_t line, const char *text);
+bool display_site_is(uint32_t line);
 
 struct definition {
     uint32_t id; /* > 0, unique in the session, grows with time */

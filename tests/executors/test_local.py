@@ -267,3 +267,46 @@ def test_interrupt_while_a_payload_is_loaded(session, tmp_path):
     cell = session.finish(sent, seconds=10)
     assert cell.name == "Interrupted", cell.message
     assert session.value("twice(6)") == "12"
+
+VECTOR = """#include <achar.h>
+#include <stdio.h>
+typedef struct vector { double x, y; } vector;
+vector twice(double x) { return (vector){x, 2 * x}; }
+vector *made(double x) { vector *v = malloc(sizeof *v); *v = twice(x); return v; }
+void mime_vector(const vector *it, achar_bundle *out)
+{
+    achar_bundle_format(out, "text/html", "<i>%g</i>", it->x);
+}
+"""
+
+
+def test_a_value_looks_as_the_session_says(session):
+    session.run("#include <stdlib.h>\n" + VECTOR)
+    for call in ("twice(3)", "made(3)"):
+        cell = session.run(f"%call {call}")
+        assert cell.is_ok, cell.traceback
+        assert cell.data["text/html"] == "<i>3</i>", call
+    assert session.run("%call twice(3)").value == "{.x = 3.0, .y = 6.0}"
+    session.run("%call twice(4) --async later")
+    session.run("%wait later")
+    assert session.run("%result later").data["text/html"] == "<i>4</i>"
+    session.run("vector two[2];\ndouble xs[2] = {5, 6};\n%map twice xs -> two")
+    assert session.run("two[1]").data["text/html"] == "<i>6</i>"
+
+
+def test_display_in_a_task_looks_as_the_session_says(session):
+    session.run("#include <stdlib.h>\n" + VECTOR)
+    cell = session.run("%%remote\nvector v = twice(2);\ndisplay(v);")
+    assert cell.displays[0]["text/html"] == "<i>2</i>"
+
+
+def test_how_a_value_looks_is_no_hindrance(session):
+    """What the function needs cannot travel; the value is shown as any other."""
+    session.run("#include <stdlib.h>\n" + VECTOR)
+    session.run('FILE *notes = tmpfile();\nvoid mime_vector(const vector *it, achar_bundle *out)\n'
+                '{\n    fprintf(notes, "%g\\n", it->x);\n    achar_bundle_text(out, "text/html", "here");\n}')
+    assert session.run("twice(1)").data["text/html"] == "here"
+    assert session.run("%call twice(3)").data == {"text/plain": "{.x = 3.0, .y = 6.0}"}
+    session.run('void mime_vector(const vector *it, achar_bundle *out)\n{\n    *(volatile int *)0 = 1;\n}')
+    cell = session.run("%call twice(3)")
+    assert cell.name == "SIGSEGV" and "mime_vector" in cell.traceback, cell.traceback
