@@ -41,6 +41,14 @@ static bool is_called(const char *path, const char *name)
     return !strcmp(slash ? slash + 1 : path, name);
 }
 
+static bool is_any_called(const struct ranks_command *command, const char *name)
+{
+    for (size_t i = 0; i < command->n_words; i++)
+        if (is_called(command->words[i], name))
+            return true;
+    return false;
+}
+
 /* srun reads "--name=value", mpirun "--name value". */
 static void add_option(struct ranks_command *command,
                        const struct executor_option *option, bool is_srun)
@@ -87,7 +95,7 @@ int mpi_command(const struct executor_option *options, size_t n_options,
     if (!command.n_words)
         return error_set(err, -EINVAL,
                          "--launcher is a command such as 'srun --mpi=pmix'");
-    bool is_srun = is_called(command.words[0], "srun");
+    bool is_srun = is_any_called(&command, "srun"); /* `salloc -N2 srun` as well */
     CLEANUP(freep) char *n = must_format("%zu", command.n);
     add_words(&command, is_srun ? "-n" : "-np");
     add_words(&command, n);
