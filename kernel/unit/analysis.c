@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernel/peer/protocol.h"
+#include "kernel/unit/expansion.h"
 #include "kernel/unit/sheet.h"
 #include "kernel/unit/suggest.h"
 
@@ -206,6 +207,22 @@ static void draft_clear(struct draft *draft)
     plan_free(draft->plan);
 }
 
+/* True, and reported: nobody has room for what the macros in the sheet make. */
+static bool is_sheet_too_large(struct draft *draft)
+{
+    size_t offset = expansion_excess(buffer_string(&draft->sheet), draft->sheet.size);
+    if (offset == SIZE_MAX)
+        return false;
+    const struct piece *piece =
+        offset < draft->items_start ? NULL : sheet_piece(draft, offset, &offset);
+    if (piece)
+        diagnostic_in_piece(draft, SEVERITY_ERROR, piece, offset, EXPANSION_ERROR);
+    else
+        diagnostic_add(draft, SEVERITY_ERROR, draft->cell, 0, 0, EXPANSION_ERROR);
+    draft->sheet.size = 0; /* there is no tree of it */
+    return true;
+}
+
 static int attempt(struct draft *draft, struct error *err)
 {
     struct error why = {0};
@@ -219,6 +236,8 @@ static int attempt(struct draft *draft, struct error *err)
     }
     if (r < 0)
         return error_set(err, r, "%s", why.text);
+    if (is_sheet_too_large(draft))
+        return 0;
     r = analysis_parse(draft->analysis, buffer_string(&draft->sheet), draft->sheet.size,
                        draft->is_full, err);
     if (r < 0)
@@ -367,7 +386,7 @@ static int fill(struct draft *draft, struct error *err)
     while (!draft->has_errors && dependents_grow(draft)) {
         types_truncate(&draft->analysis->types, draft->plan->types_from);
         r = parse_all(draft, err);
-        if (r < 0)
+        if (r < 0 || (draft->has_errors && !draft->sheet.size))
             return r;
         entities_from_tree(draft);
     }

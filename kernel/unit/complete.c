@@ -9,6 +9,7 @@
 #include "kernel/peer/protocol.h"
 #include "kernel/unit/analysis.h"
 #include "kernel/unit/complete_header.h"
+#include "kernel/unit/expansion.h"
 #include "kernel/unit/prologue.h"
 #include "kernel/unit/sheet.h"
 
@@ -177,6 +178,7 @@ static void complete_by_clang(struct analysis *analysis, const char *source, siz
     cut_loosely(&draft, &cell);
     entities_from_directives(&draft);
     if (is_indexed && sheet_build(&draft, &ignored) == 0 &&
+        expansion_excess(buffer_string(&draft.sheet), draft.sheet.size) == SIZE_MAX &&
         (analysis->unit ||
          analysis_parse(analysis, buffer_string(&draft.sheet), draft.sheet.size,
                         draft.is_full, &ignored) == 0)) {

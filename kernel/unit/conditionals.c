@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "kernel/unit/analysis.h"
+#include "kernel/unit/expansion.h"
 #include "kernel/unit/prologue.h"
 
 struct line {
@@ -168,6 +169,23 @@ static void report(struct draft *draft, struct lines *lines, size_t probe_start)
     }
 }
 
+/* True: nobody has room for what the macros in the conditions make. */
+static bool is_too_large(struct draft *draft, const struct lines *lines,
+                         size_t probe_start)
+{
+    size_t offset =
+        expansion_excess(buffer_string(&draft->prologue), draft->prologue.size);
+    if (offset == SIZE_MAX)
+        return false;
+    const struct line *line =
+        offset < probe_start ? NULL : line_at(lines, offset - probe_start);
+    if (line && draft->n_regions)
+        diagnostic_in_text(draft, SEVERITY_ERROR,
+                           line->start + (offset - probe_start - line->probe),
+                           EXPANSION_ERROR);
+    return true;
+}
+
 static void blank(char *text, size_t start, size_t end)
 {
     for (size_t i = start; i < end; i++)
@@ -203,6 +221,8 @@ int conditionals_settle(struct draft *draft, char *text, size_t size, struct err
     buffer_add_string(&draft->prologue, "\n#line 1\n");
     size_t probe_start = draft->prologue.size;
     buffer_add(&draft->prologue, lines.probe.data, lines.probe.size);
+    if (is_too_large(draft, &lines, probe_start))
+        return 0;
     r = analysis_parse(draft->analysis, buffer_string(&draft->prologue),
                        draft->prologue.size, r > 0 || lines.has_include, err);
     if (r < 0)

@@ -7,6 +7,7 @@
 
 #include "kernel/unit/analysis.h"
 #include "kernel/unit/draft.h"
+#include "kernel/unit/expansion.h"
 #include "kernel/unit/header_text.h"
 #include "kernel/unit/prologue.h"
 
@@ -72,7 +73,12 @@ int analysis_expand(struct analysis *analysis, uint32_t cell, uint32_t line,
         return error_set(err, -E2BIG, "the cell is larger than %u bytes", CELL_SIZE_MAX);
     prologue_full(&draft);
     add_source(&draft.prologue, cell, line, source);
-    int r = header_expand(buffer_string(&draft.prologue),
+    int r =
+        expansion_excess(buffer_string(&draft.prologue), draft.prologue.size) == SIZE_MAX
+            ? 0
+            : error_set(err, -E2BIG, EXPANSION_ERROR);
+    if (r == 0)
+        r = header_expand(buffer_string(&draft.prologue),
                           (const char *const *)analysis->flags, analysis->n_flags,
                           &expanded, err);
     buffer_clear(&draft.prologue);

@@ -72,3 +72,19 @@ def test_what_is_queued_behind_an_error_is_aborted(session):
     assert session.finish(first).status == "error"
     assert session.finish(second).status == "aborted"
     assert session.value("1 + 1") == "2"
+
+
+TWICE = "#define TWICE(x) x x\n"
+
+
+@pytest.mark.parametrize("cell, line", [
+    (TWICE + "int y = " + "TWICE(" * 40 + "1" + ")" * 40 + ";", 2),
+    (TWICE + "#if " + "TWICE(" * 40 + "1" + ")" * 40 + "\n#endif", 2),
+    ("#define A x x x x x x x x x x\n" + "".join(
+        f"#define {b} {a} {a} {a} {a} {a} {a} {a} {a}\n" for a, b in zip("ABCDEFGH", "BCDEFGHI"))
+     + "int x = I;", 10)])
+def test_macros_that_make_too_much(session, cell, line):
+    wrong = session.run(cell)
+    assert wrong.name == "CompileError" and "10 million tokens" in wrong.message
+    assert f":{line}:" in wrong.message
+    assert session.value("#ifdef TWICE\n1\n#else\n2\n#endif") == "2"
