@@ -230,6 +230,13 @@ int magics_run_cell(struct magics *magics, uint32_t cell, const char *source,
         CLEANUP(freep)
         char *text = must_strndup(source + segments[i].offset, segments[i].size);
         result_drop_value(result);
+        if (session_was_interrupted(magics->session)) {
+            result_error(result, "Interrupted",
+                         i ? "interrupted; nothing was run from line %u on"
+                           : "interrupted; nothing was run",
+                         segments[i].line);
+            break;
+        }
         r = mpi_headers_use(&context, text, result, err);
         if (r == 0 && result->kind == RESULT_OK)
             r = run_segment(&context, &segments[i], text, i + 1 == n, result, err);

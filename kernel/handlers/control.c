@@ -5,7 +5,7 @@
 
 static void run_interrupt(struct kernel *kernel, const struct request *request)
 {
-    kernel_interrupt(kernel);
+    interrupts_take(&kernel->interrupts, kernel->server, request);
     reply(kernel, request, json_object());
 }
 

@@ -94,6 +94,7 @@ static void run_cell(struct execution *execution, struct result *result)
     session_begin_cell(kernel->session, execution->cell, &execution->origin);
     int r = magics_run_cell(kernel->magics, execution->cell, execution->code, &events,
                             result, &err);
+    (void)session_was_interrupted(kernel->session); /* too late for what has ended */
     if (r >= 0)
         r = session_end_cell(kernel->session, execution->cell, result->kind == RESULT_OK,
                              &events, &err);
@@ -238,12 +239,6 @@ static void send_reply(struct execution *execution, json_t *content)
                             "execute_reply", metadata, content));
 }
 
-static bool is_interrupted(const struct execution *execution)
-{
-    return __atomic_load_n(&execution->kernel->interrupted_at, __ATOMIC_ACQUIRE) >=
-           execution->request->number;
-}
-
 static void start_cell(struct execution *execution)
 {
     struct kernel *kernel = execution->kernel;
@@ -255,14 +250,7 @@ static void start_cell(struct execution *execution)
         publish(kernel, execution->request, "execute_input",
                 json_pack("{s:s, s:i}", "code", execution->code, "execution_count",
                           (int)kernel->execution_count));
-    server_set_hurry(kernel->server, false);
     server_settle(kernel->server);
-    /* An interrupt that came after this request is meant for it, even if the request was
-     * still waiting then, or comes right now. */
-    bool was_interrupted = is_interrupted(execution);
-    session_begin(kernel->session, was_interrupted);
-    if (!was_interrupted && is_interrupted(execution))
-        session_interrupt(kernel->session);
 }
 
 static void run_execute(struct kernel *kernel, const struct request *request)

@@ -18,26 +18,6 @@
     2 /* for the shell thread to end what it does when the kernel ends                   \
        */
 
-void kernel_interrupt(struct kernel *kernel)
-{
-    pthread_mutex_lock(&kernel->interrupt_lock);
-    __atomic_store_n(&kernel->interrupted_at, kernel->n_received, __ATOMIC_RELEASE);
-    if (kernel->interruptible) {
-        session_interrupt(kernel->interruptible);
-        server_set_hurry(kernel->server, true);
-    }
-    pthread_mutex_unlock(&kernel->interrupt_lock);
-}
-
-static void set_interruptible(struct kernel *kernel, struct session *session)
-{
-    pthread_mutex_lock(&kernel->interrupt_lock);
-    kernel->interruptible = session;
-    if (session && kernel->interrupted_at) /* while the session was starting */
-        session_interrupt(session);
-    pthread_mutex_unlock(&kernel->interrupt_lock);
-}
-
 /* Events of the sockets' thread */
 
 static void receive(void *context, struct request *request)
@@ -52,7 +32,7 @@ static void receive(void *context, struct request *request)
         return;
     }
     if (request->channel == WIRE_SHELL && !is_early) {
-        request->number = ++kernel->n_received;
+        request->number = ++kernel->interrupts.n_received;
         queue_push(kernel->queue, request);
         return;
     }
@@ -70,7 +50,7 @@ static void take_signal(void *context, int number)
 {
     struct kernel *kernel = context;
     if (number == SIGINT)
-        kernel_interrupt(kernel);
+        interrupts_take(&kernel->interrupts, kernel->server, NULL);
     else
         server_stop(kernel->server);
 }
@@ -100,7 +80,7 @@ static void start_session(struct kernel *kernel)
         session_free(kernel->session);
         kernel->session = NULL;
     }
-    set_interruptible(kernel, kernel->session);
+    interrupts_set_session(&kernel->interrupts, kernel->session);
 }
 
 /* Waits for the next request; meanwhile passes on what the session prints, and lets it do
@@ -134,13 +114,15 @@ static void *serve_shell(void *context)
     struct request *request;
     while ((request = next_request(kernel, &is_aborted))) {
         server_wake(kernel->server);
+        interrupts_begin(&kernel->interrupts, kernel->server, request);
         if (is_aborted)
             dispatch_aborted(kernel, request);
         else
             dispatch(kernel, request);
+        interrupts_end(&kernel->interrupts);
         request_free(request);
     }
-    set_interruptible(kernel, NULL);
+    interrupts_set_session(&kernel->interrupts, NULL);
     history_close(kernel->history);
     magics_free(kernel->magics);
     session_free(kernel->session);
@@ -173,7 +155,7 @@ static void end_shell(struct kernel *kernel, pthread_t shell)
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += SHELL_END_S;
     queue_close(kernel->queue);
-    kernel_interrupt(kernel);
+    interrupts_take(&kernel->interrupts, kernel->server, NULL);
     if (pthread_timedjoin_np(shell, NULL, &until) == 0)
         return;
     spills_clear(&kernel->spills);
@@ -191,8 +173,8 @@ int kernel_run(const struct connection *connection, struct error *err)
     r = input_new(&input, err);
     if (r < 0)
         return r;
-    struct kernel kernel = {
-        .queue = queue, .input = input, .interrupt_lock = PTHREAD_MUTEX_INITIALIZER};
+    struct kernel kernel = {.queue = queue, .input = input};
+    interrupts_init(&kernel.interrupts);
     struct server_events events = {.receive = receive,
                                    .has_room = has_room,
                                    .signal = take_signal,

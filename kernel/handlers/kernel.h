@@ -5,10 +5,9 @@
 #ifndef ACHAR_HANDLERS_KERNEL_H
 #define ACHAR_HANDLERS_KERNEL_H
 
-#include <pthread.h>
-
 #include "kernel/handlers/history.h"
 #include "kernel/handlers/input.h"
+#include "kernel/handlers/interrupt.h"
 #include "kernel/handlers/queue.h"
 #include "kernel/handlers/spill.h"
 #include "kernel/wire/server.h"
@@ -35,19 +34,12 @@ struct kernel {
     bool has_complained;      /* about the history */
     struct output *output;    /* of the newest cell, NULL before the first */
     struct spills spills;
-    bool is_ending;          /* atomic, set by a handler: stop after its answer */
-    bool is_started;         /* atomic: the shell thread takes requests */
-    uint64_t n_received;     /* shell requests so far; of the sockets' thread */
-    uint64_t interrupted_at; /* atomic: n_received at the last interrupt */
-    pthread_mutex_t interrupt_lock;
-    struct session *interruptible; /* under the lock: `session` while it is up */
+    bool is_ending;  /* atomic, set by a handler: stop after its answer */
+    bool is_started; /* atomic: the shell thread takes requests */
+    struct interrupts interrupts;
 };
 
 /* Serves until a shutdown request, SIGTERM or SIGHUP. SIGINT interrupts the cell. */
 int kernel_run(const struct connection *connection, struct error *err) MUST_USE;
-
-/* Stops what the shell thread runs, or the first cell that waits for it. For the sockets'
- * thread. */
-void kernel_interrupt(struct kernel *kernel);
 
 #endif

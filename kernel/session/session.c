@@ -495,16 +495,16 @@ void session_listen(struct session *session, const struct pollfd *fds)
     worker_client_listen(&session->worker, fds);
 }
 
-void session_begin(struct session *session, bool keeps_interrupt)
+void session_begin(struct session *session, bool is_interrupted)
 {
-    if (!keeps_interrupt)
-        interrupt_take(&session->interrupt);
+    interrupt_take(&session->interrupt);
+    if (is_interrupted)
+        interrupt_raise(&session->interrupt);
 }
 
 void session_finish(struct session *session)
 {
     past_close(session);
-    interrupt_take(&session->interrupt);
 }
 
 struct session_limits session_limits(const struct session *session)

@@ -333,7 +333,8 @@ int session_optimise(struct session *session, const char *const *names, size_t n
                      struct error *err) MUST_USE;
 
 /* Stops what runs: SIGINT to the worker, and its replacement when that does not help
- * within two seconds. While nothing runs it waits for session_begin(). */
+ * within two seconds. What runs no code of cells is not ended, but what follows it is:
+ * an interrupt stays until something has ended by it, or session_begin(). */
 void session_interrupt(struct session *session);
 /* True once per interrupt; what waits for something else than the worker asks for this.
  * The descriptor becomes readable at the same moment. */
@@ -359,9 +360,10 @@ void session_set_aside(struct session *session, const struct session_aside *asid
 size_t session_watch(const struct session *session, struct pollfd *fds);
 void session_listen(struct session *session, const struct pollfd *fds);
 
-/* Called before and after every request that may be interrupted. Interrupts from before
- * are forgotten unless they are kept: the caller knows whether one was meant for it. */
-void session_begin(struct session *session, bool keeps_interrupt);
+/* Before and after every request that may be interrupted: earlier interrupts are
+ * forgotten, unless it begins with one: the caller knows whether one was meant for it. */
+void session_begin(struct session *session, bool is_interrupted);
+/* After a cell. */
 void session_finish(struct session *session);
 /* When the answer to the request is on its way: what is done at leisure. */
 void session_rest(struct session *session);

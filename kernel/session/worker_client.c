@@ -131,7 +131,7 @@ struct patience {
     int64_t started;
     int64_t deadline; /* of the next step towards the end; 0: nothing has to end */
     int64_t limit;    /* when the request is to end by itself; 0: any time */
-    bool is_insisting, is_over, is_late;
+    bool is_interrupted, is_insisting, is_over, is_late;
 };
 
 /* For poll(); `look` is when the console has something to do, -1: never. */
@@ -428,8 +428,10 @@ static int wait_answer(struct worker_client *client, uint32_t id,
         now = clock_ms();
         if (is_asked && patience->limit) /* the time is the person's, not the cell's */
             patience->limit += now - since;
-        if (fds[1].revents && interrupt_take(client->interrupt))
+        if (fds[1].revents && interrupt_take(client->interrupt)) {
+            patience->is_interrupted = true;
             pass_interrupt(client, id, patience);
+        }
         if (!fds[0].revents && (fds[2].revents || fds[3].revents) &&
             now >= patience->started + OUTPUT_GATHER_MS)
             gather();
@@ -571,6 +573,9 @@ int worker_client_ask(struct worker_client *client, uint16_t kind,
                          text ? text : "no reason given");
     }
     r = outcome_unpack(ret_rest, ret, err);
+    /* It was served without, or had been by then: the interrupt is for what follows. */
+    if (patience.is_interrupted && ret->kind != OUTCOME_INTERRUPTED)
+        interrupt_raise(client->interrupt);
     end_console(client, ret, events);
     set_owner(client, events);
     return r;

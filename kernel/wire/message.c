@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "kernel/wire/text.h"
+#include "pickler/base/clock.h"
 
 #define DELIMITER "<IDS|MSG>"
 
@@ -124,6 +125,7 @@ int request_parse(enum wire_channel channel, const struct span *frames, size_t n
     CLEANUP(request_freep) struct request *request = must_alloc(sizeof(*request));
     request->n_refs = 1;
     request->channel = channel;
+    request->came = clock_ms();
     for (size_t i = 0; i < at; i++)
         buffer_add(&request->identities[i], frames[i].data, frames[i].size);
     request->n_identities = at;

@@ -31,6 +31,7 @@ struct request {
     char *problem;                       /* why it is malformed, or NULL */
     size_t size;                         /* bytes it came in */
     uint64_t number; /* of shell requests: how many had come with it */
+    int64_t came;    /* ms, of the monotonic clock */
 };
 
 /* Takes a message apart, after its signature was found good. A negative return: nobody

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * One turn of the loop: wait; signals; control; subscriptions; stdin; shell while there
- * is room; then what the outbox has ready. */
+ * is room; then what the outbox has ready. Shell requests that were there as soon as the
+ * wait was over come first: an interrupt right behind them is meant for them. */
 #include "kernel/wire/server.h"
 
 #include <errno.h>
@@ -406,6 +407,7 @@ static long send_ready(struct server *server)
     return 0;
 }
 
+/* 1: there are shell requests already. */
 static int wait_for_events(struct server *server, long timeout, struct error *err)
 {
     zmq_pollitem_t items[] = {
@@ -424,7 +426,7 @@ static int wait_for_events(struct server *server, long timeout, struct error *er
                          zmq_strerror(errno));
     uint64_t count;
     (void)!read(server->wake_fd, &count, sizeof(count));
-    return 0;
+    return n == 6 && items[5].revents;
 }
 
 int server_run(struct server *server, struct error *err)
@@ -435,6 +437,8 @@ int server_run(struct server *server, struct error *err)
         if (r < 0)
             return r;
         bool has_more = false;
+        if (r > 0)
+            receive_shell(server);
         read_signals(server);
         has_more |= !receive_requests(server, WIRE_CONTROL);
         receive_subscriptions(server);

@@ -154,7 +154,13 @@ static int dump(struct engine *engine, const struct value_root *roots, size_t n,
 {
     CLEANUP(value_dump_clear) struct value_dump result = {0};
     struct error err = {0};
-    if (value_dump(&engine->world, roots, n, &result, &err) < 0) {
+    int r = value_dump(&engine->world, roots, n, &result, &err);
+    if (r == -EINTR) {
+        outcome_set(outcome, OUTCOME_INTERRUPTED, "Interrupted",
+                    "interrupted while values were collected; nothing was sent");
+        return 0;
+    }
+    if (r < 0) {
         outcome_set(outcome, OUTCOME_REFUSED, "CannotPickle", "%s", err.text);
         return 0;
     }
@@ -253,7 +259,11 @@ static void load(struct engine *engine, const void *data, size_t size,
                  const struct value_root *at, struct outcome *outcome)
 {
     struct error err = {0};
-    if (value_load(&engine->world, data, size, at, &err) < 0)
+    int r = value_load(&engine->world, data, size, at, &err);
+    if (r == -EINTR)
+        outcome_set(outcome, OUTCOME_INTERRUPTED, "Interrupted",
+                    "interrupted while values were loaded; nothing was stored");
+    else if (r < 0)
         outcome_set(outcome, OUTCOME_REFUSED, "CannotUnpickle", "%s", err.text);
 }
 

@@ -80,11 +80,18 @@ void session_interrupt(struct session *session)
     eventfd_write(session->interrupt_fd, 1);
 }
 
-void session_begin(struct session *session, bool keeps_interrupt)
+void session_begin(struct session *session, bool is_interrupted)
 {
     eventfd_t count;
-    if (!keeps_interrupt)
-        eventfd_read(session->interrupt_fd, &count);
+    eventfd_read(session->interrupt_fd, &count);
+    if (is_interrupted)
+        eventfd_write(session->interrupt_fd, 1);
+}
+
+bool session_was_interrupted(struct session *session)
+{
+    eventfd_t count;
+    return eventfd_read(session->interrupt_fd, &count) == 0;
 }
 
 void session_rest(struct session *session)
@@ -94,8 +101,7 @@ void session_rest(struct session *session)
 
 void session_finish(struct session *session)
 {
-    eventfd_t count;
-    eventfd_read(session->interrupt_fd, &count);
+    (void)session;
 }
 
 void session_begin_cell(struct session *session, uint32_t cell,

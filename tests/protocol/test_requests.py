@@ -155,6 +155,36 @@ def test_interrupt_by_signal(kernel):
     assert kernel.execute("1")[0]["status"] == "ok"
 
 
+@pytest.mark.parametrize("early, late, is_meant", [
+    ({"date": "2020-01-01T00:00:00.000001Z"}, {"date": "2020-01-01T00:00:00.000002Z"}, True),
+    ({"date": "2020-01-01T00:00:00.000002Z"}, {"date": "2020-01-01T00:00:00.000001Z"}, False),
+    ({"date": "2020-01-01T00:00:00.000001Z"}, {"date": "2020-01-01T00:00:00.000001Z"}, False),
+    ({"date": "soon"}, {"date": 5}, False)])
+def test_an_interrupt_that_overtakes_a_cell_is_known_by_its_date(kernel, early, late, is_meant):
+    reply, _ = kernel.request("interrupt_request", channel="control", header=late)
+    assert reply == {"status": "ok"}
+    reply, _ = kernel.request("execute_request", {"code": "sleep 50"}, header=early)
+    assert reply.get("ename", "") == ("Interrupted" if is_meant else "")
+    reply, _ = kernel.execute("sleep 50")
+    assert reply["status"] == "ok"
+
+
+def test_an_interrupt_that_was_sent_before_a_cell_is_not_for_it(kernel):
+    """Whichever of the two is read first: they come on different sockets."""
+    for _ in range(200):
+        kernel.send("interrupt_request", {}, "control")
+        cell = kernel.send_execute("sleep 1")
+        assert kernel.receive()["content"]["status"] == "ok"
+        kernel.until_idle(cell)
+        kernel.receive("control")
+    for _ in range(200):
+        cell = kernel.send_execute("sleep 60000")
+        kernel.send("interrupt_request", {}, "control")
+        assert kernel.receive()["content"]["ename"] == "Interrupted"
+        kernel.until_idle(cell)
+        kernel.receive("control")
+
+
 def test_is_complete(kernel):
     assert kernel.request("is_complete_request", {"code": "1"})[0] == {"status": "complete"}
     assert kernel.request("is_complete_request", {"code": "{"})[0] == \
