@@ -150,6 +150,18 @@ void channel_linger(struct channel *channel, unsigned microseconds, unsigned n_b
         ;
 }
 
+bool channel_sleep(struct channel *channel)
+{
+    return channel->transport && channel->transport->sleep &&
+           channel->transport->sleep(channel->state, channel_unsent(channel) > 0);
+}
+
+short channel_events(const struct channel *channel)
+{
+    bool shows_room = !channel->transport || !channel->transport->sleep;
+    return channel_unsent(channel) && shows_room ? POLLIN | POLLOUT : POLLIN;
+}
+
 int channel_fd(const struct channel *channel)
 {
     return channel->read_fd;
@@ -569,6 +581,8 @@ int channel_receive(struct channel *channel, int timeout_ms, struct frame *ret,
             continue;
         if (timeout_ms == 0)
             return 0;
+        if (channel_sleep(channel))
+            continue;
         struct pollfd fd = {.fd = channel->read_fd, .events = POLLIN};
         int ready = poll(&fd, 1, timeout_ms);
         if (ready == 0)

@@ -47,6 +47,9 @@ struct transport {
     /* Bytes can be read that poll(2) does not show, since they were read ahead. NULL:
      * never. */
     bool (*has_more)(const void *state);
+    /* What channel_sleep() does; then room for what is unsent shows as something to be
+     * read. NULL: poll(2) shows all there is. */
+    bool (*sleep)(void *state, bool has_unsent);
     /* Ends the stream (close_notify), as far as that goes without waiting, and frees the
      * state; the descriptors are closed by the channel afterwards. */
     void (*free)(void *state);
@@ -60,6 +63,11 @@ struct channel *channel_new_over(const struct transport *transport, void *state,
                                  int read_fd, int write_fd) MUST_USE;
 void channel_free(struct channel *channel); /* closes the descriptors */
 DEFINE_FREEP(struct channel, channel_free)
+
+/* Before poll(2): true when there is something to be read or room for what is unsent,
+ * which it may not show. */
+bool channel_sleep(struct channel *channel);
+short channel_events(const struct channel *channel); /* what to poll channel_fd() for */
 
 /* Waits up to some microseconds for something to be readable without going to sleep: an
  * answer that takes no longer is had without the time it takes to wake up. Only where

@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "kernel/peer/patience.h"
+
 #define ALIGNMENT 16u
 #define RESTART (32u << 10)  /* an empty ring that has come so far begins anew */
 #define LINE 64              /* bytes that processors exchange */
@@ -36,6 +38,7 @@ struct lane_shared {
     _Alignas(LINE) _Atomic uint32_t worker_sleeps;
     _Alignas(LINE) _Atomic uint32_t pool_sleeps;
     _Alignas(LINE) char inbox[LANE_INBOX_SIZE];
+    struct patience patience; /* the worker's, which has no other place that lasts */
     struct ring tasks, results;
 };
 
@@ -228,10 +231,20 @@ bool lane_receive(struct lane *lane, uint32_t *ret_id, const void **ret_data,
     }
 }
 
+bool lane_has_result(const struct lane *lane)
+{
+    return atomic_load(&lane->shared->results.head) != lane->next_tail;
+}
+
+bool lane_is_watched(const struct lane *lane)
+{
+    return !atomic_load(&lane->shared->worker_sleeps);
+}
+
 bool lane_sleep(struct lane *lane)
 {
     atomic_store(&lane->shared->pool_sleeps, 1);
-    return atomic_load(&lane->shared->results.head) != lane->next_tail;
+    return lane_has_result(lane);
 }
 
 void lane_awake(struct lane *lane)
@@ -280,15 +293,27 @@ void lane_finish(struct lane_shared *shared)
     atomic_store(&ring->tail, tail + bytes);
 }
 
-bool lane_worker_sleep(struct lane_shared *shared)
+static bool has_task(void *context)
 {
-    atomic_store(&shared->worker_sleeps, 1);
+    struct lane_shared *shared = context;
     return atomic_load(&shared->tasks.head) != atomic_load(&shared->tasks.tail);
 }
 
-void lane_worker_awake(struct lane_shared *shared)
+bool lane_worker_look(struct lane_shared *shared)
+{
+    return patience_wait(&shared->patience, has_task, shared);
+}
+
+bool lane_worker_sleep(struct lane_shared *shared)
+{
+    atomic_store(&shared->worker_sleeps, 1);
+    return has_task(shared);
+}
+
+void lane_worker_awake(struct lane_shared *shared, int64_t slept_us)
 {
     atomic_store(&shared->worker_sleeps, 0);
+    patience_slept(&shared->patience, slept_us);
 }
 
 bool lane_must_wake_pool(struct lane_shared *shared)

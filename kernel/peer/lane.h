@@ -16,10 +16,12 @@
 
 #include "pickler/base/memory.h"
 
-#define LANE_RECORD_MAX (64u << 10) /* bytes of a task or a result; larger: the socket   \
-                                     */
-#define LANE_RING_SIZE (256u << 10) /* a power of two; memory that is unused costs none  \
-                                     */
+#define LANE_RECORD_MAX                                                                  \
+    (64u << 10) /* bytes of a task or a result; larger: the socket                       \
+                 */
+#define LANE_RING_SIZE                                                                   \
+    (256u << 10) /* a power of two; memory that is unused costs none                     \
+                  */
 #define LANE_INBOX_SIZE 64
 
 struct lane_shared;
@@ -46,6 +48,9 @@ uint32_t lane_end(const struct lane *lane); /* the place behind all tasks */
  * next call. */
 bool lane_receive(struct lane *lane, uint32_t *ret_id, const void **ret_data,
                   size_t *ret_size);
+bool lane_has_result(const struct lane *lane);
+/* It looks for tasks: what is sent now is begun without delay. */
+bool lane_is_watched(const struct lane *lane);
 /* Before the pool waits: true when there is a result already. */
 bool lane_sleep(struct lane *lane);
 void lane_awake(struct lane *lane);
@@ -65,9 +70,11 @@ bool lane_take(struct lane_shared *shared, uint32_t *ret_id, const void **ret_da
 bool lane_answer(struct lane_shared *shared, uint32_t id, const void *data,
                  size_t size) MUST_USE;
 void lane_finish(struct lane_shared *shared);
+/* Waits for a task a moment, as patience.h; true: there is one. */
+bool lane_worker_look(struct lane_shared *shared);
 /* Before the worker waits: true when there is a task already. */
 bool lane_worker_sleep(struct lane_shared *shared);
-void lane_worker_awake(struct lane_shared *shared);
+void lane_worker_awake(struct lane_shared *shared, int64_t slept_us);
 bool lane_must_wake_pool(struct lane_shared *shared);
 char *lane_inbox(struct lane_shared *shared); /* LANE_INBOX_SIZE bytes for the worker */
 

@@ -271,15 +271,19 @@ bool line_has_frame(const struct line *line)
     return channel_has_frame(line->channel);
 }
 
+bool line_sleep(struct line *line)
+{
+    return channel_sleep(line->channel);
+}
+
 size_t line_poll(const struct line *line, struct pollfd ret[2])
 {
-    bool has_unsent = channel_unsent(line->channel) > 0;
+    short events = channel_events(line->channel);
     int in = channel_fd(line->channel), out = channel_write_fd(line->channel);
-    ret[0] = (struct pollfd){.fd = in, .events = POLLIN};
-    if (in == out || !has_unsent) {
-        ret[0].events |= (short)(has_unsent ? POLLOUT : 0);
+    ret[0] = (struct pollfd){.fd = in, .events = events};
+    if (in == out || !(events & POLLOUT))
         return 1;
-    }
+    ret[0].events = POLLIN;
     ret[1] = (struct pollfd){.fd = out, .events = POLLOUT};
     return 2;
 }

@@ -55,6 +55,8 @@ void line_hold(struct line *line, bool is_held);
 int line_receive(struct line *line, struct frame *ret, struct error *err) MUST_USE;
 bool line_has_frame(const struct line *line);
 
+/* Before poll(2): true when there is something that it may not show. */
+bool line_sleep(struct line *line);
 /* One descriptor, or two; returns how many. */
 size_t line_poll(const struct line *line, struct pollfd ret[2]);
 /* Milliseconds until line_tick() is to be called; -1: never. */

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "kernel/peer/memory_channel.h"
 #include "pickler/base/start.h"
 
 /* Where a build tree keeps each helper, seen from the folder of `achar`. */
@@ -49,6 +50,7 @@ char *process_helper_path(const char *name)
 
 struct child_ends {
     int channel, in, out, err; /* the child's; -1: inherited, `in` /dev/null */
+    int memory;                /* -1: none */
 };
 
 static int spawn(const char *path, const char *const *argv, const struct child_ends *ends,
@@ -67,8 +69,11 @@ static int spawn(const char *path, const char *const *argv, const struct child_e
     if (ends->err >= 0)
         posix_spawn_file_actions_adddup2(&actions, ends->err, 2);
     posix_spawn_file_actions_adddup2(&actions, ends->channel, PROCESS_CHANNEL_FD);
+    if (ends->memory >= 0)
+        posix_spawn_file_actions_adddup2(&actions, ends->memory, PROCESS_MEMORY_FD);
     /* Nor does what the front itself was started with reach code of users. */
-    posix_spawn_file_actions_addclosefrom_np(&actions, PROCESS_CHANNEL_FD + 1);
+    posix_spawn_file_actions_addclosefrom_np(
+        &actions, (ends->memory >= 0 ? PROCESS_MEMORY_FD : PROCESS_CHANNEL_FD) + 1);
     /* A group of its own: a terminal's Ctrl-C is for the front, which decides. With a
      * terminal of its own for input, it shall not find another one as /dev/tty either. */
     return start_program(path, argv, NULL, &actions,
@@ -104,8 +109,9 @@ void process_set_pipe(int fd)
     fcntl(fd, F_SETFL, O_NONBLOCK);
 }
 
-int process_start(const char *const *argv, bool is_captured, int input,
-                  uint32_t generation, struct process *ret, struct error *err)
+/* `memory` is -1 or taken. */
+static int start(const char *const *argv, bool is_captured, int input, int memory,
+                 struct process *ret, struct error *err)
 {
     CLEANUP(freep) char *path = process_helper_path(argv[0]);
     int channel[2] = {-1, -1}, out[2] = {-1, -1}, errors[2] = {-1, -1};
@@ -116,7 +122,7 @@ int process_start(const char *const *argv, bool is_captured, int input,
     if (r == 0 && is_captured)
         r = make_pair(false, errors);
     if (r == 0) {
-        struct child_ends ends = {channel[1], input, out[1], errors[1]};
+        struct child_ends ends = {channel[1], input, out[1], errors[1], memory};
         r = spawn(path, argv, &ends, &pid);
     }
     closep(&channel[1]);
@@ -126,6 +132,7 @@ int process_start(const char *const *argv, bool is_captured, int input,
         closep(&channel[0]);
         closep(&out[0]);
         closep(&errors[0]);
+        closep(&memory);
         return error_errno(err, r, "cannot start '%s'", path);
     }
     if (is_captured) {
@@ -134,13 +141,40 @@ int process_start(const char *const *argv, bool is_captured, int input,
     }
     *ret = (struct process){.pid = pid,
                             .pidfd = (int)syscall(SYS_pidfd_open, pid, 0),
-                            .channel = channel_new(channel[0], channel[0]),
                             .out = out[0],
-                            .err = errors[0],
-                            .generation = generation};
+                            .err = errors[0]};
+    ret->channel = memory >= 0 ? memory_channel_new(channel[0], memory, true)
+                               : channel_new(channel[0], channel[0]);
     if (ret->pidfd >= 0)
         fcntl(ret->pidfd, F_SETFD, FD_CLOEXEC);
-    return 0;
+    if (ret->channel)
+        return 0;
+    close(channel[0]);
+    close(memory);
+    process_end(ret);
+    return error_set(err, -ENOMEM, "cannot share memory with '%s'", path);
+}
+
+int process_start(const char *const *argv, bool is_captured, int input,
+                  uint32_t generation, struct process *ret, struct error *err)
+{
+    int r = start(argv, is_captured, input, -1, ret, err);
+    if (r == 0)
+        ret->generation = generation;
+    return r;
+}
+
+int process_start_near(const char *const *argv, uint32_t generation, struct process *ret,
+                       struct error *err)
+{
+    int made = memory_channel_make(), memory = made < 0 ? made : move_high(made);
+    if (memory < 0)
+        return error_errno(err, made < 0 ? made : -errno,
+                           "cannot make memory to share with '%s'", argv[0]);
+    int r = start(argv, false, -1, memory, ret, err);
+    if (r == 0)
+        ret->generation = generation;
+    return r;
 }
 
 bool process_has_ended(struct process *process, int *ret_status)

@@ -13,6 +13,7 @@
 #include "kernel/peer/channel.h"
 
 #define PROCESS_CHANNEL_FD 3
+#define PROCESS_MEMORY_FD 4 /* of process_start_near() */
 #define PROCESS_PIPE_SIZE                                                                \
     (256 << 10) /* bytes of output that a process is ahead of us                         \
                  */
@@ -35,6 +36,11 @@ char *process_helper_path(const char *name) MUST_USE;
  * its own then. The child has default signal handling and an empty signal mask. */
 int process_start(const char *const *argv, bool is_captured, int input,
                   uint32_t generation, struct process *ret, struct error *err) MUST_USE;
+
+/* As process_start(), not captured, with a channel through shared memory, whose
+ * descriptor is the helper's PROCESS_MEMORY_FD (memory_channel.h). */
+int process_start_near(const char *const *argv, uint32_t generation, struct process *ret,
+                       struct error *err) MUST_USE;
 
 /* Makes the read end of a pipe of output ready for us. */
 void process_set_pipe(int fd);

@@ -110,6 +110,16 @@ void tasks_drain_all(struct pool *pool)
                 drain(pool, pool->families[i], worker);
 }
 
+bool tasks_have_results(const struct pool *pool)
+{
+    for (size_t i = 0; i < pool->n_families; i++)
+        for (struct worker *worker = pool->families[i]->workers; worker;
+             worker = worker->next)
+            if (worker->task && worker->lane && lane_has_result(worker->lane))
+                return true;
+    return false;
+}
+
 bool tasks_sleep(const struct pool *pool)
 {
     bool is_there = false;

@@ -137,14 +137,22 @@ struct worker *family_add_worker(struct family *family, pid_t pid, const int fds
 
 #define RENEWAL_US 50 /* a job worker that has answered needs so long to be as new */
 
+/* Those that look for tasks come first, then those that are as new, then the others. */
+static int rank(const struct worker *worker, uint64_t now)
+{
+    if (worker->answered_at && worker->lane && lane_is_watched(worker->lane))
+        return 2;
+    return worker->answered_at + RENEWAL_US <= now;
+}
+
 /* True when `a` will start sooner than `b`: of those that are as new, the one whose
  * memory is still warm; else the one that has had the most time. */
 static bool is_better(const struct worker *a, const struct worker *b, uint64_t now)
 {
-    bool is_rested = a->answered_at + RENEWAL_US <= now;
-    if (is_rested != (b->answered_at + RENEWAL_US <= now))
-        return is_rested;
-    return is_rested ? a->answered_at >= b->answered_at : a->answered_at < b->answered_at;
+    int rank_a = rank(a, now), rank_b = rank(b, now);
+    if (rank_a != rank_b)
+        return rank_a > rank_b;
+    return rank_a ? a->answered_at >= b->answered_at : a->answered_at < b->answered_at;
 }
 
 struct worker *family_ready_worker(struct family *family, uint64_t now)

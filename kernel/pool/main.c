@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 
 #include "kernel/peer/cpus.h"
+#include "kernel/peer/memory_channel.h"
 #include "kernel/peer/process.h"
 #include "kernel/peer/protocol.h"
 #include "kernel/pool/compile.h"
@@ -57,13 +58,15 @@ struct options {
     const char *mark; /* frames begin behind it on the standard output; NULL: no stdio */
     bool dials;
     uint64_t first_ms; /* so long a front behind a launcher may say nothing at all */
+    bool is_near;      /* frames go through shared memory, PROCESS_MEMORY_FD */
 };
 
 static int usage(void)
 {
     fprintf(stderr,
             "achar-pool is started by achar: [--workers 1..%d] [--timeout-ms N] "
-            "[--memory-bytes N] [--pin LIST] [--stdio MARK [--dial] [--first-ms N]] | "
+            "[--memory-bytes N] [--pin LIST] [--near | --stdio MARK [--dial] "
+            "[--first-ms N]] | "
             "--compile | --ranks, frames on descriptor %d or behind MARK\n",
             POOL_WORKERS_MAX, PROCESS_CHANNEL_FD);
     return 2;
@@ -114,6 +117,8 @@ static bool read_options(int argc, char **argv, struct options *ret)
             ret->has_ranks = true;
         else if (strcmp(argv[i], "--dial") == 0)
             ret->dials = true;
+        else if (strcmp(argv[i], "--near") == 0)
+            ret->is_near = true;
         else if (i + 1 == argc || !read_value(argv[i], argv[i + 1], ret))
             return false;
         else
@@ -122,7 +127,7 @@ static bool read_options(int argc, char **argv, struct options *ret)
     if (!ret->n_workers)
         ret->n_workers = ret->limits.is_pinned ? (unsigned)CPU_COUNT(&ret->limits.cpus)
                                                : count_processors();
-    return !ret->dials || ret->mark;
+    return (!ret->dials || ret->mark) && (!ret->is_near || !ret->mark);
 }
 
 /* Standard input and output become the channel, and nobody else's: what a library prints
@@ -140,6 +145,19 @@ static struct channel *open_stdio(const char *mark, struct error *err)
     return channel_send_mark(channel, mark, err) < 0 ? NULL : TAKE(channel);
 }
 
+static struct channel *open_channel(const struct options *options, struct error *err)
+{
+    if (options->mark)
+        return open_stdio(options->mark, err);
+    if (!options->is_near)
+        return channel_new(PROCESS_CHANNEL_FD, PROCESS_CHANNEL_FD);
+    struct channel *channel =
+        memory_channel_new(PROCESS_CHANNEL_FD, PROCESS_MEMORY_FD, false);
+    if (!channel)
+        error_set(err, -EINVAL, "descriptor %d is no memory to share", PROCESS_MEMORY_FD);
+    return channel;
+}
+
 static int serve(const struct options *options, struct error *err)
 {
     if (options->is_compiler || options->has_ranks) {
@@ -147,10 +165,7 @@ static int serve(const struct options *options, struct error *err)
         struct channel *channel = channel_new(PROCESS_CHANNEL_FD, PROCESS_CHANNEL_FD);
         return options->has_ranks ? ranks_serve(channel) : compile_serve(channel);
     }
-    CLEANUP(channel_freep)
-    struct channel *near = options->mark
-                               ? open_stdio(options->mark, err)
-                               : channel_new(PROCESS_CHANNEL_FD, PROCESS_CHANNEL_FD);
+    CLEANUP(channel_freep) struct channel *near = open_channel(options, err);
     CLEANUP(channel_freep) struct channel *far = NULL;
     if (!near || (options->dials && dial(near, &far, err) < 0))
         return -1;

@@ -60,11 +60,6 @@ static void wait_for(struct waiting *waiting, int fd, short events, struct sourc
     waiting->sources[waiting->n++] = source;
 }
 
-static short channel_events(const struct channel *channel)
-{
-    return channel_unsent(channel) ? POLLIN | POLLOUT : POLLIN;
-}
-
 static void gather_worker(struct waiting *waiting, struct family *family,
                           struct worker *worker)
 {
@@ -78,13 +73,19 @@ static void gather_worker(struct waiting *waiting, struct family *family,
             wait_for(waiting, worker->output[source.stream].fd, POLLIN, source);
 }
 
+/* Where credit does not hold the front back, it is not read. */
+static bool may_read(const struct pool *pool)
+{
+    return pool->is_counted || pool->waiting_bytes <= POOL_WAITING_BYTES;
+}
+
 static void gather_front(struct pool *pool, struct waiting *waiting)
 {
     struct pollfd fds[2];
     bool is_full = pool->waiting_bytes > POOL_WAITING_BYTES;
     size_t n = line_poll(pool->front, fds);
     line_hold(pool->front, is_full);
-    if (is_full && !pool->is_counted)
+    if (!may_read(pool))
         fds[0].events &= ~POLLIN;
     for (size_t i = 0; i < n; i++)
         wait_for(waiting, fds[i].fd, fds[i].events,
@@ -178,12 +179,35 @@ static void tidy(struct pool *pool)
         zygotes_prestart(pool);
 }
 
+static bool is_anything_here(void *context)
+{
+    const struct pool *pool = context;
+    return (may_read(pool) && line_has_frame(pool->front)) || tasks_have_results(pool);
+}
+
+/* Waits; `waiting` tells what for, and is empty when shared memory had something and the
+ * descriptors were looked at just before. */
+static bool wait(struct pool *pool, struct waiting *waiting)
+{
+    bool is_here = patience_wait(&pool->patience, is_anything_here, pool);
+    uint64_t before = pool_now();
+    waiting->n = 0;
+    if (is_here && before < pool->polled_at + POOL_POLL_US)
+        return true;
+    gather(pool, waiting);
+    bool may_wait = !is_here && (!line_sleep(pool->front) || !may_read(pool));
+    may_wait = may_wait && tasks_sleep(pool);
+    int n_ready = poll(waiting->fds, waiting->n, may_wait ? timeout(pool) : 0);
+    tasks_awake(pool);
+    pool->polled_at = pool_now();
+    if (may_wait)
+        patience_slept(&pool->patience, (int64_t)(pool->polled_at - before));
+    return n_ready >= 0;
+}
+
 static void go_round(struct pool *pool, struct waiting *waiting)
 {
-    gather(pool, waiting);
-    int n_ready = poll(waiting->fds, waiting->n, tasks_sleep(pool) ? timeout(pool) : 0);
-    tasks_awake(pool);
-    if (n_ready < 0)
+    if (!wait(pool, waiting))
         return;
     line_cork(pool->front); /* what a round says is one write */
     if (line_has_frame(pool->front))

@@ -10,6 +10,7 @@
 #define ACHAR_POOL_POOL_H
 
 #include "kernel/peer/line.h"
+#include "kernel/peer/patience.h"
 #include "kernel/pool/family.h"
 #include "kernel/pool/limits.h"
 
@@ -24,6 +25,7 @@
 #define POOL_SPARE 4         /* job workers that wait beside those in use */
 #define POOL_CANCEL_US 50000 /* from SIGINT to SIGKILL */
 #define POOL_AHEAD 32        /* tasks that a job worker may have; it runs one */
+#define POOL_POLL_US 200     /* so often descriptors are looked at while tasks flow */
 
 struct pool {
     struct line *front;
@@ -31,6 +33,8 @@ struct pool {
     unsigned n_workers;
     struct limits limits;
     uint64_t looked_at; /* us; at the memory of tasks */
+    uint64_t polled_at; /* us; at everything but shared memory */
+    struct patience patience;
     struct family **families;
     size_t n_families, families_capacity;
     struct family *active; /* served last; compared only */
@@ -76,7 +80,8 @@ void tasks_worker_died(struct pool *pool, struct family *family, struct worker *
                        int status);
 void tasks_fail_waiting(struct pool *pool, struct family *family,
                         const struct outcome *outcome);
-void tasks_drain_all(struct pool *pool);   /* results in shared memory */
+void tasks_drain_all(struct pool *pool); /* results in shared memory */
+bool tasks_have_results(const struct pool *pool);
 bool tasks_sleep(const struct pool *pool); /* before poll(); false: do not wait */
 void tasks_awake(const struct pool *pool);
 void tasks_time(struct pool *pool, uint64_t now); /* output and kills that are due */

@@ -24,6 +24,7 @@
 #include "kernel/peer/process.h"
 #include "kernel/peer/protocol.h"
 #include "kernel/worker/renewal.h"
+#include "pickler/base/clock.h"
 
 #define SOCKET_TASK_MAX (1u << 31) /* bytes of a task's frame */
 #define TASK_FD 100 /* or above: user code has the low descriptors to itself */
@@ -146,11 +147,12 @@ static void wait_for_task(const struct link *link, struct task *ret)
             ret->is_in_lane = true;
             return;
         }
-        if (lane_worker_sleep(link->lane))
+        if (lane_worker_look(link->lane) || lane_worker_sleep(link->lane))
             continue;
         char *inbox = lane_inbox(link->lane);
+        int64_t before = clock_us();
         read_all(link->fd, inbox, FRAME_HEADER_SIZE);
-        lane_worker_awake(link->lane);
+        lane_worker_awake(link->lane, clock_us() - before);
         if (frame_header_read(inbox).kind != TASK_LOOK) {
             read_task(link, ret);
             return;

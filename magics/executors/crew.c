@@ -91,6 +91,8 @@ static void gather(struct crew *crew, struct polling *polling)
         size_t n = pool_client_poll(link->client, fds, &due);
         for (size_t i = 0; is_full && i < n; i++)
             fds[i].fd = -1;
+        if (!is_full)
+            link->is_ready |= pool_client_sleep(link->client);
         if (!is_full && (link->is_ready || due < polling->timeout_ms))
             polling->timeout_ms = link->is_ready ? 0 : due;
         polling->n += n;
@@ -349,15 +351,37 @@ char *crew_status(struct crew *crew)
     return buffer_take(&text);
 }
 
+/* A link that is quick has something. */
+static bool is_here(void *context)
+{
+    const struct crew *crew = context;
+    for (const struct crew_link *link = crew->links; link; link = link->next)
+        if (pool_client_is_quick(link->client) && pool_client_is_here(link->client))
+            return true;
+    return false;
+}
+
+static bool has_quick(const struct crew *crew)
+{
+    const struct crew_link *link = crew->links;
+    while (link && !pool_client_is_quick(link->client))
+        link = link->next;
+    return link && crew->kept_bytes <= CREW_KEPT_BYTES;
+}
+
 /* One wait for anything to happen. -EINTR: wake_fd. */
 static int wait_once(struct crew *crew, struct polling *polling, int wake_fd,
                      int timeout_ms)
 {
+    if (timeout_ms && has_quick(crew))
+        patience_wait(&crew->patience, is_here, crew);
     gather(crew, polling);
     polling->fds[polling->n] = (struct pollfd){.fd = wake_fd, .events = POLLIN};
     if (timeout_ms >= 0 && timeout_ms < polling->timeout_ms)
         polling->timeout_ms = timeout_ms;
+    int64_t before = clock_us();
     int r = poll(polling->fds, polling->n + 1, polling->timeout_ms);
+    patience_slept(&crew->patience, clock_us() - before);
     if (r <= 0)
         return 0;
     if (polling->fds[polling->n].revents)

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+#include "kernel/peer/patience.h"
 #include "magics/executors/crew.h"
 
 #define LINK_UNSENT_MAX                                                                  \
@@ -88,8 +89,9 @@ struct crew {
     size_t kept_bytes;
     struct crew_event *lent;
     uint64_t clock;
-    int64_t asked;  /* ms; when the executor was asked for a link ... */
-    bool ask_again; /* ... and it is to be asked at once */
+    int64_t asked;            /* ms; when the executor was asked for a link ... */
+    bool ask_again;           /* ... and it is to be asked at once */
+    struct patience patience; /* of who waits for an event */
     pthread_mutex_t lock;
     pthread_t keeper;
     bool has_keeper, is_ending, is_polled;

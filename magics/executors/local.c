@@ -12,7 +12,7 @@
 #include "pickler/base/clock.h"
 
 #define LOCAL_WORKERS_MAX 512
-#define LOCAL_WORDS_MAX 10 /* and their end */
+#define LOCAL_WORDS_MAX 12 /* and their end */
 #define LOCAL_SECONDS_MAX 31536000
 #define LOCAL_MEMORY_MIN (1u << 20)
 #define LOCAL_MEMORY_MAX 0x1p50
@@ -132,8 +132,8 @@ static int next(void *executor, struct executor_link *ret, struct error *err)
         return error_set(err, -EPIPE, "its pool has ended %d times soon after its start",
                          LOCAL_DEATHS_MAX);
     struct pool_options told = {0};
-    const char *argv[LOCAL_WORDS_MAX] = {"achar-pool"};
-    size_t n = 1;
+    const char *argv[LOCAL_WORDS_MAX] = {"achar-pool", "--near"};
+    size_t n = 2;
     int r = read_options(local->options, local->n_options, &told, err);
     if (r < 0)
         return r;
@@ -143,7 +143,7 @@ static int next(void *executor, struct executor_link *ret, struct error *err)
     add_word(argv, &n, "--memory-bytes", *told.memory ? told.memory : NULL);
     add_word(argv, &n, "--pin", told.pin);
     CLEANUP(freep) struct process *pool = must_alloc(sizeof(*pool));
-    r = process_start(argv, false, -1, 1, pool, err);
+    r = process_start_near(argv, 1, pool, err);
     if (r < 0)
         return r;
     local->has_link = true;

@@ -334,6 +334,21 @@ static void drop_fds(struct frame *frame)
     frame->n_fds = 0;
 }
 
+bool pool_client_is_quick(const struct pool_client *client)
+{
+    return client->type->is_near && client->open.start < client->open.n;
+}
+
+bool pool_client_is_here(const struct pool_client *client)
+{
+    return line_has_frame(client->line);
+}
+
+bool pool_client_sleep(struct pool_client *client)
+{
+    return line_sleep(client->line);
+}
+
 size_t pool_client_poll(const struct pool_client *client, struct pollfd *ret,
                         int *ret_timeout_ms)
 {

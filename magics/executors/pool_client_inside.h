@@ -6,6 +6,7 @@
 #define ACHAR_EXECUTORS_POOL_CLIENT_INSIDE_H
 
 #include "kernel/peer/line.h"
+#include "kernel/peer/patience.h"
 #include "magics/executors/pool_client.h"
 
 #define HASH_SIZE 32
@@ -40,11 +41,12 @@ struct pool_client {
     struct executor_link link; /* its channel is the line's */
     struct line *line;
     unsigned lease_ms;
-    unsigned n_workers; /* 0: no hello yet */
-    int wake_fd;        /* of pool_client_watch(), -1: none */
-    bool is_dead;       /* nothing more will come */
-    bool is_broken;     /* nothing more can be sent; results may still come */
-    struct error why;   /* of its end */
+    unsigned n_workers;       /* 0: no hello yet */
+    int wake_fd;              /* of pool_client_watch(), -1: none */
+    bool is_dead;             /* nothing more will come */
+    bool is_broken;           /* nothing more can be sent; results may still come */
+    struct error why;         /* of its end */
+    struct patience patience; /* of pool_client_wait() */
     uint32_t last_id;
     struct open_tasks open;
     uint8_t (*known)[HASH_SIZE]; /* payloads that the pool has */
@@ -53,7 +55,7 @@ struct pool_client {
     size_t n_requests, requests_capacity;
     struct kept_event *kept, **kept_end;
     size_t kept_output; /* bytes that were kept since the last time there were none */
-    char *lent; /* data of the event handed out last */
+    char *lent;         /* data of the event handed out last */
 };
 
 /* 1: an event; 0: no frame is here; negative: the pool is gone. */

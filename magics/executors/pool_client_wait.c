@@ -39,18 +39,30 @@ static void keep(struct pool_client *client, const struct pool_event *given)
 
 enum { READY_WAKE = 1, READY_OTHER = 2 };
 
+static bool is_here(void *context)
+{
+    return pool_client_is_here(context);
+}
+
 /* What of it there is within the time; 0: nothing. */
-static int wait_ready(const struct pool_client *client, int wake_fd, int timeout_ms)
+static int wait_ready(struct pool_client *client, int wake_fd, int timeout_ms)
 {
     struct pollfd fds[POOL_CLIENT_FDS + 1];
+    if (timeout_ms && pool_client_is_quick(client) &&
+        patience_wait(&client->patience, is_here, client) && wake_fd < 0)
+        return READY_OTHER;
     size_t n = pool_client_poll(client, fds, &timeout_ms);
     fds[n] = (struct pollfd){.fd = wake_fd, .events = POLLIN};
+    if (timeout_ms && pool_client_sleep(client))
+        timeout_ms = 0;
+    int64_t before = clock_us();
     if (poll(fds, n + 1, timeout_ms) < 0)
         return 0;
+    patience_slept(&client->patience, clock_us() - before);
     int ready = fds[n].revents ? READY_WAKE : 0;
     for (size_t i = 0; i < n; i++)
         ready |= fds[i].revents ? READY_OTHER : 0;
-    return ready;
+    return ready | (pool_client_is_here(client) ? READY_OTHER : 0);
 }
 
 /* Only these concern who serves a single link. */
