@@ -19,6 +19,7 @@ struct analysis *analysis_new(void)
     analysis->graph = graph_new();
     types_init(&analysis->types);
     analysis->headers = headers_new();
+    analysis->library = library_new();
     analysis->index = clang_createIndex(0, 0);
     return analysis;
 }
@@ -42,6 +43,7 @@ void analysis_free(struct analysis *analysis)
     comments_clear(analysis);
     clang_disposeIndex(analysis->index);
     headers_free(analysis->headers);
+    library_free(analysis->library);
     graph_free(analysis->graph);
     types_clear(&analysis->types);
     free(analysis);

@@ -14,6 +14,7 @@
 #include "kernel/unit/sheet.h"
 
 #define CANDIDATES_MAX 2000
+#define LIBRARY_PREFIX_MIN 3 /* characters from which headers not included count */
 
 struct collector {
     struct candidate *at;
@@ -277,6 +278,8 @@ void analysis_complete(struct analysis *analysis, const char *source, size_t siz
             collect(&collector, keywords[i], "keyword");
         if (*prefix)
             headers_each(analysis->headers, prefix, collect_header_name, &collector);
+        if (collector.prefix_size >= LIBRARY_PREFIX_MIN)
+            library_each(analysis->library, prefix, collect_header_name, &collector);
     }
     sort_and_merge(&collector);
     *ret_start = start;

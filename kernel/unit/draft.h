@@ -13,6 +13,7 @@
 #include "kernel/plan/plan.h"
 #include "kernel/unit/declaration.h"
 #include "kernel/unit/headers.h"
+#include "kernel/unit/library.h"
 #include "kernel/unit/typing.h"
 #include "pickler/graph/graph.h"
 
@@ -35,7 +36,8 @@ struct analysis {
     struct graph *graph;
     struct types types;
     struct headers *headers;
-    char **flags; /* -I, -D, ... of the session */
+    struct library *library; /* headers that are not included */
+    char **flags;            /* -I, -D, ... of the session */
     size_t n_flags;
     char *options; /* of what is defined from now on (cc.h); NULL: none were chosen */
     char **language_flags; /* those of the options that libclang must see */

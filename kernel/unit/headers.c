@@ -228,7 +228,8 @@ static const struct header_chunk *best_chunk(const struct headers *headers,
     return best;
 }
 
-const char *headers_declaration(const struct headers *headers, const char *name)
+static const struct header_chunk *chunk_of(const struct headers *headers,
+                                           const char *name)
 {
     const char *blank = strrchr(name, ' '), *word = blank ? blank + 1 : name;
     const struct header_name *found = find(headers, word, strlen(word));
@@ -236,12 +237,27 @@ const char *headers_declaration(const struct headers *headers, const char *name)
         return NULL;
     const struct header_chunk *chunk =
         blank ? NULL : best_chunk(headers, &found->ordinary);
-    if (!chunk)
-        chunk = best_chunk(headers, &found->tags);
+    return chunk ? chunk : best_chunk(headers, &found->tags);
+}
+
+const char *headers_declaration(const struct headers *headers, const char *name)
+{
+    const struct header_chunk *chunk = chunk_of(headers, name);
     if (!chunk)
         return NULL;
     struct buffer *answer = &((struct headers *)headers)->declaration;
     buffer_clear(answer);
     buffer_add(answer, headers->index.flat.data + chunk->start, chunk->size);
     return answer->data;
+}
+
+uint32_t headers_include_of(const struct headers *headers, const char *name)
+{
+    const struct header_name *found = find(headers, name, strlen(name));
+    const struct header_chunk *chunk = chunk_of(headers, name);
+    uint32_t line = found && found->macro
+                        ? headers->index.macros[found->macro - 1].include
+                    : chunk ? chunk->include
+                            : 0;
+    return line && line <= headers->n_includes ? headers->definitions[line - 1] : 0;
 }

@@ -41,6 +41,8 @@ void headers_each(const struct headers *headers, const char *prefix,
                   void *context);
 /* The chunk that declares a name, borrowed, for inspection; NULL. */
 const char *headers_declaration(const struct headers *headers, const char *name);
+/* The id of the DEFINITION_INCLUDE by which the name came, 0: none. */
+uint32_t headers_include_of(const struct headers *headers, const char *name);
 
 /* The part of a unit that stands before a cell: header declarations, session declarations
  * of `graph`, macros, all that `text` can reach and nothing more. Names in `hidden` (what

@@ -5,6 +5,7 @@
 
 #include "kernel/unit/analysis.h"
 #include "kernel/unit/draft.h"
+#include "pickler/base/lex.h"
 
 /* ---- comments
  * ---------------------------------------------------------------------------- */
@@ -183,6 +184,141 @@ static char *describe_definition(const struct analysis *analysis,
     return buffer_take(&out);
 }
 
+/* ---- what headers declare
+ * ------------------------------------------------------------------- */
+
+static bool is_skipped(const struct token *token)
+{
+    static const char *const words[] = {"extern", "__extension__", "__inline",
+                                        "__restrict", "restrict"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+        if (token_is(token, words[i]))
+            return true;
+    return false;
+}
+
+/* __attribute__((...)) and __asm__(...): behind their parentheses. */
+static bool skip_attribute(struct lexer *lexer, const struct token *token)
+{
+    size_t depth = 0;
+    if (!token_is(token, "__attribute__") && !token_is(token, "__asm__") &&
+        !token_is(token, "__asm"))
+        return false;
+    do {
+        struct token next = lexer_next(lexer);
+        if (next.kind == TOKEN_END)
+            break;
+        depth += token_is(&next, "(");
+        depth -= token_is(&next, ")");
+    } while (depth);
+    return true;
+}
+
+static bool is_close(const struct token *last, const struct token *token)
+{
+    return !last->text || token_is(token, ",") || token_is(token, ";") ||
+           token_is(token, ")") || token_is(token, "[") || token_is(token, "]") ||
+           token_is(last, "(") || token_is(last, "[") || token_is(last, "*") ||
+           (token_is(token, "(") && last->kind == TOKEN_IDENTIFIER &&
+            !token_is_keyword(last));
+}
+
+/* Each line as deep as its braces are. */
+static char *indented(const char *text)
+{
+    struct buffer out = {0};
+    size_t depth = 0;
+    while (*text) {
+        size_t size = strcspn(text, "\n");
+        depth -= *text == '}' && depth;
+        buffer_format(&out, "%*s%.*s\n", (int)(4 * depth), "", (int)size, text);
+        for (size_t i = 0; i < size; i++) {
+            depth += text[i] == '{';
+            depth -= i && text[i] == '}' && depth;
+        }
+        text += size + (text[size] == '\n');
+    }
+    if (out.size)
+        out.data[--out.size] = '\0';
+    return buffer_take(&out);
+}
+
+/* A prototype as a manual writes it; other declarations as they are. */
+static char *tidy(const char *text)
+{
+    struct buffer out = {0};
+    struct lexer lexer = lexer_init(text, strlen(text));
+    struct token last = {0}, token;
+    if (strchr(text, '{'))
+        return indented(text);
+    while ((token = lexer_next(&lexer)).kind != TOKEN_END) {
+        if (is_skipped(&token) || skip_attribute(&lexer, &token))
+            continue;
+        if (!is_close(&last, &token))
+            buffer_add_char(&out, ' ');
+        size_t bare = token.kind == TOKEN_IDENTIFIER && last.text &&
+                              !strncmp(token.text, "__", 2) &&
+                              strchr(",)[", text[token.text - text + token.size])
+                          ? 2
+                          : 0;
+        buffer_add(&out, token.text + bare, token.size - bare);
+        last = token;
+    }
+    return buffer_take(&out);
+}
+
+static char *describe_header(const char *text, bool is_macro, const char *header,
+                             const char *place)
+{
+    CLEANUP(freep)
+    char *shown = is_macro ? must_format("#define %s", text) : tidy(text);
+    return header ? must_format("%s\n\nHeader:  %s%s\n", shown, header, place)
+                  : must_format("%s\n", shown);
+}
+
+static char *inspect_included(const struct analysis *analysis, const char *name)
+{
+    bool is_macro;
+    const char *text = library_text(analysis->headers, name, &is_macro);
+    if (!text)
+        return NULL;
+    uint32_t id = headers_include_of(analysis->headers, name);
+    const struct definition *include = graph_get(analysis->graph, id);
+    if (!include)
+        return describe_header(text, is_macro, NULL, NULL);
+    CLEANUP(freep)
+    char *place = must_format(", included in In[%u]", include->cell);
+    return describe_header(text, is_macro, include->name, place);
+}
+
+static char *inspect_library(const struct analysis *analysis, const char *name)
+{
+    bool is_macro;
+    const char *header = library_header(analysis->library, name);
+    const char *text =
+        header ? library_declaration(analysis->library, name, &is_macro) : NULL;
+    if (!text)
+        return NULL;
+    CLEANUP(freep) char *known = must_format("<%s>", header);
+    CLEANUP(freep)
+    char *place = must_format(", not included yet: #include <%s>", header);
+    return describe_header(text, is_macro, known, place);
+}
+
+/* "struct stat" where the word before says so. */
+static char *tagged_word(const char *source, size_t start, const char *word)
+{
+    static const char *const tags[] = {"struct ", "union ", "enum "};
+    while (start && source[start - 1] == ' ')
+        start--;
+    for (size_t i = 0; i < sizeof(tags) / sizeof(*tags); i++) {
+        size_t n = strlen(tags[i]) - 1;
+        if (start >= n && !memcmp(source + start - n, tags[i], n))
+            return must_format("%s%s", tags[i], word);
+    }
+    return must_strdup(word);
+}
+
 char *analysis_inspect(struct analysis *analysis, const char *source, size_t size,
                        size_t cursor, int detail)
 {
@@ -193,9 +329,7 @@ char *analysis_inspect(struct analysis *analysis, const char *source, size_t siz
     const struct definition *definition = find_definition(analysis, source, start, word);
     if (definition)
         return describe_definition(analysis, definition, detail);
-    const char *macro = headers_macro(analysis->headers, word, strlen(word));
-    if (macro)
-        return must_format("#define %s\n", macro);
-    const char *declaration = headers_declaration(analysis->headers, word);
-    return declaration ? must_format("%s\n", declaration) : NULL;
+    CLEANUP(freep) char *name = tagged_word(source, start, word);
+    char *text = inspect_included(analysis, name);
+    return text ? text : inspect_library(analysis, name);
 }

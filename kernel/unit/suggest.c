@@ -3,69 +3,9 @@
 
 #include <string.h>
 
+#include "kernel/unit/library.h"
+
 #define NAME_MAX_SIZE 64 /* longer names get no suggestion */
-
-static const struct {
-    const char *header, *names; /* names between blanks */
-} library[] = {
-    {"stdio.h",
-     " printf fprintf sprintf snprintf vprintf vfprintf vsnprintf scanf fscanf "
-     "sscanf puts fputs fputc putchar putc getchar getc fgetc fgets fopen fclose "
-     "fread fwrite fflush fseek ftell rewind perror remove rename getline popen "
-     "pclose fdopen fileno asprintf dprintf ungetc feof ferror setvbuf tmpfile "
-     "FILE stdin stdout stderr EOF BUFSIZ SEEK_SET SEEK_CUR SEEK_END "},
-    {"stdlib.h",
-     " malloc calloc realloc free exit abort atexit atoi atol atof strtol strtoul "
-     "strtod strtoll strtoull rand srand qsort bsearch abs labs llabs getenv "
-     "setenv system EXIT_SUCCESS EXIT_FAILURE RAND_MAX aligned_alloc random "
-     "srandom drand48 mkstemp realpath "},
-    {"string.h",
-     " strlen strcpy strncpy strcat strncat strcmp strncmp strchr strrchr strstr "
-     "strtok strtok_r strdup strndup memcpy memmove memset memcmp memchr strerror "
-     "strspn strcspn strpbrk strcoll stpcpy memmem "},
-    {"math.h",
-     " sin cos tan asin acos atan atan2 sinh cosh tanh exp exp2 log log2 log10 log1p "
-     "expm1 pow sqrt cbrt hypot fabs floor ceil round lround trunc fmod fmin fmax "
-     "erf lgamma tgamma isnan isinf isfinite NAN INFINITY HUGE_VAL M_PI M_E sqrtf "
-     "sinf cosf powf fabsf floorf ceilf ldexp frexp modf copysign nearbyint rint "},
-    {"ctype.h",
-     " isalpha isdigit isalnum isspace isupper islower ispunct isprint isxdigit "
-     "toupper tolower iscntrl isgraph "},
-    {"stdint.h",
-     " int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t intptr_t "
-     "uintptr_t intmax_t uintmax_t INT32_MAX INT64_MAX UINT32_MAX UINT64_MAX "
-     "INT32_MIN INT64_MIN SIZE_MAX UINT32_C UINT64_C INT64_C UINT8_MAX UINT16_MAX "
-     "INT16_MAX INT8_MAX "},
-    {"stddef.h", " size_t ptrdiff_t NULL offsetof wchar_t "},
-    {"stdbool.h", " bool true false "},
-    {"assert.h", " assert static_assert "},
-    {"errno.h", " errno ENOENT EINVAL ENOMEM EAGAIN EINTR EEXIST "},
-    {"limits.h",
-     " INT_MAX INT_MIN UINT_MAX LONG_MAX LONG_MIN ULONG_MAX CHAR_BIT CHAR_MAX "
-     "SHRT_MAX LLONG_MAX PATH_MAX "},
-    {"float.h", " DBL_MAX DBL_MIN DBL_EPSILON FLT_MAX FLT_MIN FLT_EPSILON "},
-    {"time.h", " time clock difftime mktime strftime localtime gmtime time_t struct_tm "
-               "clock_gettime nanosleep CLOCKS_PER_SEC CLOCK_MONOTONIC "},
-    {"unistd.h",
-     " read write close sleep usleep fork getpid getcwd access unlink isatty pipe "
-     "dup dup2 execvp ssize_t lseek "},
-    {"inttypes.h", " PRId64 PRIu64 PRId32 PRIu32 PRIx64 "},
-    {"pthread.h", " pthread_create pthread_join pthread_mutex_lock pthread_mutex_unlock "
-                  "pthread_t pthread_mutex_t "},
-    {"stdarg.h", " va_list va_start va_arg va_end va_copy "},
-    {"complex.h", " creal cimag cabs csqrt cexp "},
-    {"signal.h", " signal raise sigaction SIGINT SIGTERM SIGSEGV "},
-    {"setjmp.h", " setjmp longjmp jmp_buf "},
-};
-
-static const char *header_of(const char *name)
-{
-    CLEANUP(freep) char *word = must_format(" %s ", name);
-    for (size_t i = 0; i < sizeof(library) / sizeof(*library); i++)
-        if (strstr(library[i].names, word))
-            return library[i].header;
-    return NULL;
-}
 
 static size_t least(size_t a, size_t b, size_t c)
 {
@@ -113,19 +53,6 @@ static void consider(void *context, const char *name, bool is_macro)
     memcpy(nearest->best, name, size + 1);
 }
 
-static void consider_library(struct nearest *nearest)
-{
-    for (size_t i = 0; i < sizeof(library) / sizeof(*library); i++) {
-        const char *at = library[i].names + 1;
-        while (*at) {
-            size_t n = strcspn(at, " ");
-            CLEANUP(freep) char *name = must_strndup(at, n);
-            consider(nearest, name, false);
-            at += n + (at[n] == ' ');
-        }
-    }
-}
-
 static const char *const keywords[] = {
     "int",     "char",     "float",    "double",   "return", "struct",
     "typedef", "unsigned", "signed",   "static",   "const",  "sizeof",
@@ -146,7 +73,7 @@ static void find_nearest(struct draft *draft, struct nearest *nearest)
     for (size_t i = 0; i < sizeof(keywords) / sizeof(*keywords); i++)
         consider(nearest, keywords[i], false);
     headers_each(draft->analysis->headers, "", consider, nearest);
-    consider_library(nearest);
+    library_each_common(consider, nearest);
 }
 
 static const char *const unknown_names[] = {
@@ -186,7 +113,7 @@ void suggest(struct draft *draft, struct diagnostic *diagnostic)
             name, stale->cell);
         return;
     }
-    const char *header = header_of(name);
+    const char *header = library_header(draft->analysis->library, name);
     if (header) {
         char *type = strstr(diagnostic->message, " with type ");
         if (type)

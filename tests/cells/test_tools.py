@@ -361,3 +361,21 @@ def test_asm_refused(session, arguments, name, message):
     session.value(ASM)
     cell = session.run(f"%asm {arguments}")
     assert cell.name == name and message in cell.message
+
+
+def page(cell):
+    return cell.reply["payload"][0]["data"]["text/plain"]
+
+
+def test_what_is_not_included_is_known(session):
+    assert page(session.run("?printf")) == (
+        "int printf(const char *format, ...);\n\nHeader:  <stdio.h>, not included yet: #include <stdio.h>\n")
+    assert "__time_t tv_sec;" in page(session.run("?struct timespec"))
+    assert "<regex.h>" in page(session.run("?regcomp"))
+    session.run("#include <stdio.h>")
+    assert page(session.run("?printf")).endswith("Header:  <stdio.h>, included in In[4]\n")
+    assert session.run("?no_such_name").name == "NameError"
+    session.client.complete("pthread_mutex_lo")
+    assert session.client.get_shell_msg(timeout=30)["content"]["matches"] == ["pthread_mutex_lock"]
+    cell = session.run("regex_t r; regcomp(&r, \"a\", 0);")
+    assert "add #include <regex.h>" in cell.traceback

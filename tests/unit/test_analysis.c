@@ -373,6 +373,7 @@ static void test_questions(void)
     check_completion(analysis, "prin|", "printf", NULL);
     check_completion(analysis, "struct no|", "node", NULL);
     check_completion(analysis, "whi|", "while", NULL);
+    check_completion(analysis, "pthread_mutex_lo|", "pthread_mutex_lock", NULL);
     check_completion(analysis,
                      "int g(int alpha) {\n  int alphabet = 1;\n  return alp|\n}",
                      "alphabet", NULL);
@@ -385,6 +386,11 @@ static void test_questions(void)
                  {"x + LIMIT", 6, "#define LIMIT 100"},
                  {"struct node", 9, "struct node *next"},
                  {"printf(", 7, "printf"},
+                 {"qsort(", 5, "void qsort(void *base, size_t nmemb, size_t size, "},
+                 {"qsort(", 5, "<stdlib.h>, not included yet"},
+                 {"struct stat", 9, "<sys/stat.h>"},
+                 {"EAGAIN", 2, "#define EAGAIN"},
+                 {"regcomp", 2, "<regex.h>"},
                  {"nodes", 1, "struct node[3]"}};
     for (size_t i = 0; i < sizeof(asked) / sizeof(*asked); i++) {
         CLEANUP(freep)
