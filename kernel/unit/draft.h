@@ -55,6 +55,7 @@ struct region {
     char *file;            /* a header of the user's; owned; NULL: the cell */
     uint32_t line;         /* of its first line, in the file or cell */
     uint32_t include_line; /* line of the cell that includes the file */
+    bool is_conditional;   /* that line, or one on the way to it, stands in an #if */
 };
 
 /* One item of the cell, or the source of an earlier definition that is compiled again. */

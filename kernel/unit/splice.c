@@ -15,14 +15,23 @@
 #define HEADER_DEPTH_MAX 16 /* headers in headers */
 #define HEADERS_MAX 200     /* of one cell */
 
-static void add_region(struct draft *draft, const char *file, uint32_t line,
-                       uint32_t include_line)
+/* What is being put in. */
+struct source {
+    const char *file;      /* NULL: the cell */
+    uint32_t include_line; /* of the cell */
+    unsigned depth;        /* of headers in headers */
+    bool is_conditional;   /* it stands in an #if that is no guard */
+};
+
+static void add_region(struct draft *draft, const struct source *source, uint32_t line)
 {
     GROW(draft->regions, draft->n_regions, draft->regions_capacity);
-    draft->regions[draft->n_regions++] = (struct region){.start = draft->text.size,
-                                                         .file = must_strdup(file),
-                                                         .line = line,
-                                                         .include_line = include_line};
+    draft->regions[draft->n_regions++] =
+        (struct region){.start = draft->text.size,
+                        .file = must_strdup(source->file),
+                        .line = line,
+                        .include_line = source->include_line,
+                        .is_conditional = source->is_conditional};
 }
 
 const struct region *region_at(const struct draft *draft, size_t offset)
@@ -33,12 +42,17 @@ const struct region *region_at(const struct draft *draft, size_t offset)
     return found;
 }
 
-static bool is_spliced(const struct draft *draft, const char *path)
+enum presence { PRESENCE_NONE, PRESENCE_CONDITIONAL, PRESENCE_CERTAIN };
+
+/* Whether the file has been put in, and outside of every #if. */
+static enum presence presence_of(const struct draft *draft, const char *path)
 {
-    for (size_t i = 0; i < draft->n_regions; i++)
+    enum presence ret = PRESENCE_NONE;
+    for (size_t i = 0; i < draft->n_regions && ret != PRESENCE_CERTAIN; i++)
         if (draft->regions[i].file && strcmp(draft->regions[i].file, path) == 0)
-            return true;
-    return false;
+            ret = draft->regions[i].is_conditional ? PRESENCE_CONDITIONAL
+                                                   : PRESENCE_CERTAIN;
+    return ret;
 }
 
 /* ---- the file
@@ -218,8 +232,8 @@ static char *made_up_guard(const char *path)
 /* ---- the text
  * ------------------------------------------------------------------------------- */
 
-static void splice_text(struct draft *draft, const char *text, const char *file,
-                        uint32_t include_line, unsigned depth);
+static void splice_text(struct draft *draft, const char *text,
+                        const struct source *source);
 
 static bool is_header(const char *path)
 {
@@ -227,51 +241,70 @@ static bool is_header(const char *path)
     return size > 2 && strcmp(path + size - 2, ".h") == 0;
 }
 
-/* Without a guard, as lists are that a macro gives their meaning. */
-static bool splice_again(struct draft *draft, const char *text, const char *path,
-                         uint32_t include_line, unsigned depth)
+static void end_line(struct draft *draft)
 {
-    draft->n_headers++;
-    add_region(draft, path, 1, include_line);
-    splice_text(draft, text, path, include_line, depth);
     if (draft->text.size && draft->text.data[draft->text.size - 1] != '\n')
         buffer_add_char(&draft->text, '\n');
+}
+
+/* Without a guard, as lists are that a macro gives their meaning. */
+static bool splice_again(struct draft *draft, const char *text,
+                         const struct source *source)
+{
+    draft->n_headers++;
+    add_region(draft, source, 1);
+    splice_text(draft, text, source);
+    end_line(draft);
+    return true;
+}
+
+/* Where it was put in before, a condition may leave it out: then it is wanted here. */
+static bool splice_guarded(struct draft *draft, const char *text, const char *guard,
+                           const char *mark, const struct source *source)
+{
+    bool is_second = presence_of(draft, source->file) == PRESENCE_CONDITIONAL;
+    draft->n_headers++;
+    if (is_second)
+        buffer_format(&draft->text, "#ifndef %s\n", guard);
+    add_region(draft, source, 0); /* the guard's line is not the file's */
+    buffer_format(&draft->text, "#define %s %s\n", guard, mark);
+    splice_text(draft, text, source);
+    end_line(draft);
+    if (is_second)
+        buffer_add_string(&draft->text, "#endif\n");
     return true;
 }
 
 /* True when the header's text, or nothing because it is known, stands for its line. */
-static bool splice_header(struct draft *draft, const char *from, const char *name,
-                          uint32_t include_line, unsigned depth)
+static bool splice_header(struct draft *draft, const struct source *from,
+                          const char *name, uint32_t line, bool is_conditional)
 {
     CLEANUP(freep) char *path = NULL;
-    CLEANUP(freep) char *text = find_file(draft, from, name, &path);
-    if (!text || depth > HEADER_DEPTH_MAX || draft->n_headers >= HEADERS_MAX)
+    CLEANUP(freep) char *text = find_file(draft, from->file, name, &path);
+    if (!text || from->depth >= HEADER_DEPTH_MAX || draft->n_headers >= HEADERS_MAX)
         return false;
-    if (from && !strcmp(from, path)) /* in a branch of #if that is left out */
+    if (from->file && !strcmp(from->file, path)) /* in a branch of #if that is left out */
         return false;
+    struct source source = {.file = path,
+                            .include_line = from->file ? from->include_line : line,
+                            .depth = from->depth + 1,
+                            .is_conditional = is_conditional};
     CLEANUP(freep)
     char *mark = must_format("/* %016llx */", (unsigned long long)hash_text(text));
     bool is_once = drop_once(text);
     CLEANUP(freep) char *guard = take_guard(text);
     is_once |= guard != NULL;
-    if (is_spliced(draft, path) && is_once)
+    enum presence presence = presence_of(draft, path);
+    if (presence == PRESENCE_CERTAIN && is_once)
         return true;
-    if (!is_once && (is_spliced(draft, path) || !is_header(path)))
-        return splice_again(draft, text, path, include_line, depth);
+    if (!is_once && (presence != PRESENCE_NONE || !is_header(path)))
+        return splice_again(draft, text, &source);
     if (!guard)
         guard = made_up_guard(path);
     const struct definition *known = graph_current(draft->analysis->graph, guard);
     if (known && known->source && strstr(known->source, mark))
         return true;
-    draft->n_headers++;
-    add_region(draft, path, 1, include_line);
-    draft->regions[draft->n_regions - 1].line =
-        0; /* the guard's line is not the file's */
-    buffer_format(&draft->text, "#define %s %s\n", guard, mark);
-    splice_text(draft, text, path, include_line, depth);
-    if (draft->text.size && draft->text.data[draft->text.size - 1] != '\n')
-        buffer_add_char(&draft->text, '\n');
-    return true;
+    return splice_guarded(draft, text, guard, mark, &source);
 }
 
 /* Owned name between quotes of an #include "x.h" line; NULL. */
@@ -285,15 +318,29 @@ static char *quoted_name(const char *line)
     return rest[1 + n] == '"' ? must_strndup(rest + 1, n) : NULL;
 }
 
-static void splice_text(struct draft *draft, const char *text, const char *file,
-                        uint32_t include_line, unsigned depth)
+/* How deep a line in conditional directives is, from how deep the one before it was. */
+static unsigned step(const char *line, unsigned depth)
+{
+    char word[16];
+    const char *rest;
+    if (!directive(line, word, &rest))
+        return depth;
+    if (strncmp(word, "if", 2) == 0)
+        return depth + 1;
+    return depth && strcmp(word, "endif") == 0 ? depth - 1 : depth;
+}
+
+static void splice_text(struct draft *draft, const char *text,
+                        const struct source *source)
 {
     uint32_t number = 1;
+    unsigned depth = 0;
     for (const char *line = text; *line; line = next_line(line), number++) {
         CLEANUP(freep) char *name = quoted_name(line);
-        uint32_t at = file ? include_line : number;
-        if (name && splice_header(draft, file, name, at, depth + 1)) {
-            add_region(draft, file, number, include_line);
+        depth = step(line, depth);
+        if (name &&
+            splice_header(draft, source, name, number, depth || source->is_conditional)) {
+            add_region(draft, source, number);
             buffer_add_char(&draft->text, '\n');
         } else {
             buffer_add(&draft->text, line, (size_t)(next_line(line) - line));
@@ -303,11 +350,12 @@ static void splice_text(struct draft *draft, const char *text, const char *file,
 
 void splice(struct draft *draft)
 {
-    add_region(draft, NULL, 1, 0);
+    const struct source cell = {0};
+    add_region(draft, &cell, 1);
     if (draft->keeps_includes || !strstr(draft->source, "include"))
         buffer_add(&draft->text, draft->source, draft->size);
     else
-        splice_text(draft, draft->source, NULL, 0, 0);
+        splice_text(draft, draft->source, &cell);
 }
 
 void splice_clear(struct draft *draft)
