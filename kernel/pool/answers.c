@@ -67,7 +67,7 @@ static void pop(struct pool *pool, struct family *family, struct worker *worker)
 {
     task_free(worker_remove_task(worker, &worker->task));
     family->deaths = 0;
-    worker->started_at = pool_now();
+    worker->started_at = pool->now;
     if (worker->task)
         return;
     stop_running(pool, family);

@@ -209,6 +209,7 @@ static void go_round(struct pool *pool, struct waiting *waiting)
 {
     if (!wait(pool, waiting))
         return;
+    pool->now = pool_now();
     line_cork(pool->front); /* what a round says is one write */
     if (line_has_frame(pool->front))
         front_read(pool);
@@ -217,8 +218,8 @@ static void go_round(struct pool *pool, struct waiting *waiting)
             handle(pool, &waiting->sources[i], waiting->fds[i].revents);
     tasks_drain_all(pool);
     tasks_dispatch(pool);
-    limits_time(pool, pool_now());
-    tasks_time(pool, pool_now());
+    limits_time(pool, pool->now);
+    tasks_time(pool, pool->now);
     if (line_uncork(pool->front, NULL) < 0 || line_tick(pool->front, NULL) < 0)
         pool->is_over = true;
     tidy(pool);

@@ -33,6 +33,7 @@ struct pool {
     unsigned n_workers;
     struct limits limits;
     uint64_t looked_at; /* us; at the memory of tasks */
+    uint64_t now;       /* us; when the round began */
     uint64_t polled_at; /* us; at everything but shared memory */
     struct patience patience;
     struct family **families;

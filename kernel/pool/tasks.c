@@ -34,10 +34,10 @@ static bool hand_over(struct worker *worker, struct task *task)
 /* Gives the task to a ready job worker, which owns it then; false when there is none. */
 static bool start(struct pool *pool, struct family *family, struct task *task)
 {
-    for (struct worker *worker; (worker = family_ready_worker(family, pool_now()));) {
+    for (struct worker *worker; (worker = family_ready_worker(family, pool->now));) {
         family->n_ready--;
         limits_pin(pool, worker);
-        worker->started_at = pool_now();
+        worker->started_at = pool->now;
         if (!hand_over(worker, task)) {
             worker->is_gone = true; /* it died while it waited; nothing was begun */
             continue;

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kernel/peer/forked.h"
 #include "kernel/peer/protocol.h"
 #include "kernel/worker/damage.h"
 #include "kernel/worker/fault.h"
@@ -45,6 +46,8 @@ static struct {
     timer_t timer;
     volatile sig_atomic_t is_timed; /* the timer may be running */
     _Alignas(256) sigjmp_buf leave; /* no page boundary before what the kernel writes */
+    _Alignas(128) sigset_t mask;    /* to be set when a cell was left; likewise */
+    bool keeps_mask;                /* it is always this one */
     sigjmp_buf walk;
     const void *base;
     void **diverted;      /* the place of a return address that leads to us, NULL: none */
@@ -340,12 +343,19 @@ void guard_set_checkpoint(bool has_checkpoint)
 
 void guard_adopt(void)
 {
+    forked_adopt();
     guard.pid = getpid();
     guard.thread = (pid_t)syscall(SYS_gettid);
     struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID,
                              .sigev_signo = WORKER_INTERRUPT_SIGNAL};
     event._sigev_un._tid = guard.thread;
     timer_create(CLOCK_MONOTONIC, &event, &guard.timer);
+}
+
+void guard_keep_mask(void)
+{
+    sigprocmask(SIG_BLOCK, NULL, &guard.mask);
+    guard.keeps_mask = true;
 }
 
 void guard_watch(void (*before)(void), void (*after)(void))
@@ -422,7 +432,10 @@ static __attribute__((noinline)) int enter_apart(const struct guard_call *call)
 
 static void run(const struct guard_call *call)
 {
-    if (sigsetjmp(guard.leave, 1)) {
+    if (!guard.keeps_mask)
+        sigprocmask(SIG_BLOCK, NULL, &guard.mask);
+    if (sigsetjmp(guard.leave, 0)) {
+        sigprocmask(SIG_SETMASK, &guard.mask, NULL);
         if (guard_is_forked()) /* interrupted in fork() */
             _exit(128 + SIGINT);
         guard.is_running = 0;
@@ -441,14 +454,15 @@ static void run(const struct guard_call *call)
     guard.is_behind = 0;
     int status = enter_apart(call);
     guard.is_behind = 1;
-    if (guard.check && !guard_is_forked())
+    bool is_forked = forked_is_child();
+    if (guard.check && !is_forked)
         guard.check();
     if (guard.after)
         guard.after();
     if (call->main)
         replace_run_exit_handlers();
     guard.is_running = 0;
-    if (guard_is_forked()) { /* a child that came back from the cell's code ends here */
+    if (is_forked) { /* a child that came back from the cell's code ends here */
         fflush(NULL);
         _exit(status & 0xff);
     }
@@ -458,9 +472,20 @@ static void run(const struct guard_call *call)
     guard.report.is_state_kept = true;
 }
 
+/* Without frames that it has not: they are most of its memory. */
+static void copy_report(const struct guard_report *from, struct guard_report *to)
+{
+    size_t n = from->trace.n, rest = offsetof(struct trace, n);
+    memcpy(to, from, offsetof(struct guard_report, trace));
+    memcpy(to->trace.frames, from->trace.frames, n * sizeof(*from->trace.frames));
+    memcpy((char *)&to->trace + rest, (const char *)&from->trace + rest,
+           sizeof(from->trace) - rest);
+}
+
 void guard_run(const struct guard_call *call, struct guard_report *ret)
 {
-    memset(&guard.report, 0, sizeof(guard.report));
+    static const struct guard_report nothing;
+    copy_report(&nothing, &guard.report);
     if (guard.is_interrupted) {
         guard.report.kind = OUTCOME_INTERRUPTED;
         guard.report.status = SIGINT;
@@ -471,7 +496,7 @@ void guard_run(const struct guard_call *call, struct guard_report *ret)
     } else {
         run(call);
     }
-    *ret = guard.report;
+    copy_report(&guard.report, ret);
 }
 
 bool guard_was_interrupted(void)

@@ -49,6 +49,8 @@ void guard_check(void (*check)(void));
 bool guard_is_in_cell(const ucontext_t *context);
 /* After fork(): this process and thread are the ones that run cells now. */
 void guard_adopt(void);
+/* The signals that are blocked now are so before each call: they are not asked for. */
+void guard_keep_mask(void);
 
 /* Runs the call. For main, a return is OUTCOME_EXIT with its status. */
 void guard_run(const struct guard_call *call, struct guard_report *ret);

@@ -34,9 +34,10 @@
 #define STACK_GROWTH ((uintptr_t)1 << 30)
 #define RSEQ_BYTES 32u
 #define PAGES_FEW                                                                        \
-    64                /* looking at them costs less than faults of those that come back  \
-                       */
-#define CLEAN_MAX 64  /* tasks in a row that left a page as it was */
+    64               /* looking at them costs less than faults of those that come back   \
+                      */
+#define CLEAN_MAX 64 /* tasks in a row that left a page as it was */
+#define HOT_TASKS 16
 #define SPOILED_MAX 8 /* job workers that took one task only, before it is given up */
 #define PAGES_SPOILED_MAX 2 /* as well, because of what the tasks wrote */
 
@@ -55,7 +56,8 @@ struct page { /* written to since the snapshot */
 struct scratch {
     volatile char
         is_blocked; /* the kernel reads it: system calls of the task are signals */
-    volatile char is_spoiled;            /* a task has made one, or something failed */
+    volatile char is_spoiled; /* a task has made one, or something failed */
+    unsigned n_tasks;
     unsigned n_clean[RENEWAL_PAGES_MAX]; /* tasks since each page was written to */
     char maps[MAPS_MAX];
     _Alignas(16) char stack[STACK_SIZE];   /* that of the tasks is put back as well */
@@ -470,7 +472,9 @@ static bool put_page_back(struct renewal *r, size_t i)
         put_back_around_rseq(r, page);
         return true;
     }
-    if (memcmp((const void *)page->start, page->copy, PAGE) == 0)
+    /* One that is always written to is seldom compared. */
+    bool is_hot = !r->scratch->n_clean[i] && (r->scratch->n_tasks + i) % HOT_TASKS;
+    if (!is_hot && memcmp((const void *)page->start, page->copy, PAGE) == 0)
         return ++r->scratch->n_clean[i] < CLEAN_MAX || r->n_pages <= PAGES_FEW ||
                close_page(r, i);
     memcpy((void *)page->start, page->copy, PAGE);
@@ -482,6 +486,7 @@ static bool put_page_back(struct renewal *r, size_t i)
 static _Noreturn void put_all_back(void)
 {
     struct renewal *r = renewal;
+    r->scratch->n_tasks++;
     for (size_t i = r->n_pages; i > 0; i--)
         if (!put_page_back(r, i - 1))
             _exit(0);

@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "kernel/peer/forked.h"
 #include "kernel/peer/frame_header.h"
 #include "kernel/peer/lane.h"
 #include "kernel/peer/process.h"
@@ -187,7 +188,6 @@ static void run_task(struct zygote *zygote, const struct task *task,
     const void *argument = unpack_bytes(&in, &size);
     struct outcome outcome = {0};
     struct buffer result = {0};
-    pid_t self = getpid();
     if (zygote->work->begin_task)
         zygote->work->begin_task(zygote->work->context, task->id);
     if (unpack_done(&in)) {
@@ -200,7 +200,7 @@ static void run_task(struct zygote *zygote, const struct task *task,
     renewal_watch(); /* a stream may lead to code of the task's */
     fflush(NULL);
     renewal_unwatch();
-    if (getpid() != self) /* the task forked and its child came back to us */
+    if (forked_is_child()) /* the task forked and its child came back to us */
         _exit(0);
     renewal_watch();
     outcome_pack(&outcome, answer);
@@ -271,6 +271,7 @@ static int fork_child(struct zygote *zygote)
     pid_t pid = fork();
     if (pid == 0) {
         struct link link = child_set_up(zygote, self, &ends);
+        forked_adopt();
         if (zygote->work->begin)
             zygote->work->begin(zygote->work->context, link.fd);
         child_run(zygote, &link, is_renewable);

@@ -20,6 +20,7 @@ static void begin(void *context, int task_fd)
     if (memory)
         limit_keep(strtoull(memory, NULL, 10));
     guard_adopt();
+    guard_keep_mask(); /* a task that changes it is the last one of this process */
     mallopt(M_TRIM_THRESHOLD, -1);              /* never: renewal.h */
     dying_set(task_fd, TASK_DONE, 0, 0, "", 1); /* the tail: a result of no bytes */
     show_connect(task_fd);
