@@ -17,10 +17,10 @@
 #include "kernel/unit/analysis.h"
 #include "pickler/code/tcc.h"
 
-#define ADDRESS_SPACE_MAX (2ul << 30)
 #define STACK_SIZE                                                                       \
-    (256ul << 20)         /* reserved, not used: libclang recurses with the text         \
-                           */
+    (256ul << 20) /* reserved, not used: libclang recurses with the text                 \
+                   */
+#define ADDRESS_SPACE_MAX ((2ul << 30) + 2 * STACK_SIZE) /* more stacks: ahead.h */
 #define REQUEST_SECONDS 8 /* of CPU time; then SIGPROF ends the process */
 #define MAGICS_MAX 1000
 
@@ -341,6 +341,16 @@ static void warm_up(struct service *service)
         return;
 }
 
+/* The next frame, and while there is none, what can be done before it comes. */
+static int next_frame(struct service *service, struct frame *ret, struct error *err)
+{
+    int r = channel_receive(service->channel, 0, ret, err);
+    if (r != 0)
+        return r;
+    analysis_prepare(service->analysis);
+    return channel_receive(service->channel, -1, ret, err);
+}
+
 static void *serve(void *context)
 {
     struct service *service = context;
@@ -350,7 +360,7 @@ static void *serve(void *context)
     warm_up(service);
     while (r >= 0) {
         struct frame frame;
-        r = channel_receive(service->channel, -1, &frame, &err);
+        r = next_frame(service, &frame, &err);
         for (size_t i = 0; r > 0 && i < frame.n_fds; i++)
             close(frame.fds[i]);
         if (r > 0)

@@ -38,6 +38,7 @@ void analysis_free(struct analysis *analysis)
     if (!analysis)
         return;
     analysis_forget_units(analysis);
+    analysis_forget_early(analysis);
     forget_flags(analysis);
     options_clear(analysis);
     comments_clear(analysis);

@@ -29,6 +29,10 @@ void analysis_set_options(struct analysis *analysis, const char *options);
 int analysis_accept(struct analysis *analysis, const struct plan *plan,
                     struct error *err) MUST_USE;
 
+/* Begins the next parse, which then waits for its text: what would take a third of a
+ * short plan's time. To be called when there is nothing else to do. */
+void analysis_prepare(struct analysis *analysis);
+
 /* `mode` is enum plan_mode. A mistake in the text is a plan with has_errors. */
 int analysis_plan(struct analysis *analysis, uint32_t cell, int mode, const char *source,
                   size_t size, struct plan **ret, struct error *err) MUST_USE;

@@ -131,6 +131,7 @@ static void ask_clang(struct draft *draft, size_t offset, struct collector *coll
         column = draft->sheet.data[i] == '\n' ? 1 : column + 1;
         line += draft->sheet.data[i] == '\n';
     }
+    analysis_drop_early(draft->analysis);
     struct CXUnsavedFile file = {analysis_sheet_file(), draft->sheet.data,
                                  draft->sheet.size};
     CXCodeCompleteResults *results =

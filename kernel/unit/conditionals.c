@@ -223,6 +223,7 @@ int conditionals_settle(struct draft *draft, char *text, size_t size, struct err
     buffer_add(&draft->prologue, lines.probe.data, lines.probe.size);
     if (is_too_large(draft, &lines, probe_start))
         return 0;
+    analysis_drop_early(draft->analysis); /* its text would not be the file's own */
     r = analysis_parse(draft->analysis, buffer_string(&draft->prologue),
                        draft->prologue.size, r > 0 || lines.has_include, err);
     if (r < 0)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernel/unit/ahead.h"
 #include "kernel/unit/sheet.h"
 #include "kernel/unit/suggest.h"
 
@@ -170,7 +171,7 @@ static void set_place(struct diagnostic *ret, CXSourceLocation location)
     ret->column = column;
     if (sscanf(file, "In[%u]%n", &cell, &n) == 1 && n && !file[n])
         ret->cell = cell;
-    else if (*file && strcmp(file, analysis_sheet_file()) != 0)
+    else if (*file && !analysis_is_sheet_file(file))
         ret->file = TAKE(file);
     else
         ret->line = ret->column = 0;
@@ -302,7 +303,7 @@ static bool is_expected(struct draft *draft, CXDiagnostic from, const char *mess
         mark_broken(draft, from, message);
         return true;
     }
-    if (strstr(message, "initializer element is not a compile-time constant")) {
+    if (strstr(message, DYNAMIC_INITIALISER)) {
         push_dynamic(draft, location_offset(clang_getDiagnosticLocation(from)));
         return true;
     }
@@ -321,12 +322,18 @@ static bool is_about_length(const char *message)
                   "variably modified type declaration not allowed at file scope");
 }
 
+static bool is_include_of(const char *message, const char *file)
+{
+    static const char start[] = "in file included from ";
+    return !strncmp(message, start, strlen(start)) && strstr(message, file);
+}
+
 static const char *own_text(const char *message)
 {
     if (is_about_length(message))
         return LENGTH_ERROR;
-    if (strstr(message, "in file included from ") == message &&
-        strstr(message, analysis_sheet_file()))
+    if (is_include_of(message, analysis_sheet_file()) ||
+        is_include_of(message, AHEAD_FOLDER))
         return "included from here";
     return NULL;
 }
@@ -345,6 +352,8 @@ static void mark_length(struct draft *draft, CXDiagnostic from)
 static bool is_idle_note(const struct draft *draft, CXDiagnostic from,
                          const char *message)
 {
+    if (draft->analysis->is_early && is_include_of(message, analysis_sheet_file()))
+        return true;
     size_t offset = location_offset(clang_getDiagnosticLocation(from));
     if (offset != SIZE_MAX && offset >= draft->items_start &&
         !sheet_piece(draft, offset, &offset))

@@ -46,7 +46,9 @@ struct analysis {
     /* Long-lived, parsed again for every sheet: without predefined macros and include
      * folders, which costs half, and with them. */
     CXTranslationUnit units[2];
-    CXTranslationUnit unit; /* borrowed: the one that was parsed last */
+    CXTranslationUnit unit;    /* borrowed: the one that was parsed last */
+    struct early_parse *early; /* parse.c; owned; NULL: none was begun yet */
+    bool is_early;             /* the unit's text came after its parse had begun */
 };
 
 /* Where a part of the text that is cut into pieces comes from. */
@@ -242,9 +244,15 @@ void comments_clear(struct analysis *analysis);
 int analysis_parse(struct analysis *analysis, const char *text, size_t size, bool is_full,
                    struct error *err) MUST_USE;
 void analysis_forget_units(struct analysis *analysis);
+/* Before a unit is used otherwise than by analysis_parse(): ends what waits for a text.
+ */
+void analysis_drop_early(struct analysis *analysis);
+void analysis_forget_early(struct analysis *analysis);
 /* Tells the header index of flags, also those among the options. */
 void analysis_index_flags(struct analysis *analysis);
 const char *analysis_sheet_file(void);
+/* The same, or what it includes where the parse was begun before the text was there. */
+bool analysis_is_sheet_file(const char *name);
 size_t location_offset(CXSourceLocation location); /* SIZE_MAX: not in the sheet */
 size_t
 cursor_offset(CXCursor cursor); /* of its name; SIZE_MAX when it is not in the sheet */
@@ -252,6 +260,7 @@ bool cursor_extent(CXCursor cursor, size_t *ret_start, size_t *ret_end);
 char *cursor_name(CXCursor cursor) MUST_USE;
 
 /* diagnose.c */
+#define DYNAMIC_INITIALISER "initializer element is not a compile-time constant"
 void diagnose(struct draft *draft);
 struct diagnostic *diagnostic_add(struct draft *draft, enum severity severity,
                                   uint32_t cell, uint32_t line, uint32_t column,

@@ -3,11 +3,15 @@
  * The long-lived translation units: every sheet is a new text of the same unsaved file,
  * which costs half of a fresh parse. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "kernel/unit/ahead.h"
+#include "kernel/unit/analysis.h"
 #include "kernel/unit/draft.h"
 
-#define SHEET_FILE "/achar/sheet.c" /* never on disk */
+#define SHEET_FILE "/achar/sheet.c"    /* never on disk */
+#define AHEAD_STACK_SIZE (256ul << 20) /* reserved, not used */
 
 static const char *const fixed_flags[] = {
     "-xc",
@@ -115,12 +119,89 @@ static bool needs_environment(const char *text, size_t size)
     }
 }
 
+/* ---- begun before there is a text
+ * ---------------------------------------------------------- */
+
+struct early_parse {
+    struct ahead *ahead;
+    CXTranslationUnit unit;
+    int code; /* of the parse */
+    char text[128];
+};
+
+static void parse_early(void *context)
+{
+    struct early_parse *early = context;
+    struct CXUnsavedFile file = {SHEET_FILE, early->text, strlen(early->text)};
+    early->code = clang_reparseTranslationUnit(early->unit, 1, &file, 0);
+}
+
+void analysis_prepare(struct analysis *analysis)
+{
+    struct early_parse *early = analysis->early;
+    if (!analysis->units[1] ||
+        (early && (!early->ahead || ahead_is_waiting(early->ahead))))
+        return;
+    if (!early) {
+        early = analysis->early = must_alloc(sizeof(*early));
+        early->ahead = ahead_new(AHEAD_STACK_SIZE);
+        if (!early->ahead)
+            return;
+    }
+    snprintf(early->text, sizeof(early->text), "#include \"%s\"\n",
+             ahead_path(early->ahead));
+    early->unit = analysis->units[1];
+    ahead_begin(early->ahead, parse_early, early);
+}
+
+static bool is_early(const struct analysis *analysis)
+{
+    return analysis->early && ahead_is_waiting(analysis->early->ahead);
+}
+
+void analysis_drop_early(struct analysis *analysis)
+{
+    if (is_early(analysis))
+        ahead_finish(analysis->early->ahead, "", 0);
+}
+
+/* Mistakes are looked for once more in a text that stands alone. */
+static bool is_usable(CXDiagnostic diagnostic)
+{
+    CLEANUP(freep) char *message = take_string(clang_getDiagnosticSpelling(diagnostic));
+    return clang_getDiagnosticSeverity(diagnostic) < CXDiagnostic_Error ||
+           strstr(message, DYNAMIC_INITIALISER);
+}
+
+static bool has_mistakes(CXTranslationUnit unit)
+{
+    bool is_free = true;
+    unsigned n = clang_getNumDiagnostics(unit);
+    for (unsigned i = 0; i < n && is_free; i++) {
+        CXDiagnostic diagnostic = clang_getDiagnostic(unit, i);
+        is_free = is_usable(diagnostic);
+        clang_disposeDiagnostic(diagnostic);
+    }
+    return !is_free;
+}
+
+static bool finish_early(struct analysis *analysis, const char *text, size_t size)
+{
+    if (!is_early(analysis))
+        return false;
+    ahead_finish(analysis->early->ahead, text, size);
+    return analysis->early->code == 0 && !has_mistakes(analysis->units[1]);
+}
+
 int analysis_parse(struct analysis *analysis, const char *text, size_t size, bool is_full,
                    struct error *err)
 {
     struct CXUnsavedFile file = {SHEET_FILE, text, size};
     bool is_bare = !is_full && !needs_environment(text, size);
     analysis->unit = analysis->units[is_bare];
+    analysis->is_early = is_bare && finish_early(analysis, text, size);
+    if (analysis->is_early)
+        return 0;
     if (!analysis->unit)
         return first_parse(analysis, is_bare, &file, err);
     if (clang_reparseTranslationUnit(analysis->unit, 1, &file, 0) == 0)
@@ -130,8 +211,16 @@ int analysis_parse(struct analysis *analysis, const char *text, size_t size, boo
     return first_parse(analysis, is_bare, &file, err);
 }
 
+void analysis_forget_early(struct analysis *analysis)
+{
+    if (analysis->early)
+        ahead_free(analysis->early->ahead);
+    free(TAKE(analysis->early));
+}
+
 void analysis_forget_units(struct analysis *analysis)
 {
+    analysis_drop_early(analysis);
     for (size_t i = 0; i < 2; i++) {
         if (analysis->units[i])
             clang_disposeTranslationUnit(analysis->units[i]);
@@ -145,13 +234,19 @@ const char *analysis_sheet_file(void)
     return SHEET_FILE;
 }
 
+bool analysis_is_sheet_file(const char *name)
+{
+    return !strcmp(name, SHEET_FILE) ||
+           !strncmp(name, AHEAD_FOLDER, strlen(AHEAD_FOLDER));
+}
+
 static bool is_sheet(CXFile file)
 {
     if (!file)
         return false;
     CXString name = clang_getFileName(file);
     const char *text = clang_getCString(name);
-    bool is = text && strcmp(text, SHEET_FILE) == 0;
+    bool is = text && analysis_is_sheet_file(text);
     clang_disposeString(name);
     return is;
 }
