@@ -8,16 +8,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/sysinfo.h>
 #include <termios.h>
 
-#include "pickler/base/clock.h"
+#include "kernel/peer/frame_header.h"
 
-#define HEADER_SIZE 16        /* the length word included */
+#define HEADER_SIZE FRAME_HEADER_SIZE
 #define READ_FIRST (4u << 10) /* a short-lived peer should not pay for a large buffer */
 #define READ_SIZE (64u << 10)
 #define QUEUE_SIZE (64u << 10)
@@ -41,30 +39,6 @@ struct channel {
     int fds[FDS_PENDING_MAX]; /* received, not yet handed out, in order of arrival */
     size_t n_fds;
 };
-
-static void put16(char *at, uint16_t value)
-{
-    at[0] = (char)value;
-    at[1] = (char)(value >> 8);
-}
-
-static void put32(char *at, uint32_t value)
-{
-    put16(at, (uint16_t)value);
-    put16(at + 2, (uint16_t)(value >> 16));
-}
-
-static uint32_t get32(const char *at)
-{
-    const uint8_t *byte = (const uint8_t *)at;
-    return byte[0] | byte[1] << 8 | byte[2] << 16 | (uint32_t)byte[3] << 24;
-}
-
-static uint16_t get16(const char *at)
-{
-    const uint8_t *byte = (const uint8_t *)at;
-    return (uint16_t)(byte[0] | byte[1] << 8);
-}
 
 static void make_non_blocking(int fd)
 {
@@ -127,27 +101,6 @@ void channel_free(struct channel *channel)
     buffer_clear(&channel->noise);
     free(channel->mark);
     free(channel);
-}
-
-/* Whether so many processors and one more have been idle of late. */
-static bool has_idle_processors(unsigned n_busy)
-{
-    struct sysinfo info;
-    cpu_set_t ours;
-    if (sysinfo(&info) < 0 || sched_getaffinity(0, sizeof(ours), &ours) < 0)
-        return false;
-    unsigned long n = (unsigned long)CPU_COUNT(&ours);
-    return n > n_busy && info.loads[0] < (n << SI_LOAD_SHIFT) / 2;
-}
-
-void channel_linger(struct channel *channel, unsigned microseconds, unsigned n_busy)
-{
-    struct pollfd fd = {.fd = channel_fd(channel), .events = POLLIN};
-    if (!has_idle_processors(n_busy))
-        return;
-    int64_t end = clock_us() + microseconds;
-    while (poll(&fd, 1, 0) == 0 && clock_us() < end)
-        ;
 }
 
 bool channel_sleep(struct channel *channel)
@@ -232,9 +185,9 @@ static int64_t frame_size(const struct channel *channel)
 {
     if (channel->mark || channel->in.size - channel->taken < HEADER_SIZE)
         return 0;
-    uint32_t size = get32(channel->in.data + channel->taken);
+    uint32_t size = frame_header_get(channel->in.data + channel->taken, 4);
     if (size < HEADER_SIZE - 4 || size - (HEADER_SIZE - 4) > channel->size_max ||
-        get16(channel->in.data + channel->taken + 6) > FRAME_FDS_MAX)
+        frame_header_get(channel->in.data + channel->taken + 6, 2) > FRAME_FDS_MAX)
         return -EBADMSG;
     return (int64_t)size + 4;
 }
@@ -296,8 +249,9 @@ static int read_ahead(struct channel *channel)
     drop_taken(channel);
     int64_t whole = frame_size(channel);
     size_t want = channel->is_busy ? READ_SIZE : READ_FIRST;
-    if (whole > 0 && (size_t)whole > channel->in.size)
-        want += (size_t)whole - channel->in.size;
+    /* Little beyond a large frame: it would have to be moved. */
+    if (whole > 0 && (size_t)whole > channel->in.size + want)
+        want = (size_t)whole - channel->in.size + READ_FIRST;
     /* A large frame is believed piece by piece, as its bytes come. */
     if (want > (4u << 20))
         want = 4u << 20;
@@ -357,30 +311,43 @@ static ssize_t send_some(struct channel *channel, struct iovec *parts, int n_par
 
 struct message {
     char header[HEADER_SIZE];
-    struct iovec parts[2], *part; /* `part` is the first that is not all sent */
-    int n_parts;                  /* from `part` on */
+    struct iovec parts[1 + FRAME_PARTS_MAX];
+    struct iovec *part; /* the first that is not all sent */
+    int n_parts;        /* from `part` on */
     const int *fds;
     size_t n_fds;
 };
 
-static int message_init(struct message *message, uint16_t kind, uint32_t generation,
-                        uint32_t id, const void *data, size_t size, struct error *err)
+static int message_init(struct message *message, const struct frame_parts *frame,
+                        struct error *err)
 {
+    size_t size = 0;
+    message->part = message->parts;
+    message->n_parts = 1;
+    for (int i = 0; i < frame->n_parts; i++) {
+        size += frame->parts[i].iov_len;
+        if (frame->parts[i].iov_len)
+            message->parts[message->n_parts++] = frame->parts[i];
+    }
     if (size > FRAME_SIZE_MAX - HEADER_SIZE)
         return error_set(err, -EMSGSIZE,
                          "a message of %zu bytes is above the limit of %u", size,
                          FRAME_SIZE_MAX);
-    put32(message->header, (uint32_t)(size + HEADER_SIZE - 4));
-    put16(message->header + 4, kind);
-    put16(message->header + 6, (uint16_t)message->n_fds);
-    put32(message->header + 8, generation);
-    put32(message->header + 12, id);
+    frame_header_put(message->header, (uint32_t)(size + HEADER_SIZE - 4), 4);
+    frame_header_put(message->header + 4, frame->kind, 2);
+    frame_header_put(message->header + 6, (uint32_t)message->n_fds, 2);
+    frame_header_put(message->header + 8, frame->generation, 4);
+    frame_header_put(message->header + 12, frame->id, 4);
     message->parts[0] =
         (struct iovec){.iov_base = message->header, .iov_len = HEADER_SIZE};
-    message->parts[1] = (struct iovec){.iov_base = (void *)data, .iov_len = size};
-    message->part = message->parts;
-    message->n_parts = size ? 2 : 1;
     return 0;
+}
+
+static struct frame_parts one_part(uint16_t kind, uint32_t generation, uint32_t id,
+                                   const void *data, size_t size)
+{
+    struct iovec part = {.iov_base = (void *)data, .iov_len = size};
+    return (struct frame_parts){kind, generation, id, {part}, 1};
 }
 
 /* Sends what there is room for: 0 when all of it went, -EAGAIN when not. */
@@ -417,7 +384,8 @@ int channel_send_small(int fd, uint16_t kind, uint32_t generation, uint32_t id,
     struct channel channel = {.write_fd = fd};
     struct message message = {.fds = fds, .n_fds = n_fds};
     assert(size <= FRAME_SMALL_MAX && n_fds <= FRAME_FDS_MAX);
-    int r = message_init(&message, kind, generation, id, data, size, NULL);
+    struct frame_parts frame = one_part(kind, generation, id, data, size);
+    int r = message_init(&message, &frame, NULL);
     while (r == 0) {
         ssize_t n =
             send_some(&channel, message.parts, message.n_parts, message.fds, n_fds);
@@ -433,18 +401,35 @@ int channel_send_small(int fd, uint16_t kind, uint32_t generation, uint32_t id,
     return r;
 }
 
-size_t channel_unsent(const struct channel *channel)
+/* Bytes that neither left nor were taken by the transport. */
+static size_t kept(const struct channel *channel)
 {
     return channel->out.size - channel->sent;
 }
 
+size_t channel_unsent(const struct channel *channel)
+{
+    const struct transport *transport = channel->transport;
+    return kept(channel) +
+           (transport && transport->unsent ? transport->unsent(channel->state) : 0);
+}
+
+static int flush_transport(struct channel *channel, struct error *err)
+{
+    const struct transport *transport = channel->transport;
+    if (!transport || !transport->flush || transport->flush(channel->state) == 0 ||
+        errno == EAGAIN)
+        return 0;
+    return error_errno(err, -errno, "cannot send to a helper process");
+}
+
 int channel_flush(struct channel *channel, struct error *err)
 {
-    if (!channel_unsent(channel))
-        return 0;
+    if (!kept(channel))
+        return flush_transport(channel, err);
     struct message message = {.n_parts = 1};
     message.parts[0] = (struct iovec){.iov_base = channel->out.data + channel->sent,
-                                      .iov_len = channel_unsent(channel)};
+                                      .iov_len = kept(channel)};
     message.part = message.parts;
     int r = message_push(channel, &message, err);
     if (r == -EAGAIN) {
@@ -462,7 +447,7 @@ int channel_flush(struct channel *channel, struct error *err)
 /* Keeps the unsent rest of a message behind what is kept already. */
 static void keep_rest(struct channel *channel, const struct message *message)
 {
-    size_t unsent = channel_unsent(channel);
+    size_t unsent = kept(channel);
     if (channel->sent > unsent) { /* at most one move a byte */
         memmove(channel->out.data, channel->out.data + channel->sent, unsent);
         channel->out.size = unsent;
@@ -476,9 +461,10 @@ int channel_queue(struct channel *channel, uint16_t kind, uint32_t generation,
                   uint32_t id, const void *data, size_t size, struct error *err)
 {
     struct message message = {0};
-    if (channel_unsent(channel) + size > QUEUE_SIZE)
-        return channel_post(channel, kind, generation, id, data, size, err);
-    int r = message_init(&message, kind, generation, id, data, size, err);
+    struct frame_parts frame = one_part(kind, generation, id, data, size);
+    if (kept(channel) + size > QUEUE_SIZE)
+        return channel_post_parts(channel, &frame, err);
+    int r = message_init(&message, &frame, err);
     if (r == 0)
         keep_rest(channel, &message);
     return r;
@@ -487,9 +473,18 @@ int channel_queue(struct channel *channel, uint16_t kind, uint32_t generation,
 int channel_post(struct channel *channel, uint16_t kind, uint32_t generation, uint32_t id,
                  const void *data, size_t size, struct error *err)
 {
+    struct frame_parts frame = one_part(kind, generation, id, data, size);
+    return channel_post_parts(channel, &frame, err);
+}
+
+int channel_post_parts(struct channel *channel, const struct frame_parts *frame,
+                       struct error *err)
+{
     struct message message = {0};
-    int r = message_init(&message, kind, generation, id, data, size, err);
-    if (r == 0 && !channel_unsent(channel))
+    int r = message_init(&message, frame, err);
+    if (r == 0 && kept(channel) && frame->parts[frame->n_parts - 1].iov_len > QUEUE_SIZE)
+        r = channel_flush(channel, err); /* rather than a large copy */
+    if (r == 0 && !kept(channel))
         r = message_push(channel, &message, err);
     if (r < 0 && r != -EAGAIN)
         return r;
@@ -511,7 +506,8 @@ int channel_send_fds(struct channel *channel, uint16_t kind, uint32_t generation
         return error_set(err, -EMSGSIZE, "%zu descriptors do not fit on a message",
                          n_fds);
     struct message message = {.fds = fds, .n_fds = n_fds};
-    int r = message_init(&message, kind, generation, id, data, size, err);
+    struct frame_parts frame = one_part(kind, generation, id, data, size);
+    int r = message_init(&message, &frame, err);
     while (r == 0 || r == -EAGAIN) {
         r = channel_flush(channel, err);
         if (r == 0 && !channel_unsent(channel)) {
@@ -537,14 +533,14 @@ int channel_send(struct channel *channel, uint16_t kind, uint32_t generation, ui
 static void hand_out(struct channel *channel, struct frame *ret)
 {
     const char *at = channel->in.data + channel->taken;
-    size_t size = (size_t)get32(at) + 4;
-    *ret = (struct frame){.kind = get16(at + 4),
-                          .generation = get32(at + 8),
-                          .id = get32(at + 12),
+    size_t size = (size_t)frame_header_get(at, 4) + 4;
+    *ret = (struct frame){.kind = (uint16_t)frame_header_get(at + 4, 2),
+                          .generation = frame_header_get(at + 8, 4),
+                          .id = frame_header_get(at + 12, 4),
                           .data = at + HEADER_SIZE,
                           .size = size - HEADER_SIZE};
     channel->taken += size;
-    size_t n_fds = get16(at + 6);
+    size_t n_fds = (uint16_t)frame_header_get(at + 6, 2);
     ret->n_fds = n_fds < channel->n_fds ? n_fds : channel->n_fds;
     memcpy(ret->fds, channel->fds, ret->n_fds * sizeof(int));
     channel->n_fds -= ret->n_fds;
@@ -557,7 +553,7 @@ int channel_peek(struct channel *channel, uint16_t *ret_kind)
     while (r > 0 && !is_whole(channel))
         r = channel->is_closed || frame_size(channel) < 0 ? -EPIPE : read_ahead(channel);
     if (r > 0)
-        *ret_kind = get16(channel->in.data + channel->taken + 4);
+        *ret_kind = (uint16_t)frame_header_get(channel->in.data + channel->taken + 4, 2);
     return r;
 }
 

@@ -42,8 +42,13 @@ struct channel; /* not thread-safe: one user at a time */
 struct transport {
     /* As read(2): bytes; 0: the end; -1 and errno EAGAIN: nothing now; -1: broken. */
     ssize_t (*read)(void *state, void *to, size_t size);
-    /* As writev(2), not 0; -1 and errno EAGAIN: no room now; -1 and EPIPE: broken. */
+    /* As writev(2), not 0; -1 and errno EAGAIN: no room now; -1 and EPIPE: broken. It may
+     * keep what it has taken, within limits, if there is unsent(). */
     ssize_t (*write)(void *state, const struct iovec *parts, int n_parts);
+    /* Bytes that it keeps; NULL: never any. flush() sends them as far as there is room:
+     * 0; -1 and errno as write(). */
+    size_t (*unsent)(const void *state);
+    int (*flush)(void *state);
     /* Bytes can be read that poll(2) does not show, since they were read ahead. NULL:
      * never. */
     bool (*has_more)(const void *state);
@@ -114,6 +119,16 @@ int channel_post(struct channel *channel, uint16_t kind, uint32_t generation, ui
  * with others: the caller flushes before it waits. */
 int channel_queue(struct channel *channel, uint16_t kind, uint32_t generation,
                   uint32_t id, const void *data, size_t size, struct error *err) MUST_USE;
+/* As channel_post(), of a payload that lies in pieces. */
+#define FRAME_PARTS_MAX 2
+struct frame_parts {
+    uint16_t kind;
+    uint32_t generation, id;
+    struct iovec parts[FRAME_PARTS_MAX];
+    int n_parts;
+};
+int channel_post_parts(struct channel *channel, const struct frame_parts *frame,
+                       struct error *err) MUST_USE;
 int channel_flush(struct channel *channel, struct error *err) MUST_USE;
 size_t channel_unsent(const struct channel *channel); /* bytes that are kept */
 

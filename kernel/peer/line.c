@@ -12,15 +12,26 @@
 #include "pickler/base/clock.h"
 #include "pickler/base/pack.h"
 
-#define FRAME_COST 16          /* of a header */
-#define AHEAD (4 * LINE_PIECE) /* data in the channel's own buffer */
+#define FRAME_COST 16              /* of a header */
+#define KEEP_CAPACITY (128u << 20) /* of the memory of bodies: new memory is slow ... */
+#define KEEP_MS 1000               /* ... kept for so long */
+#define AHEAD LINE_PIECE           /* data in the channel's own buffer */
+
+/* A frame of data on its way. */
+struct body {
+    uint16_t kind;
+    uint32_t id;
+    bool is_begun;
+    size_t offset, size;     /* bytes before `offset` have gone as parts */
+    const char *head, *tail; /* first `head_size` bytes, then the others */
+    size_t head_size;
+};
 
 struct waiting {
     struct waiting *next;
-    uint16_t kind;
-    uint32_t id;
-    size_t offset, size; /* bytes before `offset` have gone as parts */
-    char data[];
+    struct body body;
+    struct blob *blob; /* of the tail; NULL: there is none */
+    char head[];
 };
 
 struct line {
@@ -33,6 +44,7 @@ struct line {
     size_t n_waiting;    /* bytes */
     struct buffer parts; /* of a body that is coming */
     bool is_lent;        /* `parts` was handed out */
+    int64_t emptied;     /* ms; when `parts` was last used */
     int64_t heard, said; /* ms */
 };
 
@@ -51,6 +63,7 @@ static void drop_first(struct line *line)
     line->first = first->next;
     if (!line->first)
         line->last = &line->first;
+    blob_unref(first->blob);
     free(first);
 }
 
@@ -92,6 +105,7 @@ bool line_is_control(uint16_t kind)
     case RANKS_STOP:
     case LINE_BEAT:
     case LINE_CREDIT:
+    case LINE_TOTAL:
         return true;
     default:
         return false;
@@ -106,50 +120,111 @@ static int say(struct line *line, uint16_t kind, uint32_t id, const void *data,
                            : channel_post(line->channel, kind, 0, id, data, size, err);
 }
 
+/* What the peer can make room for at once. */
+static int announce(struct line *line, size_t size, struct error *err)
+{
+    CLEANUP(buffer_clear) struct buffer body = {0};
+    pack_u64(&body, size);
+    return say(line, LINE_TOTAL, 0, body.data, body.size, err);
+}
+
+/* As say(), the next `size` bytes of a body. */
+static int say_some(struct line *line, const struct body *body, size_t size,
+                    struct error *err)
+{
+    struct frame_parts frame = {.kind = body->kind, .id = body->id};
+    size_t at = body->offset, left = body->size - at;
+    size_t n_head = at < body->head_size ? body->head_size - at : 0;
+    n_head = n_head < size ? n_head : size;
+    if (size < left)
+        frame.kind = LINE_PART;
+    if (size < left && !body->is_begun && announce(line, body->size, err) < 0)
+        return -EPIPE;
+    if (n_head == size)
+        return say(line, frame.kind, body->id, body->head + at, size, err);
+    line->said = clock_ms();
+    frame.n_parts = 2;
+    frame.parts[0] = (struct iovec){(char *)body->head + at, n_head};
+    frame.parts[1] = (struct iovec){(char *)body->tail + (at + n_head - body->head_size),
+                                    size - n_head};
+    return channel_post_parts(line->channel, &frame, err);
+}
+
+/* What the channel keeps, control frames stand behind. */
+static bool has_room(const struct line *line, size_t size)
+{
+    size_t unsent = channel_unsent(line->channel);
+    return !unsent || unsent + size <= AHEAD;
+}
+
 /* Sends what there is credit and room for: 0 when all of it went, -EAGAIN when not. */
-static int push(struct line *line, uint16_t kind, uint32_t id, const char *data,
-                size_t size, size_t *offset, struct error *err)
+static int push(struct line *line, struct body *body, struct error *err)
 {
     for (;;) {
-        size_t left = size - *offset, n = left < LINE_PIECE ? left : LINE_PIECE;
-        bool is_last = n == left;
-        if (line->credit < (int64_t)(n + FRAME_COST) ||
-            channel_unsent(line->channel) > AHEAD)
+        size_t left = body->size - body->offset,
+               n = left < LINE_PIECE ? left : LINE_PIECE;
+        if (line->credit < (int64_t)(n + FRAME_COST) || !has_room(line, n))
             return -EAGAIN;
-        int r =
-            say(line, is_last ? kind : LINE_PART, id, n ? data + *offset : NULL, n, err);
+        int r = say_some(line, body, n, err);
         if (r < 0)
             return r;
         line->credit -= (int64_t)(n + FRAME_COST);
-        *offset += n;
-        if (is_last)
+        body->offset += n;
+        body->is_begun = true;
+        if (n == left)
             return 0;
     }
 }
 
-static void keep(struct line *line, uint16_t kind, uint32_t id, const char *data,
-                 size_t size)
+/* With a copy of what is left of the head, and all of the blob. */
+static void keep(struct line *line, const struct body *body, struct blob *blob)
 {
-    struct waiting *waiting = must_alloc(sizeof(*waiting) + size);
-    *waiting = (struct waiting){.kind = kind, .id = id, .size = size};
-    if (size)
-        memcpy(waiting->data, data, size);
+    size_t gone = body->offset < body->head_size ? body->offset : body->head_size;
+    size_t head_size = body->head_size - gone;
+    struct waiting *waiting = must_realloc(NULL, sizeof(*waiting) + head_size, 1);
+    *waiting = (struct waiting){.body = *body, .blob = blob ? blob_ref(blob) : NULL};
+    waiting->body.head = waiting->head;
+    waiting->body.head_size = head_size;
+    waiting->body.offset -= gone;
+    waiting->body.size -= gone;
+    if (head_size)
+        memcpy(waiting->head, body->head + gone, head_size);
     *line->last = waiting;
     line->last = &waiting->next;
-    line->n_waiting += size;
+    line->n_waiting += waiting->body.size - waiting->body.offset;
+}
+
+static int send_body(struct line *line, struct body *body, struct blob *blob,
+                     struct error *err)
+{
+    int r = line->first ? -EAGAIN : push(line, body, err);
+    if (r != -EAGAIN)
+        return r;
+    keep(line, body, blob);
+    return 0;
 }
 
 int line_send(struct line *line, uint16_t kind, uint32_t id, const void *data,
               size_t size, struct error *err)
 {
-    size_t offset = 0;
     if (!line->terms.window || line_is_control(kind))
         return say(line, kind, id, data, size, err);
-    int r = line->first ? -EAGAIN : push(line, kind, id, data, size, &offset, err);
-    if (r != -EAGAIN)
-        return r;
-    keep(line, kind, id, offset ? (const char *)data + offset : data, size - offset);
-    return 0;
+    struct body body = {
+        .kind = kind, .id = id, .size = size, .head = data, .head_size = size};
+    return send_body(line, &body, NULL, err);
+}
+
+int line_send_blob(struct line *line, uint16_t kind, uint32_t id,
+                   const struct buffer *head, struct blob *blob, struct error *err)
+{
+    struct body body = {.kind = kind,
+                        .id = id,
+                        .size = head->size + blob->size,
+                        .head = head->data,
+                        .head_size = head->size,
+                        .tail = blob->data};
+    return line->terms.window ? send_body(line, &body, blob, err)
+                              : say_some(line, &body, body.size, err);
 }
 
 size_t line_unsent(const struct line *line)
@@ -162,10 +237,9 @@ int line_flush(struct line *line, struct error *err)
     int r = channel_flush(line->channel, err);
     while (r == 0 && line->first) {
         struct waiting *first = line->first;
-        size_t before = first->offset;
-        r = push(line, first->kind, first->id, first->data, first->size, &first->offset,
-                 err);
-        line->n_waiting -= first->offset - before;
+        size_t before = first->body.offset;
+        r = push(line, &first->body, err);
+        line->n_waiting -= first->body.offset - before;
         if (r == 0)
             drop_first(line);
     }
@@ -211,6 +285,24 @@ static int take_credit(struct line *line, const struct frame *frame, struct erro
     return line_flush(line, err);
 }
 
+/* Room for a body that begins; where there is none, it grows with what comes. */
+static int take_total(struct line *line, const struct frame *frame, struct error *err)
+{
+    struct unpack in = unpack_init(frame->data, frame->size);
+    uint64_t size = unpack_max(&in, FRAME_SIZE_MAX);
+    if (!unpack_done(&in) || line->parts.size)
+        return error_set(err, -EBADMSG, "a message that is announced does not follow");
+    if (size < line->parts.capacity)
+        return 0;
+    buffer_clear(&line->parts);
+    line->parts.data = malloc(size + 1);
+    if (!line->parts.data)
+        return 0;
+    line->parts.capacity = size + 1;
+    memory_prefer_huge(line->parts.data, size + 1);
+    return 0;
+}
+
 static int take_part(struct line *line, const struct frame *frame, struct error *err)
 {
     if (line->parts.size + frame->size > FRAME_SIZE_MAX)
@@ -229,6 +321,8 @@ static int take(struct line *line, struct frame *frame, struct error *err)
         return 0;
     if (frame->kind == LINE_CREDIT)
         return take_credit(line, frame, err);
+    if (frame->kind == LINE_TOTAL)
+        return take_total(line, frame, err);
     if (!line->terms.window || line_is_control(frame->kind))
         return 1;
     line->debt += frame->size + FRAME_COST;
@@ -248,8 +342,11 @@ static int take(struct line *line, struct frame *frame, struct error *err)
 int line_receive(struct line *line, struct frame *ret, struct error *err)
 {
     if (line->is_lent) {
-        buffer_clear(&line->parts);
+        line->parts.size = 0;
         line->is_lent = false;
+        line->emptied = clock_ms();
+        if (line->parts.capacity > KEEP_CAPACITY)
+            buffer_clear(&line->parts);
     }
     for (;;) {
         int r = channel_receive(line->channel, 0, ret, err);
@@ -305,6 +402,8 @@ int line_tick(struct line *line, struct error *err)
     int64_t now = clock_ms();
     struct pollfd in = {.fd = channel_fd(line->channel), .events = POLLIN};
     int r = 0;
+    if (line->parts.capacity && !line->parts.size && now - line->emptied > KEEP_MS)
+        buffer_clear(&line->parts);
     /* Behind bytes that have not left a beat says nothing more. */
     if (line->terms.beat_ms && now - line->said >= line->terms.beat_ms) {
         line->said = now;

@@ -13,12 +13,13 @@
 
 #include <poll.h>
 
+#include "kernel/peer/blob.h"
 #include "kernel/peer/channel.h"
 
 #define LINE_LEASE_MS 3000
 #define LINE_WINDOW (4u << 20)
 #define LINE_WINDOW_MAX (1u << 30)
-#define LINE_PIECE (64u << 10)
+#define LINE_PIECE (256u << 10)
 #define LINE_MS_MAX 86400000 /* a day: what a peer may ask for */
 
 struct line_terms {
@@ -41,6 +42,11 @@ bool line_is_control(uint16_t kind);
 /* Sends a frame, or keeps what cannot go now. Control frames overtake data. -EPIPE. */
 int line_send(struct line *line, uint16_t kind, uint32_t id, const void *data,
               size_t size, struct error *err) MUST_USE;
+/* As line_send(), of a body that is `head` and then the blob, which is not copied while
+ * it waits. */
+int line_send_blob(struct line *line, uint16_t kind, uint32_t id,
+                   const struct buffer *head, struct blob *blob,
+                   struct error *err) MUST_USE;
 size_t line_unsent(const struct line *line); /* bytes that are kept */
 int line_flush(struct line *line, struct error *err) MUST_USE;
 /* Frames are gathered until line_uncork(), so that a burst is one write. */

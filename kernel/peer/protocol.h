@@ -169,6 +169,8 @@ enum {
     LINE_PART,        /* either side: the next bytes of a body */
     LINE_CREDIT, /* either side: {u bytes of data that were read and kept or used}; no
                     answer */
+    LINE_TOTAL = 150, /* either side, control, before the first LINE_PART of a body:
+                         {u its bytes}; no answer */
 
     /* A pool behind somebody else's launcher, before its FRAME_HELLO
      * (kernel/pool/dial.h); on the launcher's stdio */

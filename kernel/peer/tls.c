@@ -13,7 +13,6 @@
 #include <openssl/x509.h>
 #include <string.h>
 
-#define RECORD_MAX (16u << 10)    /* bytes that one record holds */
 #define KEEP_CAPACITY (1u << 20)  /* a larger empty buffer is given back */
 #define CERTIFICATE_SECONDS 86400 /* nobody looks at it, but it must have an end */
 #define CIPHERS "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256"
@@ -37,6 +36,7 @@ struct tls {
     struct queue in, out;
     uint8_t peer[TLS_HASH_SIZE];
     bool is_stranger; /* the peer has shown another key */
+    bool is_dry;      /* nothing whole is left of what was fed */
 };
 
 /* ---- buffers as OpenSSL sees them ---- */
@@ -191,7 +191,6 @@ static bool set_up(struct tls *tls, const struct tls_key *key)
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     SSL_CTX_set_cert_verify_callback(context, is_expected, tls);
-    SSL_CTX_set_read_ahead(context, 1);
     tls->ssl = SSL_new(context);
     tls->method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "achar");
     return tls->ssl && tls->method && BIO_meth_set_read_ex(tls->method, bio_read) &&
@@ -243,7 +242,7 @@ int tls_shake(struct tls *tls, struct error *err)
     return error_set(err, -EACCES, "the peer of a TLS connection has another key");
 }
 
-void tls_feed(struct tls *tls, const void *data, size_t size)
+char *tls_room(struct tls *tls, size_t size)
 {
     struct queue *in = &tls->in;
     size_t left = queue_size(in);
@@ -252,28 +251,40 @@ void tls_feed(struct tls *tls, const void *data, size_t size)
         in->bytes.size = left;
         in->taken = 0;
     }
-    buffer_add(&in->bytes, data, size);
+    buffer_reserve(&in->bytes, size);
+    return in->bytes.data + in->bytes.size;
 }
 
-int tls_open(struct tls *tls, struct buffer *plain, struct error *err)
+void tls_fed(struct tls *tls, size_t size)
 {
-    for (;;) {
-        size_t n;
-        buffer_reserve(plain, RECORD_MAX);
-        int r = SSL_read_ex(tls->ssl, plain->data + plain->size, RECORD_MAX, &n);
-        if (r == 1) {
-            plain->size += n;
-            continue;
-        }
-        switch (SSL_get_error(tls->ssl, r)) {
-        case SSL_ERROR_WANT_READ:
-            return 0;
-        case SSL_ERROR_ZERO_RETURN:
-            return error_set(err, -EPIPE, "the peer has closed the connection");
-        default:
-            return fail(err, -EBADMSG, "what came over TLS cannot be read");
-        }
+    tls->in.bytes.size += size;
+    tls->is_dry = false;
+}
+
+bool tls_has_more(const struct tls *tls)
+{
+    return !tls->is_dry;
+}
+
+int tls_open(struct tls *tls, void *to, size_t size, size_t *ret_size, struct error *err)
+{
+    size_t done = 0, n;
+    int r = 1;
+    while (!tls->is_dry && done < size &&
+           (r = SSL_read_ex(tls->ssl, (char *)to + done, size - done, &n)) == 1)
+        done += n;
+    int why = r == 1 ? SSL_ERROR_NONE : SSL_get_error(tls->ssl, r);
+    tls->is_dry |= why == SSL_ERROR_WANT_READ;
+    if (done) { /* what is wrong behind it stays so */
+        ERR_clear_error();
+        *ret_size = done;
+        return 1;
     }
+    if (tls->is_dry)
+        return 0;
+    if (why == SSL_ERROR_ZERO_RETURN)
+        return error_set(err, -EPIPE, "the peer has closed the connection");
+    return fail(err, -EBADMSG, "what came over TLS cannot be read");
 }
 
 int tls_seal(struct tls *tls, const void *data, size_t size, struct error *err)

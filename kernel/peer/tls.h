@@ -41,11 +41,16 @@ DEFINE_FREEP(struct tls, tls_free)
  * somebody else; -EBADMSG: not TLS. */
 int tls_shake(struct tls *tls, struct error *err) MUST_USE;
 
-/* Bytes from the peer. All of them are taken. */
-void tls_feed(struct tls *tls, const void *data, size_t size);
-/* Adds to `plain` all that the fed bytes hold whole. -EPIPE: the peer closed its end;
- * -EBADMSG: somebody changed the bytes on their way. */
-int tls_open(struct tls *tls, struct buffer *plain, struct error *err) MUST_USE;
+/* Bytes from the peer go to tls_room(), which has room for `size`; tls_fed() says how
+ * many there are. */
+char *tls_room(struct tls *tls, size_t size) MUST_USE;
+void tls_fed(struct tls *tls, size_t size);
+/* Opens up to `size` of the bytes that were fed. 1: *ret_size of them; 0: none before
+ * more is fed; -EPIPE: the peer closed its end; -EBADMSG: somebody changed the bytes on
+ * their way. */
+int tls_open(struct tls *tls, void *to, size_t size, size_t *ret_size,
+             struct error *err) MUST_USE;
+bool tls_has_more(const struct tls *tls); /* tls_open() may give something */
 /* Adds the bytes, sealed, to tls_unsent(); only after the handshake. */
 int tls_seal(struct tls *tls, const void *data, size_t size, struct error *err) MUST_USE;
 /* A word to the peer that nothing more will come. */

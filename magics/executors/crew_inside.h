@@ -24,7 +24,8 @@ struct crew_task {
     bool is_cancelled;
     unsigned retries, moves;
     void *owner;
-    size_t size;
+    struct blob *large; /* the argument, above POOL_CLIENT_LARGE; else NULL */
+    size_t size;        /* of the argument that follows */
     char argument[];
 };
 
@@ -35,8 +36,8 @@ struct crew_queue {
 struct crew_payload {
     struct crew_payload *next;
     uint8_t hash[32];
-    char *data;
-    size_t size, n_tasks;
+    struct blob *blob;
+    size_t n_tasks;
     struct crew_queue waiting;
     bool is_wanted;         /* somebody waits for it without a task */
     bool is_refused;        /* by the first pool that was asked ... */

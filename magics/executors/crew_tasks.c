@@ -67,7 +67,7 @@ struct crew_payload *crew_tasks_payload(struct crew *crew, const uint8_t hash[32
 static void free_payload(struct crew_payload *payload)
 {
     outcome_clear(&payload->refusal);
-    free(payload->data);
+    blob_unref(payload->blob);
     free(payload);
 }
 
@@ -86,7 +86,7 @@ static void trim_payloads(struct crew *crew)
         size_t bytes = 0;
         struct crew_payload **oldest = NULL;
         for (struct crew_payload **at = &crew->payloads; *at; at = &(*at)->next) {
-            bytes += (*at)->size;
+            bytes += (*at)->blob->size;
             if (!(*at)->n_tasks && !(*at)->is_wanted &&
                 (!oldest || (*at)->used < (*oldest)->used))
                 oldest = at;
@@ -100,8 +100,8 @@ static void trim_payloads(struct crew *crew)
     }
 }
 
-static void add_payload(struct crew *crew, const uint8_t *hash, const void *data,
-                        size_t size)
+/* Takes the blob. */
+static void add_payload(struct crew *crew, const uint8_t *hash, struct blob *blob)
 {
     struct crew_payload *payload = find_payload(crew, hash);
     if (payload) {
@@ -110,14 +110,13 @@ static void add_payload(struct crew *crew, const uint8_t *hash, const void *data
         outcome_clear(&payload->refusal);
         payload->refusal = (struct outcome){0};
         payload->is_refused = false;
+        blob_unref(blob);
         return;
     }
     trim_payloads(crew);
     payload = must_alloc(sizeof(*payload));
     memcpy(payload->hash, hash, HASH_SIZE);
-    payload->data = must_realloc(NULL, size + 1, 1);
-    memcpy(payload->data, data, size);
-    payload->size = size;
+    payload->blob = blob;
     payload->used = ++crew->clock;
     payload->waiting.last = &payload->waiting.first;
     payload->next = crew->payloads;
@@ -127,8 +126,9 @@ static void add_payload(struct crew *crew, const uint8_t *hash, const void *data
 void crew_payload(struct crew *crew, const uint8_t hash[32], const void *payload,
                   size_t size)
 {
+    struct blob *blob = blob_new(payload, size); /* nobody waits for the lock meanwhile */
     pthread_mutex_lock(&crew->lock);
-    add_payload(crew, hash, payload, size);
+    add_payload(crew, hash, blob);
     pthread_mutex_unlock(&crew->lock);
 }
 
@@ -155,6 +155,13 @@ static struct crew_task *find_task(const struct crew *crew, uint32_t id)
     return crew->tasks[crew->start + (id - crew->first_id)];
 }
 
+static void free_memory(struct crew_task *task)
+{
+    if (task)
+        blob_unref(task->large);
+    free(task);
+}
+
 static void free_task(struct crew *crew, struct crew_task *task)
 {
     crew->tasks[crew->start + (task->id - crew->first_id)] = NULL;
@@ -163,27 +170,39 @@ static void free_task(struct crew *crew, struct crew_task *task)
         crew->first_id++;
     }
     task->payload->n_tasks--;
-    free(task);
+    free_memory(task);
+}
+
+/* Without the lock: a large argument takes its time. */
+static struct crew_task *new_task(const void *argument, size_t size,
+                                  const struct crew_task_options *options)
+{
+    bool is_large = size > POOL_CLIENT_LARGE;
+    size_t n_here = is_large ? 0 : size;
+    struct crew_task *task = must_realloc(NULL, sizeof(*task) + n_here, 1);
+    *task = (struct crew_task){.retries = options ? options->retries : 0,
+                               .owner = options ? options->owner : NULL,
+                               .large = is_large ? blob_new(argument, size) : NULL,
+                               .size = n_here};
+    if (n_here)
+        memcpy(task->argument, argument, n_here);
+    return task;
 }
 
 int crew_submit(struct crew *crew, const uint8_t hash[32], const void *argument,
                 size_t size, const struct crew_task_options *options, uint32_t *ret_id,
                 struct error *err)
 {
+    struct crew_task *task = new_task(argument, size, options);
     pthread_mutex_lock(&crew->lock);
     struct crew_payload *payload = find_payload(crew, hash);
     if (!payload) {
         pthread_mutex_unlock(&crew->lock);
+        free_memory(task);
         return error_set(err, -ENOENT, "the task's payload is not here");
     }
-    struct crew_task *task = must_alloc(sizeof(*task) + size);
-    *task = (struct crew_task){.payload = payload,
-                               .id = ++crew->last_id,
-                               .retries = options ? options->retries : 0,
-                               .owner = options ? options->owner : NULL,
-                               .size = size};
-    if (size)
-        memcpy(task->argument, argument, size);
+    task->payload = payload;
+    task->id = ++crew->last_id;
     payload->n_tasks++;
     payload->used = ++crew->clock;
     remember(crew, task);
@@ -241,7 +260,7 @@ void crew_tasks_fail(struct crew *crew, struct crew_payload *payload,
 void crew_tasks_clear(struct crew *crew)
 {
     for (size_t i = crew->start; i < crew->n_tasks; i++)
-        free(crew->tasks[i]);
+        free_memory(crew->tasks[i]);
     free(crew->tasks);
     for (struct crew_payload *payload; (payload = crew->payloads);) {
         crew->payloads = payload->next;
@@ -263,8 +282,8 @@ static struct link_payload *at_link(struct crew_link *link,
 static void send_payload(struct crew_link *link, struct crew_payload *payload)
 {
     struct link_payload at = {.payload = payload, .state = PAYLOAD_SENT};
-    if (pool_client_post_payload(link->client, payload->hash, payload->data,
-                                 payload->size, &at.request, NULL) < 0)
+    if (pool_client_post_payload(link->client, payload->hash, payload->blob, &at.request,
+                                 NULL) < 0)
         return; /* a link that is lost shows when it is read */
     GROW(link->payloads, link->n_payloads, link->payloads_capacity);
     link->payloads[link->n_payloads++] = at;
@@ -309,8 +328,13 @@ static struct crew_link *choose(struct crew *crew, struct crew_payload *payload)
 
 static bool give(struct crew_link *link, struct crew_task *task)
 {
-    if (pool_client_post_task(link->client, task->payload->hash, task->argument,
-                              task->size, &task->link_id, NULL) < 0)
+    struct pool_client *client = link->client;
+    const uint8_t *hash = task->payload->hash;
+    int r = task->large
+                ? pool_client_post_large(client, hash, task->large, &task->link_id, NULL)
+                : pool_client_post_task(client, hash, task->argument, task->size,
+                                        &task->link_id, NULL);
+    if (r < 0)
         return false;
     pool_client_tag(link->client, task->link_id, task);
     queue_remove(&task->payload->waiting, task);

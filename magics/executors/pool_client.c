@@ -158,6 +158,7 @@ void pool_client_free(struct pool_client *client)
     }
     free(client->link.host);
     free(client->lent);
+    buffer_clear(&client->head);
     free(client->open.all);
     free(client->known);
     free(client->requests);
@@ -456,25 +457,38 @@ int pool_client_next(struct pool_client *client, struct pool_event *ret,
     return client->is_dead ? end_open_task(client, ret, err) : 0;
 }
 
-int pool_client_post_payload(struct pool_client *client, const uint8_t hash[32],
-                             const void *payload, size_t size, uint32_t *ret_id,
-                             struct error *err)
+/* A frame {b hash, b bytes}, either `data` or what is in the blob. 0 or its id. */
+static int post(struct pool_client *client, uint16_t kind, const uint8_t hash[32],
+                const void *data, size_t size, struct blob *blob, uint32_t *ret_id,
+                struct error *err)
 {
-    CLEANUP(buffer_clear) struct buffer body = {0};
+    struct buffer *head = &client->head;
     if (!pool_client_is_alive(client))
         return pool_client_lost(client, err);
-    pack_bytes(&body, hash, HASH_SIZE);
-    pack_bytes(&body, payload, size);
+    head->size = 0;
+    pack_bytes(head, hash, HASH_SIZE);
+    pack_u64(head, blob ? blob->size : size);
+    if (!blob)
+        buffer_add(head, data, size);
     uint32_t id = ++client->last_id;
-    int r = line_send(client->line, POOL_PAYLOAD, id, body.data, body.size, err);
+    int r = blob ? line_send_blob(client->line, kind, id, head, blob, err)
+                 : line_send(client->line, kind, id, head->data, head->size, err);
     client->is_broken |= r == -EPIPE;
+    if (r == 0)
+        *ret_id = id;
+    return r;
+}
+
+int pool_client_post_payload(struct pool_client *client, const uint8_t hash[32],
+                             struct blob *payload, uint32_t *ret_id, struct error *err)
+{
+    int r = post(client, POOL_PAYLOAD, hash, NULL, 0, payload, ret_id, err);
     if (r < 0)
         return r;
     GROW(client->requests, client->n_requests, client->requests_capacity);
     struct request *request = &client->requests[client->n_requests++];
-    request->id = id;
+    request->id = *ret_id;
     memcpy(request->hash, hash, HASH_SIZE);
-    *ret_id = id;
     return 0;
 }
 
@@ -482,21 +496,23 @@ int pool_client_post_task(struct pool_client *client, const uint8_t hash[32],
                           const void *argument, size_t size, uint32_t *ret_id,
                           struct error *err)
 {
-    if (!pool_client_is_alive(client))
-        return pool_client_lost(client, err);
-    struct buffer body = {0};
-    buffer_reserve(&body, size + HASH_SIZE + 16);
-    pack_bytes(&body, hash, HASH_SIZE);
-    pack_bytes(&body, argument, size);
-    uint32_t id = ++client->last_id;
-    int r = line_send(client->line, POOL_TASK, id, body.data, body.size, err);
-    buffer_clear(&body);
-    client->is_broken |= r == -EPIPE;
-    if (r < 0)
-        return r;
-    open_add(&client->open, id);
-    *ret_id = id;
-    return 0;
+    if (size > POOL_CLIENT_LARGE) {
+        CLEANUP(blob_unrefp) struct blob *blob = blob_new(argument, size);
+        return pool_client_post_large(client, hash, blob, ret_id, err);
+    }
+    int r = post(client, POOL_TASK, hash, argument, size, NULL, ret_id, err);
+    if (r == 0)
+        open_add(&client->open, *ret_id);
+    return r;
+}
+
+int pool_client_post_large(struct pool_client *client, const uint8_t hash[32],
+                           struct blob *argument, uint32_t *ret_id, struct error *err)
+{
+    int r = post(client, POOL_TASK, hash, NULL, 0, argument, ret_id, err);
+    if (r == 0)
+        open_add(&client->open, *ret_id);
+    return r;
 }
 
 int pool_client_cancel(struct pool_client *client, uint32_t id, struct error *err)

@@ -6,6 +6,7 @@
 #ifndef ACHAR_EXECUTORS_POOL_CLIENT_H
 #define ACHAR_EXECUTORS_POOL_CLIENT_H
 
+#include "kernel/peer/blob.h"
 #include "kernel/peer/outcome.h"
 #include "magics/executors/executor.h"
 
@@ -91,12 +92,17 @@ int pool_client_next(struct pool_client *client, struct pool_event *ret,
                      struct error *err) MUST_USE;
 /* Sends the payload: a POOL_EVENT_PAYLOAD with this id follows. */
 int pool_client_post_payload(struct pool_client *client, const uint8_t hash[32],
-                             const void *payload, size_t size, uint32_t *ret_id,
+                             struct blob *payload, uint32_t *ret_id,
                              struct error *err) MUST_USE;
 /* As pool_client_submit(). */
 int pool_client_post_task(struct pool_client *client, const uint8_t hash[32],
                           const void *argument, size_t size, uint32_t *ret_id,
                           struct error *err) MUST_USE;
+/* The same of an argument above POOL_CLIENT_LARGE, which is then not copied. */
+#define POOL_CLIENT_LARGE (64u << 10)
+int pool_client_post_large(struct pool_client *client, const uint8_t hash[32],
+                           struct blob *argument, uint32_t *ret_id,
+                           struct error *err) MUST_USE;
 /* Frames are gathered in between: a burst is one write. */
 void pool_client_cork(struct pool_client *client);
 void pool_client_uncork(struct pool_client *client);

@@ -56,6 +56,7 @@ struct pool_client {
     struct kept_event *kept, **kept_end;
     size_t kept_output; /* bytes that were kept since the last time there were none */
     char *lent;         /* data of the event handed out last */
+    struct buffer head; /* of the frame that is being sent */
 };
 
 /* 1: an event; 0: no frame is here; negative: the pool is gone. */

@@ -182,7 +182,8 @@ int pool_client_payload(struct pool_client *client, const uint8_t hash[32],
         *ret_outcome = (struct outcome){0};
         return 0;
     }
-    int r = pool_client_post_payload(client, hash, payload, size, &id, err);
+    CLEANUP(blob_unrefp) struct blob *blob = blob_new(payload, size);
+    int r = pool_client_post_payload(client, hash, blob, &id, err);
     if (r == 0)
         r = wait_for(client, POOL_EVENT_PAYLOAD, id, PAYLOAD_MS, &event, err);
     if (r == 0)

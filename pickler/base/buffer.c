@@ -20,6 +20,7 @@ void buffer_reserve(struct buffer *buffer, size_t more)
     while (capacity < needed)
         capacity *= 2;
     buffer->data = must_realloc(buffer->data, capacity, 1);
+    memory_prefer_huge(buffer->data, capacity);
     buffer->capacity = capacity;
 }
 

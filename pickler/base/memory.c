@@ -5,6 +5,9 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define PAGE ((uintptr_t)4096)
 
 static void *checked(void *memory)
 {
@@ -26,6 +29,14 @@ void *must_realloc(void *old, size_t count, size_t size)
     if (__builtin_mul_overflow(count, size, &total))
         total = SIZE_MAX;
     return checked(realloc(old, total ? total : 1));
+}
+
+void memory_prefer_huge(void *memory, size_t size)
+{
+    uintptr_t start = ((uintptr_t)memory + PAGE - 1) / PAGE * PAGE;
+    uintptr_t end = ((uintptr_t)memory + size) / PAGE * PAGE;
+    if (size >= MEMORY_HUGE_MIN)
+        madvise((void *)start, end - start, MADV_HUGEPAGE);
 }
 
 char *must_strdup(const char *text)

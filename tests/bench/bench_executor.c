@@ -118,15 +118,18 @@ static double pipelined(struct pool_client *client, const uint8_t hash[32], size
  * make values of them. */
 static double bulk(struct pool_client *client)
 {
-    CLEANUP(freep) char *data = must_alloc(BULK_SIZE);
+    CLEANUP(buffer_clear) struct buffer data = {0};
     static const uint8_t nobody[32];
     struct error err = {0};
     uint32_t id;
     double best = 0;
-    memset(data, 'x', BULK_SIZE);
+    buffer_reserve(&data, BULK_SIZE);
+    memset(data.data, 'x', BULK_SIZE);
+    data.size = BULK_SIZE;
+    CLEANUP(blob_unrefp) struct blob *blob = blob_take(&data);
     for (int i = 0; i < BULK_TIMES; i++) {
         double start = now();
-        if (pool_client_submit(client, nobody, data, BULK_SIZE, &id, &err) < 0)
+        if (pool_client_post_large(client, nobody, blob, &id, &err) < 0)
             fail("submit", err.text);
         take_any_result(client, false);
         double rate = BULK_SIZE / (now() - start);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Many bytes that several owners share and nobody changes: what is to go over several
+ * links, or still waits at one, is kept once. Owners may be in several threads. */
+#ifndef ACHAR_PEER_BLOB_H
+#define ACHAR_PEER_BLOB_H
+
+#include <stddef.h>
+
+#include "pickler/base/buffer.h"
+
+struct blob {
+    unsigned n_owners; /* atomic */
+    size_t size;
+    char *data;
+};
+
+struct blob *blob_new(const void *data, size_t size) MUST_USE; /* copies */
+struct blob *blob_take(struct buffer *buffer) MUST_USE;        /* leaves an empty one */
+struct blob *blob_ref(struct blob *blob) MUST_USE;
+void blob_unref(struct blob *blob); /* NULL: nothing */
+DEFINE_FREEP(struct blob, blob_unref)
+
+#endif
