@@ -78,6 +78,6 @@ bool shown_describe(struct draft *draft, CXCursor call, uint32_t *ret_type,
     CXSourceRange range = clang_getCursorExtent(call);
     ret_sites[0] = display_site(line_of(clang_getRangeStart(range)), text);
     ret_sites[1] = display_site(line_of(clang_getRangeEnd(range)), text);
-    *ret_type = value_type(draft, type, NULL);
+    *ret_type = value_literal_type(draft, expression, value_type(draft, type, NULL));
     return true;
 }

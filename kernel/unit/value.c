@@ -52,6 +52,59 @@ static char *function_pointer(const char *function)
     return must_format("%.*s(*)%s", (int)(open - function), function, open);
 }
 
+static enum CXChildVisitResult find_string(CXCursor cursor, CXCursor parent,
+                                           CXClientData data)
+{
+    if (clang_getCursorKind(cursor) == CXCursor_StringLiteral)
+        *(CXCursor *)data = cursor;
+    else if (clang_getCursorKind(cursor) == CXCursor_ParenExpr)
+        clang_visitChildren(cursor, find_string, data);
+    return CXChildVisit_Break;
+}
+
+static uint32_t add_once(struct types *types, struct type *type)
+{
+    uint32_t id = types_add(types, type), earlier;
+    if (!types_find(types, types, id, &earlier) || earlier == id)
+        return id;
+    types_truncate(types, id);
+    return earlier;
+}
+
+/* The characters of a wide literal are plain integers to libclang. */
+static uint32_t wide_array(struct types *types, const char *name, uint32_t like,
+                           uint64_t count)
+{
+    struct type character = {.kind = types_get(types, like)->kind,
+                             .spelling = must_strdup(name)};
+    struct type array = {.kind = TYPE_ARRAY,
+                         .spelling =
+                             must_format("%s[%llu]", name, (unsigned long long)count),
+                         .count = count,
+                         .target = add_once(types, &character)};
+    return add_once(types, &array);
+}
+
+uint32_t value_literal_type(struct draft *draft, CXCursor expression, uint32_t type)
+{
+    static const char *const names[] = {"L\"",      "wchar_t", "u\"",
+                                        "char16_t", "U\"",     "char32_t"};
+    struct types *types = &draft->analysis->types;
+    const struct type *array = types_get(types, type);
+    CXCursor literal = clang_getNullCursor();
+    if (clang_getCursorKind(expression) == CXCursor_StringLiteral)
+        literal = expression;
+    else if (clang_getCursorKind(expression) == CXCursor_ParenExpr)
+        clang_visitChildren(expression, find_string, &literal);
+    if (array->kind != TYPE_ARRAY || clang_Cursor_isNull(literal))
+        return type;
+    CLEANUP(freep) char *text = take_string(clang_getCursorSpelling(literal));
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i += 2)
+        if (!strncmp(text, names[i], 2))
+            return wide_array(types, names[i + 1], array->target, array->count);
+    return type;
+}
+
 uint32_t value_type(struct draft *draft, CXType type, char **ret_text)
 {
     struct typing typing = draft_typing(draft);
@@ -101,7 +154,8 @@ bool value_describe(struct draft *draft, struct value *ret)
     *ret = (struct value){.kind = kind_of(type)};
     if (ret->kind == VALUE_NONE)
         return true;
-    ret->type = value_type(draft, type, &ret->type_text);
+    ret->type =
+        value_literal_type(draft, expression, value_type(draft, type, &ret->type_text));
     bool is_incomplete = types_get(&draft->analysis->types, ret->type)->is_incomplete;
     if (is_incomplete && ret->kind == VALUE_RECORD) {
         diagnostic_in_piece(draft, SEVERITY_ERROR, &draft->pieces[draft->value_piece], 0,

@@ -24,6 +24,9 @@ bool value_describe(struct draft *draft, struct value *ret);
 /* The type that a value is shown as: a function and an array of unknown length are
  * pointers. `ret_text` (owned, NULL: not asked for) is the T of struct value. */
 uint32_t value_type(struct draft *draft, CXType type, char **ret_text);
+/* That of the value of an expression of this type: a wide string literal has characters
+ * of a type by name. */
+uint32_t value_literal_type(struct draft *draft, CXCursor expression, uint32_t type);
 void value_assign(struct buffer *out, const struct value *value,
                   const struct piece *piece, const char *to);
 /* Copies the bytes of the object `from` into the object `to`. */

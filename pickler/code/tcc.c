@@ -13,6 +13,10 @@
 
 #define OPTIONS "-g -std=c11 -Wimplicit-function-declaration"
 
+/* libtcc's own: "compound literals are static", while it reads an initialiser at file
+ * scope. A text that it refuses there leaves it set. */
+extern int global_expr __attribute__((weak));
+
 static void keep_message(void *context, const char *message)
 {
     struct compiled *compiled = context;
@@ -76,6 +80,8 @@ static TCCState *start(const char *const *flags, size_t n_flags,
     TCCState *state = tcc_new();
     if (!state)
         return NULL;
+    if (&global_expr)
+        global_expr = 0;
     tcc_set_error_func(state, compiled, keep_message);
     tcc_set_options(state, OPTIONS);
     for (size_t i = 0; i < n_flags; i++)

@@ -454,3 +454,25 @@ def test_programs_print_what_they_would_display(session, tmp_path):
     made = session.run("""%export shown.c
         !cc -Wall -Werror shown.c -o shown && ./shown""")
     assert "<b>bold</b>\npoints[x]\n[pixels, 3 bytes]\ntext\n" in made.stdout, made
+
+
+def test_wide_literals(shared_session):
+    shared_session.run(HEADER)
+    for text in ('L"h\\u00e9llo"', 'u"abc"', 'U"\\U0001F600"', '(L"ab")', 'L""', 'L"a" L"b"'):
+        shown = {'L"h\\u00e9llo"': 'L"héllo"', 'U"\\U0001F600"': 'U"😀"', '(L"ab")': 'L"ab"',
+                 'L"a" L"b"': 'L"ab"'}.get(text, text)
+        assert shared_session.value(text) == shown
+        assert shared_session.run(f"display({text});").displays == [{"text/plain": shown}]
+
+
+def test_arrays_whose_length_a_cell_computes(shared_session):
+    shared_session.run("int vla_n = 3;\nstruct vla_p { int x; double y; };\nint vla_v[vla_n];\n"
+                       "int vla_m[vla_n][vla_n];\nstruct vla_p vla_s[vla_n];\n"
+                       "for (int i = 0; i < 9; i++)\n    vla_m[i / 3][i % 3] = i;\nvla_s[1].x = 7;")
+    for text, shown in (("vla_v", "{0, 0, 0}"), ("vla_m", "{{0, 1, 2}, {3, 4, 5}, {6, 7, 8}}"),
+                        ("vla_s", "{{.x = 0, .y = 0.0}, {.x = 7, .y = 0.0}, {.x = 0, .y = 0.0}}"),
+                        ("vla_m[1]", "{3, 4, 5}"), ("&vla_v", "&vla_v -> {0, 0, 0}"),
+                        ("int (*vla_r)[vla_n] = vla_m; vla_r + 1", "&vla_m[1] -> {3, 4, 5}"),
+                        ("wchar_t vla_w[vla_n]; vla_w[0] = L'a'; vla_w", 'L"a"'),
+                        ("vla_n = 9; vla_v", "{0, 0, 0}")):
+        assert shared_session.value(text) == shown

@@ -78,3 +78,11 @@ def test_utf8(session):
 def test_a_header_beside_the_notebook(session, tmp_path):
     (tmp_path / "mine.h").write_text("static inline int mine(int x) { return x + 100; }\n")
     assert session.value('#include "mine.h"\nmine(1)') == "101"
+
+
+def test_an_initialiser_that_libtcc_refuses_changes_nothing_later(session):
+    """What libtcc refuses at file scope must not make later compound literals static."""
+    session.run("#include <uchar.h>")
+    session.value('const char16_t *text = u"abc"; text[1]')
+    session.run("int fresh(void) { int *p = (int[]){7}; return ++*p; }")
+    assert session.value("fresh() + fresh()") == "16"
