@@ -73,3 +73,13 @@ char *dialect_options(struct magic_context *context, const char *standard,
                      why && *why ? why : "there is none");
     return options;
 }
+
+void dialect_set(struct magic_context *context, const char *options, const char *compiler)
+{
+    CLEANUP(freep) char *macros = NULL;
+    struct error ignored; /* it took the options a moment ago */
+    if (compiler && cc_macros(options, session_interrupt_fd(context->session), &macros,
+                              &ignored) != 0)
+        macros = NULL;
+    session_set_options(context->session, options, macros);
+}

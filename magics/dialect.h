@@ -6,6 +6,11 @@
 
 #include "magics/context.h"
 
+/* Tells the session how later cells are compiled: options of dialect_options(), and what
+ * the compiler defines by itself where one was chosen. */
+void dialect_set(struct magic_context *context, const char *options,
+                 const char *compiler);
+
 /* Owned options (pickler/code/cc.h) of a standard and of a compiler with its flags,
  * either may be NULL; NULL when no compiler takes them: the result says why. A standard
  * that only some compiler knows names that compiler. */

@@ -8,20 +8,14 @@
 /* Runs the cell's C with the options, and goes back to those of before. */
 static int run_cell(struct magic_context *context,
                     const struct magic_arguments *arguments, const char *options,
-                    struct result *result, struct error *err)
+                    const char *compiler, struct result *result, struct error *err)
 {
-    struct magics *magics = context->magics;
-    CLEANUP(freep)
-    char *before =
-        magics->standard || magics->compiler
-            ? dialect_options(context, magics->standard, magics->compiler, result)
-            : must_strdup("");
-    if (!before)
-        return 0;
-    session_set_options(context->session, options);
+    CLEANUP(buffer_clear) struct buffer before = {0};
+    session_save_options(context->session, &before);
+    dialect_set(context, options, compiler);
     int r = session_run(context->session, context->cell, arguments->body_line,
                         arguments->body, context->events, result, err);
-    session_set_options(context->session, before);
+    session_restore_options(context->session, &before);
     return r;
 }
 
@@ -43,10 +37,11 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
     if (!options)
         return 0;
     if (arguments->body)
-        return run_cell(context, arguments, options, result, err);
+        return run_cell(context, arguments, options, is_usual ? NULL : chosen, result,
+                        err);
     free(magics->compiler);
     magics->compiler = is_usual ? NULL : must_strdup(chosen);
-    session_set_options(context->session, options);
+    dialect_set(context, options, magics->compiler);
     return 0;
 }
 

@@ -41,7 +41,7 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
         return 0;
     free(magics->standard);
     magics->standard = is_usual ? NULL : must_strdup(word);
-    session_set_options(context->session, options);
+    dialect_set(context, options, magics->compiler);
     return 0;
 }
 

@@ -39,8 +39,9 @@ enum {
     ANALYSER_FLAGS, /* {n s}: -I, -D, -isystem of %pkg, added to every later parse; no
                        answer */
 
-    ANALYSER_OPTIONS = 32, /* {s}: a compiler and flags (cc.h) for what later cells
-                              define, empty: none; no answer */
+    ANALYSER_OPTIONS = 32, /* {s, s or NULL}: a compiler and flags (cc.h) for what later
+                              cells define, empty: none; #define lines of what it
+                              defines by itself; no answer */
     ANALYSER_EXPAND = 40,  /* {u cell, u line, s source} -> {s text or NULL, s why not}:
                               C text after macro expansion */
     ANALYSER_OBJECT = 63,  /* analyser -> front, with the id of a plan's request:

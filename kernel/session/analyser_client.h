@@ -23,7 +23,7 @@ struct analyser_client {
     const struct types *types;
     struct buffer flags;   /* packed {n s} of ANALYSER_FLAGS, empty: none */
     struct buffer orphans; /* packed {u} of ANALYSER_ORPHANS, empty: none */
-    struct buffer options; /* packed {s} of ANALYSER_OPTIONS, empty: none */
+    struct buffer options; /* packed, of ANALYSER_OPTIONS, empty: none */
     struct interrupt *interrupt;
 };
 

@@ -422,11 +422,31 @@ int session_add_flags(struct session *session, const char *const *flags, size_t 
     return 0;
 }
 
-void session_set_options(struct session *session, const char *options)
+void session_set_options(struct session *session, const char *options, const char *macros)
+{
+    CLEANUP(buffer_clear) struct buffer packed = {0};
+    pack_string(&packed, options);
+    pack_string(&packed, macros);
+    session_restore_options(session, &packed);
+}
+
+void session_save_options(const struct session *session, struct buffer *ret)
+{
+    const struct buffer *packed = &session->analyser.options;
+    ret->size = 0;
+    if (packed->size) {
+        buffer_add(ret, packed->data, packed->size);
+        return;
+    }
+    pack_string(ret, "");
+    pack_string(ret, NULL);
+}
+
+void session_restore_options(struct session *session, const struct buffer *saved)
 {
     struct buffer *packed = &session->analyser.options;
     buffer_clear(packed);
-    pack_string(packed, options);
+    buffer_add(packed, saved->data, saved->size);
     analyser_client_tell(&session->analyser, ANALYSER_OPTIONS, packed);
 }
 

@@ -180,8 +180,13 @@ int session_add_flags(
     struct error *err) MUST_USE; /* -I, -D, ... for analyser and compilers */
 const char *const *session_flags(const struct session *session, size_t *n);
 /* How what later cells define is compiled: a compiler and flags (pickler/code/cc.h);
- * empty: as usual. */
-void session_set_options(struct session *session, const char *options);
+ * empty: as usual. `macros` are #define lines of what that compiler defines by itself;
+ * NULL: nothing unusual. */
+void session_set_options(struct session *session, const char *options,
+                         const char *macros);
+/* As they are now, and back; packed. */
+void session_save_options(const struct session *session, struct buffer *ret);
+void session_restore_options(struct session *session, const struct buffer *saved);
 /* What main() of later cells gets behind its name. */
 void session_set_arguments(struct session *session, const char *const *words, size_t n);
 const char *const *session_libraries(const struct session *session, size_t *n);

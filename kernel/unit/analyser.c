@@ -245,8 +245,9 @@ static int set_flags(struct service *service, struct unpack *in)
 static int set_options(struct service *service, struct unpack *in)
 {
     CLEANUP(freep) char *options = unpack_string(in);
+    CLEANUP(freep) char *macros = unpack_string(in);
     if (unpack_done(in))
-        analysis_set_options(service->analysis, options ? options : "");
+        analysis_set_options(service->analysis, options ? options : "", macros);
     return 0;
 }
 

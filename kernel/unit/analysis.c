@@ -70,7 +70,8 @@ void analysis_index_flags(struct analysis *analysis)
         flags[at++] = analysis->flags[i];
     for (size_t i = 0; i < analysis->n_language_flags; i++)
         if (strncmp(analysis->language_flags[i], "-m", 2) != 0 &&
-            strncmp(analysis->language_flags[i], "-f", 2) != 0)
+            strncmp(analysis->language_flags[i], "-f", 2) != 0 &&
+            strncmp(analysis->language_flags[i], "-O", 2) != 0)
             flags[at++] = analysis->language_flags[i];
     headers_set_flags(analysis->headers, flags, at);
 }

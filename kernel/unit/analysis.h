@@ -22,8 +22,10 @@ int analysis_define(struct analysis *analysis, struct unpack *in,
 int analysis_keep_types(struct analysis *analysis, struct unpack *in,
                         struct error *err) MUST_USE;
 void analysis_set_flags(struct analysis *analysis, const char *const *flags, size_t n);
-/* How what is defined from now on is compiled (pickler/code/cc.h); empty: as usual. */
-void analysis_set_options(struct analysis *analysis, const char *options);
+/* How what is defined from now on is compiled (pickler/code/cc.h); empty: as usual.
+ * `macros` are #define lines of what that compiler defines by itself, or NULL. */
+void analysis_set_options(struct analysis *analysis, const char *options,
+                          const char *macros);
 
 /* Makes what a plan defines part of the memory, as ANALYSER_DEFINE does. */
 int analysis_accept(struct analysis *analysis, const struct plan *plan,

@@ -218,6 +218,8 @@ int conditionals_settle(struct draft *draft, char *text, size_t size, struct err
         return r;
     if (r > 0)
         prologue_full(draft);
+    if (draft->analysis->macros) /* behind the headers, which are libclang's to read */
+        buffer_add_string(&draft->prologue, draft->analysis->macros);
     buffer_add_string(&draft->prologue, "\n#line 1\n");
     size_t probe_start = draft->prologue.size;
     buffer_add(&draft->prologue, lines.probe.data, lines.probe.size);

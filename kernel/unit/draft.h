@@ -40,6 +40,7 @@ struct analysis {
     char **flags;            /* -I, -D, ... of the session */
     size_t n_flags;
     char *options; /* of what is defined from now on (cc.h); NULL: none were chosen */
+    char *macros;  /* lines that make libclang's own macros that compiler's, or NULL */
     char **language_flags; /* those of the options that libclang must see */
     size_t n_language_flags;
     CXIndex index;

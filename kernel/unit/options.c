@@ -25,7 +25,9 @@ static bool is_about_language(const char *word)
     return !strncmp(word, "-std=", 5) || !strncmp(word, "-D", 2) ||
            !strncmp(word, "-U", 2) || !strncmp(word, "-I", 2) ||
            !strncmp(word, "-isystem", 8) || !strncmp(word, "-m", 2) ||
-           !strncmp(word, "-funsigned-char", 15) || !strncmp(word, "-fshort-enums", 13);
+           !strncmp(word, "-O", 2) || !strcmp(word, "-ffast-math") ||
+           !strcmp(word, "-ffinite-math-only") || !strncmp(word, "-funsigned-char", 15) ||
+           !strncmp(word, "-fshort-enums", 13);
 }
 
 static bool names_standard(const char *options, const char *const *standards)
@@ -79,10 +81,59 @@ static void set_language_flags(struct analysis *analysis)
                 must_strndup(word, size);
 }
 
-void analysis_set_options(struct analysis *analysis, const char *options)
+/* What libclang says of itself and another compiler, or another choice of flags, may not.
+ * The names of questions like __has_feature go too. */
+static const char *const own_macros[] = {"__clang__",
+                                         "__clang_major__",
+                                         "__clang_minor__",
+                                         "__clang_patchlevel__",
+                                         "__clang_version__",
+                                         "__llvm__",
+                                         "__NO_INLINE__",
+                                         "__BITINT_MAXWIDTH__",
+                                         "__has_feature",
+                                         "__has_extension",
+                                         "__has_declspec_attribute",
+                                         "__is_identifier",
+                                         NULL};
+
+static bool defines(const char *macros, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *at = macros; (at = strstr(at, name)); at += n)
+        if (at > macros && at[-1] == ' ' && (at[n] == ' ' || at[n] == '\n'))
+            return true;
+    return false;
+}
+
+/* Owned lines that take the place of libclang's own macros, for #if and its kin. */
+static char *replacement(const char *macros)
+{
+    struct buffer out = {0};
+    bool is_clang = defines(macros, "__clang__");
+    for (size_t i = 0; own_macros[i]; i++)
+        if (!defines(macros, own_macros[i]) &&
+            (!is_clang || strncmp(own_macros[i], "__has", 5) != 0))
+            buffer_format(&out, "#undef %s\n", own_macros[i]);
+    for (const char *at = macros; *at; at += strcspn(at, "\n") + 1) {
+        size_t skip = strlen("#define "), size = strcspn(at, "\n");
+        if (size <= skip || strncmp(at, "#define ", skip) != 0)
+            continue;
+        size_t name = strcspn(at + skip, " (\n");
+        buffer_format(&out, "#undef %.*s\n%.*s\n", (int)name, at + skip, (int)size, at);
+        if (at[size] == '\0')
+            break;
+    }
+    return buffer_take(&out);
+}
+
+void analysis_set_options(struct analysis *analysis, const char *options,
+                          const char *macros)
 {
     free(analysis->options);
+    free(analysis->macros);
     analysis->options = *options ? must_strdup(options) : NULL;
+    analysis->macros = macros ? replacement(macros) : NULL;
     set_language_flags(analysis);
     analysis_forget_units(analysis);
     analysis_index_flags(analysis);
@@ -91,6 +142,7 @@ void analysis_set_options(struct analysis *analysis, const char *options)
 void options_clear(struct analysis *analysis)
 {
     free(analysis->options);
+    free(analysis->macros);
     for (size_t i = 0; i < analysis->n_language_flags; i++)
         free(analysis->language_flags[i]);
     free(analysis->language_flags);

@@ -18,6 +18,7 @@ static const char *const fixed_flags[] = {
     "-std=gnu17",
     "-fspell-checking", /* libclang switches it off by itself */
     "-ferror-limit=0",
+    "-D_OPENMP=201511", /* cc is given -fopenmp where a unit asks for it */
     "-fparse-all-comments",
     "-iquote",
     ".", /* the sheet has no folder of its own */

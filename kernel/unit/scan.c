@@ -11,7 +11,8 @@ static const char *const words[] = {
     "__int128",  "__int128_t",    "__uint128_t",       "_Float128",       "__float128",
     "_BitInt",   "__auto_type",   "vector_size",       "__vector_size__", "nullptr",
     "constexpr", "_Pragma",       "transparent_union", "_Alignas",        "alignas",
-    "ms_struct", "__ms_struct__", "gcc_struct",        "__gcc_struct__",  NULL};
+    "ms_struct", "__ms_struct__", "gcc_struct",        "__gcc_struct__",  "_OPENMP",
+    NULL};
 /* What compilers say of themselves. */
 static const char *const identities[] = {"__STDC_VERSION__",
                                          "__VERSION__",

@@ -121,6 +121,8 @@ static void choice_clear(struct choice *choice)
 
 static bool mentions_openmp(const char *text)
 {
+    if (strstr(text, "_OPENMP"))
+        return true;
     while ((text = strstr(text, "pragma"))) {
         text += strlen("pragma");
         if (!strncmp(text + strspn(text, " \t"), "omp", 3))
@@ -328,4 +330,19 @@ int cc_compile(const char *text, const struct cc_options *options,
     read_all(files.messages, CC_MESSAGES_MAX, &messages);
     *ret_messages = why ? must_strdup(why) : clean_messages(&messages);
     return 1;
+}
+
+int cc_macros(const char *chosen, int wake_fd, char **ret, struct error *err)
+{
+    /* The person's flags come last, so that they win. */
+    CLEANUP(freep) char *words = must_format("-O0 -fPIE %s -E -dM", chosen);
+    CLEANUP(freep) char *messages = NULL;
+    CLEANUP(buffer_clear) struct buffer text = {0};
+    struct cc_options options = {.chosen = words, .wake_fd = wake_fd};
+    int r = cc_compile("", &options, &text, &messages, err);
+    if (r == 0) {
+        buffer_add_char(&text, '\n');
+        *ret = buffer_take(&text);
+    }
+    return r;
 }

@@ -37,11 +37,16 @@ char *cc_find(void) MUST_USE;
 /* The path of a compiler that was named ("gcc", "/opt/bin/cc"); owned; NULL: none. */
 char *cc_find_named(const char *name) MUST_USE;
 
-/* A text with #pragma omp is compiled with -fopenmp, by gcc where there is one: its
- * library comes with it. 0: *ret_object holds the object. 1: refused, timed out or given
- * up; *ret_messages (owned) is what the compiler said. Negative: it could not be run. */
+/* A text with #pragma omp or _OPENMP is compiled with -fopenmp, by gcc where there is
+ * one: its library comes with it. 0: *ret_object holds the object. 1: refused, timed out
+ * or given up; *ret_messages (owned) is what the compiler said. Negative: it could not be
+ * run. */
 int cc_compile(const char *text, const struct cc_options *options,
                struct buffer *ret_object, char **ret_messages,
                struct error *err) MUST_USE;
+
+/* *ret (owned) is a #define line for each macro that the chosen compiler and flags
+ * define by themselves. Returns as cc_compile() does. */
+int cc_macros(const char *chosen, int wake_fd, char **ret, struct error *err) MUST_USE;
 
 #endif

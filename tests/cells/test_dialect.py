@@ -227,3 +227,42 @@ def test_options_travel(session):
     session.run("int is_null(void *p) { return p == nullptr; }")
     session.run("%std default")
     assert session.value("%call is_null(0)") == "1"
+
+
+def condition(name):
+    return f"#ifdef {name}\n1\n#else\n0\n#endif"
+
+
+def test_conditions_know_what_the_chosen_flags_define(session):
+    assert session.value(condition("__OPTIMIZE__")) == "0"
+    session.run("%cc -O2 -mavx2 -ffast-math")
+    for name in ("__OPTIMIZE__", "__AVX2__", "__FAST_MATH__"):
+        assert session.value(condition(name)) == "1", name
+    assert session.value("__OPTIMIZE__") == "1"
+    assert session.value("%%cc -O0\n" + condition("__OPTIMIZE__")) == "0"
+    assert session.value(condition("__OPTIMIZE__")) == "1"
+    session.run("%cc auto")
+    assert session.value(condition("__AVX2__")) == "0"
+
+
+@needs_gcc
+def test_conditions_are_the_chosen_compilers(session):
+    assert session.value(condition("__clang__")) == "1"
+    session.run("%cc gcc")
+    assert session.value(condition("__clang__")) == "0"
+    assert session.value(condition("__has_feature")) == "0"
+    assert session.value("#if __GNUC__ > 4 && __STDC_VERSION__ == 201710L\n1\n#endif") == "1"
+    session.run("%cc auto")
+    assert session.value(condition("__clang__")) == "1"
+
+
+@needs_gcc
+def test_openmp_is_on_where_it_is_asked_for(session):
+    cell = session.run("#ifdef _OPENMP\n#include <omp.h>\n#endif\n#include <stdio.h>\n"
+                       "int main(void)\n{\n    int n = 0;\n"
+                       "#pragma omp parallel for reduction(+ : n)\n"
+                       "    for (int i = 0; i < 10; i++)\n        n += i;\n"
+                       "#ifdef _OPENMP\n"
+                       '    printf("%d %d %d\\n", n, _OPENMP > 201000, omp_get_num_threads());\n'
+                       "#endif\n}")
+    assert cell.stdout == "45 1 1\n"
