@@ -50,20 +50,33 @@ static void add_line(struct result *result, const char *text)
     result->traceback[result->n_traceback++] = must_strdup(text);
 }
 
+/* " in In[3]:2", or nothing; owned. */
+static char *describe_place(const struct outcome *outcome)
+{
+    for (size_t i = 0; i < outcome->n_frames; i++)
+        if (outcome->frames[i].cell)
+            return must_format(" in In[%u]:%u", outcome->frames[i].cell,
+                               outcome->frames[i].line);
+    return must_strdup("");
+}
+
 static void add_others(const struct rank_answers *answers, struct result *result)
 {
     size_t n = 0;
     for (size_t i = 0; i < answers->n; i++) {
         const struct outcome *outcome = &answers->at[i].outcome;
-        if (i == answers->first || !is_failure(outcome) || is_follower(outcome))
+        if (i == answers->first || !is_failure(outcome) ||
+            (is_follower(outcome) && !outcome->n_frames)) /* nobody knows where */
             continue;
         if (n++ == OTHERS_SHOWN) {
             add_line(result, "... and other ranks");
             return;
         }
+        CLEANUP(freep) char *place = describe_place(outcome);
         CLEANUP(freep)
-        char *line = must_format("rank %zu: %s: %s", answers->at[i].rank, outcome->name,
-                                 outcome->message ? outcome->message : say_exit(outcome));
+        char *line =
+            must_format("rank %zu: %s: %s%s", answers->at[i].rank, outcome->name,
+                        outcome->message ? outcome->message : say_exit(outcome), place);
         add_line(result, line);
     }
 }

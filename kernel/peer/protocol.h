@@ -16,6 +16,8 @@
  * blocks it), and to end a cell that is over its time limit. */
 #define WORKER_INTERRUPT_SIGNAL 60
 #define WORKER_LIMIT_SIGNAL 61
+/* Asks a rank where it is. */
+#define WORKER_WHERE_SIGNAL 59
 
 enum {
     FRAME_BAD = 1,
@@ -220,6 +222,10 @@ enum {
     RANK_SAID,    /* parent -> pool: the same, a frame of the worker's; a WORKER_DISPLAY
                      with the bundle itself, no WORKER_PIPES */
     RANK_PRINTED, /* parent -> pool: {u stream (1, 2), b bytes} */
+    WORKER_WHERE, /* rank -> pool, while a request runs: {outcome}: OUTCOME_INTERRUPTED
+                     with the frames where it is, after a WORKER_WHERE_SIGNAL,
+                     its status the number of MPI calls so far;
+                     OUTCOME_EXIT: it has called MPI_Finalize */
 };
 
 #define RANKS_MAX 1024

@@ -5,9 +5,12 @@
 #include "kernel/pool/rank_watch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "kernel/peer/display.h"
@@ -31,12 +34,28 @@ struct watch {
 
 /* ---- from the pool ---- */
 
+/* A process that waits in a system call would be woken by a signal; what waits inside MPI
+ * polls. */
+static bool is_polling(pid_t pid)
+{
+    char text[64] = "";
+    CLEANUP(freep) char *path = must_format("/proc/%d/syscall", (int)pid);
+    CLEANUP(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+        return false;
+    char *end;
+    long number = strtol(text, &end, 10);
+    return end == text || number == SYS_sched_yield || number == SYS_epoll_wait ||
+           number == SYS_poll;
+}
+
 static void pass_signal(const struct watch *watch, const struct frame *frame)
 {
     struct unpack in = unpack_init(frame->data, frame->size);
     int number = (int)unpack_max(&in, SIGRTMAX);
     uint32_t id = (uint32_t)unpack_u64(&in);
-    if (!unpack_done(&in))
+    if (!unpack_done(&in) ||
+        (number == WORKER_WHERE_SIGNAL && !is_polling(watch->worker->pid)))
         return;
     sigqueue(watch->worker->pid, number, (union sigval){.sival_int = (int)id});
     kill(watch->worker->pid, SIGCONT);

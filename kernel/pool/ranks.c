@@ -70,6 +70,8 @@ static size_t gather(struct ranks *ranks)
 static int timeout(const struct ranks *ranks)
 {
     uint64_t now = pool_now(), due = ranks->request.step_at;
+    if (ranks->request.look_at && (!due || ranks->request.look_at < due))
+        due = ranks->request.look_at;
     bool is_closing = false;
     int left = !due ? -1 : due <= now ? 0 : (int)((due - now) / 1000) + 1;
     for (size_t i = 0; i < ranks->world.n; i++) {
@@ -129,6 +131,7 @@ static void look_after_world(struct ranks *ranks)
     struct world *world = &ranks->world;
     uint64_t now = pool_now();
     bool is_broken = false;
+    ranks_look(ranks, now);
     for (size_t i = 0; i < world->n; i++) {
         struct rank *rank = &world->ranks[i];
         look_after_rank(rank, world->lease_ms, now);

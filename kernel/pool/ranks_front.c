@@ -39,10 +39,12 @@ static bool take_ask(struct ranks *ranks, const struct frame *frame)
         struct rank *rank = &world->ranks[i];
         if (number != RANKS_ALL && number != i)
             continue;
+        rank_forget_request(rank);
         rank->is_asked = true;
         ranks->request.n_open++;
         rank_tell(rank, kind, world->generation, frame->id, body, size);
     }
+    ranks_look(ranks, pool_now()); /* from now on */
     return true;
 }
 

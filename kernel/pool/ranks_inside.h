@@ -22,6 +22,8 @@ struct request {
     bool was_stopped; /* by the person */
     uint64_t step_at; /* us; when the next step towards the end is due; 0: none */
     unsigned step;    /* how many were done */
+    uint64_t look_at; /* us; when ranks are asked where they are; 0: not yet known */
+    bool was_told;    /* that they all wait */
 };
 
 struct stranger {
@@ -76,6 +78,14 @@ void ranks_step(struct ranks *ranks, uint64_t now);
 /* A rank has failed: the others are made to end after a while. */
 void ranks_fail_request(struct ranks *ranks);
 void ranks_close_request(struct ranks *ranks);
+
+void ranks_signal_open(struct ranks *ranks, int number);
+
+/* ranks_where.c */
+void ranks_ask_where(struct ranks *ranks);
+void ranks_take_where(struct ranks *ranks, size_t number, const struct frame *frame);
+/* While a request runs: looks after ranks that wait for nothing, when it is time. */
+void ranks_look(struct ranks *ranks, uint64_t now);
 
 /* ranks_read.c */
 int ranks_listen(struct ranks *ranks, struct error *err) MUST_USE;

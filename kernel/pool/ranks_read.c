@@ -61,6 +61,19 @@ static void take_hello(struct ranks *ranks, struct rank *rank)
     ranks->start_id = 0;
 }
 
+/* By a call of exit(), which is a success as such. */
+static void note_exit(struct rank *rank, const struct frame *frame)
+{
+    CLEANUP(outcome_clear) struct outcome outcome = {0};
+    struct unpack in = unpack_init(frame->data, frame->size);
+    if (outcome_unpack(&in, &outcome, NULL) < 0 || outcome.kind != OUTCOME_EXIT ||
+        !outcome.n_frames)
+        return;
+    free(outcome.frames[0].function); /* exit */
+    outcome.frames[0].function = must_strdup("(cell)");
+    rank->left = rank_describe_place(&outcome);
+}
+
 static void drop_fds(struct frame *frame)
 {
     for (size_t i = 0; i < frame->n_fds; i++)
@@ -82,6 +95,9 @@ static void take_frame(struct ranks *ranks, size_t number, struct frame *frame)
         if (outcome_unpack(&in, &rank->dying, NULL) < 0)
             rank->dying = (struct outcome){0};
         drop_fds(frame);
+    } else if (frame->kind == WORKER_WHERE) {
+        drop_fds(frame);
+        ranks_take_where(ranks, number, frame);
     } else if (frame->kind == FRAME_HELLO) {
         drop_fds(frame);
         take_hello(ranks, rank);
@@ -89,6 +105,8 @@ static void take_frame(struct ranks *ranks, size_t number, struct frame *frame)
         bool is_bad =
             frame->kind != ranks->request.kind || !is_success(frame->data, frame->size);
         drop_fds(frame);
+        if (frame->kind == WORKER_RUN)
+            note_exit(rank, frame);
         ranks_send_answer(ranks, number, frame->data, frame->size);
         if (is_bad)
             ranks_fail_request(ranks);

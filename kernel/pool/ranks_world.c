@@ -152,17 +152,21 @@ static void send_outcome(struct ranks *ranks, size_t number,
     ranks_send_answer(ranks, number, body.data, body.size);
 }
 
+static void end_waiting(struct rank *rank, bool was_stopped)
+{
+    const char *called = rank_is_in_mpi(rank) ? rank->where.frames[0].function : NULL;
+    CLEANUP(freep)
+    char *message = was_stopped
+                        ? must_format("interrupted in %s",
+                                      called ? called : "a call that cannot be left")
+                        : must_format("as another rank had failed, it was ended%s%s",
+                                      called ? " in " : "", called ? called : "");
+    rank_lose_waiting(rank, was_stopped ? "Interrupted" : "RankEnded", message);
+}
+
 /* Every rank that owes an answer has one now, and the next world is on its way. */
 void ranks_end_world(struct ranks *ranks)
 {
-    static const struct outcome ended = {
-        .kind = OUTCOME_DIED,
-        .name = (char *)"RankEnded",
-        .message = (char *)"it was ended, as another rank had failed"};
-    static const struct outcome stopped = {
-        .kind = OUTCOME_DIED,
-        .name = (char *)"Interrupted",
-        .message = (char *)"interrupted in a call that cannot be left"};
     bool was_stopped = ranks->request.was_stopped && !ranks->request.has_failed;
     if (ranks->world.state != WORLD_UP) {
         ranks_fail_start(ranks);
@@ -170,12 +174,11 @@ void ranks_end_world(struct ranks *ranks)
     }
     for (int is_turn_of_lost = 1; is_turn_of_lost >= 0; is_turn_of_lost--)
         for (size_t i = 0; i < ranks->world.n; i++) {
-            const struct rank *rank = &ranks->world.ranks[i];
-            if (rank->is_asked && rank->is_lost == (is_turn_of_lost != 0))
-                send_outcome(ranks, i,
-                             rank->is_lost ? &rank->end
-                             : was_stopped ? &stopped
-                                           : &ended);
+            struct rank *rank = &ranks->world.ranks[i];
+            if (rank->is_asked && rank->is_lost == (is_turn_of_lost != 0)) {
+                end_waiting(rank, was_stopped);
+                send_outcome(ranks, i, &rank->end);
+            }
         }
     /* Ranks that were ended while nothing ran come back when they are asked for: whoever
      * has ended them may have meant it. */
@@ -189,7 +192,7 @@ void ranks_end_world(struct ranks *ranks)
 
 /* ---- requests ---- */
 
-static void signal_open(struct ranks *ranks, int number)
+void ranks_signal_open(struct ranks *ranks, int number)
 {
     CLEANUP(buffer_clear) struct buffer body = {0};
     pack_u64(&body, (uint64_t)number);
@@ -211,7 +214,8 @@ void ranks_step(struct ranks *ranks, uint64_t now)
         ranks_end_world(ranks);
         return;
     }
-    signal_open(ranks, signals[request->step++]);
+    ranks_ask_where(ranks);
+    ranks_signal_open(ranks, signals[request->step++]);
     request->step_at = now + STEP_US;
 }
 

@@ -35,12 +35,22 @@ void world_init(struct world *world, size_t n, uint32_t generation, unsigned lea
         world->ranks[i].output[0].fd = world->ranks[i].output[1].fd = -1;
 }
 
+void rank_forget_request(struct rank *rank)
+{
+    outcome_clear(&rank->where);
+    rank->where = (struct outcome){0};
+    free(TAKE(rank->left));
+    rank->n_still = 0;
+    rank->is_heard = rank->has_finalized = false;
+}
+
 static void clear_rank(struct rank *rank)
 {
     line_free(rank->parent);
     channel_free(rank->worker);
     output_clear(&rank->output[0]);
     output_clear(&rank->output[1]);
+    rank_forget_request(rank);
     outcome_clear(&rank->dying);
     outcome_clear(&rank->end);
     free(rank->host);
@@ -179,6 +189,21 @@ void rank_lose_silent(struct rank *rank, unsigned lease_ms)
         must_format("nothing was heard from host '%s' for %g s: the host, the network to "
                     "it or the rank's parent process hangs (--lease=SECONDS allows more)",
                     rank->host, lease_ms / 1e3);
+}
+
+void rank_lose_waiting(struct rank *rank, const char *name, const char *message)
+{
+    if (rank->is_lost)
+        return;
+    rank->is_lost = true;
+    rank->end = rank->where; /* with its frames */
+    rank->where = (struct outcome){0};
+    rank->end.kind = OUTCOME_DIED;
+    rank->end.is_state_kept = false;
+    free(rank->end.name);
+    free(rank->end.message);
+    rank->end.name = must_strdup(name);
+    rank->end.message = must_strdup(message);
 }
 
 static void add_text(struct buffer *out, const char *title, const struct buffer *text)

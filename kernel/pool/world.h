@@ -25,6 +25,11 @@ struct rank {
     bool is_lost;         /* `end` says how */
     bool is_asked;        /* it owes an answer */
     uint64_t closed_at;   /* us; its worker has closed the channel; 0: not */
+    struct outcome where; /* it was, when it was asked last */
+    unsigned n_still;     /* times in a row that it was where it had been before */
+    bool is_heard;        /* since it was asked last */
+    bool has_finalized;   /* called MPI_Finalize in this request */
+    char *left;           /* the line at which it has called exit(0) in this request */
     struct outcome dying; /* what it said before its end, OUTCOME_OK: nothing */
     struct outcome end;   /* OUTCOME_DIED */
 };
@@ -64,6 +69,14 @@ void rank_tell(struct rank *rank, uint16_t kind, uint32_t generation, uint32_t i
 void rank_lose(struct rank *rank, int status);
 /* It was not heard of for its lease. */
 void rank_lose_silent(struct rank *rank, unsigned lease_ms);
+/* It waits, and will for ever. */
+void rank_lose_waiting(struct rank *rank, const char *name, const char *message);
+bool rank_is_in_mpi(const struct rank *rank);
+/* "MPI_Recv at In[3]:2"; owned. */
+char *rank_describe_place(const struct outcome *where) MUST_USE;
+/* A request begins: what was known of the last one is forgotten. */
+void rank_forget_request(struct rank *rank);
+
 /* A channel of its has ended, or cannot be written: the parent says how, or is gone. */
 void rank_note_closed(struct rank *rank);
 /* The worker's descriptors of its output, from now on. */

@@ -57,7 +57,8 @@ static void write_all(int fd, const char *data, size_t size)
 
 /* The outcome is packed into memory set aside: the buffer never grows, nothing is
  * allocated. */
-void dying_report(const struct guard_report *report)
+static void send_report(uint16_t kind, const struct guard_report *report,
+                        const char *tail, size_t tail_size)
 {
     static struct outcome_frame frames[TRACE_FRAMES_MAX];
     struct outcome outcome = {.kind = report->kind,
@@ -72,10 +73,20 @@ void dying_report(const struct guard_report *report)
                                            report->trace.frames[i].line};
     struct buffer body = {.data = dying.frame + HEADER_SIZE, .capacity = BODY_SIZE};
     outcome_pack(&outcome, &body);
-    buffer_add(&body, dying.tail, dying.tail_size);
+    buffer_add(&body, tail, tail_size);
     put32(dying.frame, (uint32_t)body.size + HEADER_SIZE - 4);
-    put32(dying.frame + 4, dying.kind);
+    put32(dying.frame + 4, kind);
     put32(dying.frame + 8, dying.generation);
     put32(dying.frame + 12, dying.id);
     write_all(dying.fd, dying.frame, body.size + HEADER_SIZE);
+}
+
+void dying_report(const struct guard_report *report)
+{
+    send_report(dying.kind, report, dying.tail, dying.tail_size);
+}
+
+void dying_tell(uint16_t kind, const struct guard_report *report)
+{
+    send_report(kind, report, "", 0);
 }

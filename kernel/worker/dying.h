@@ -14,6 +14,9 @@ void dying_set(int fd, uint16_t kind, uint32_t generation, uint32_t id, const ch
 
 void dying_set_id(uint32_t id); /* of it, from now on */
 
+/* A frame of another kind about a cell that goes on; also for signal handlers. */
+void dying_tell(uint16_t kind, const struct guard_report *report);
+
 /* For guard_init(). */
 void dying_report(const struct guard_report *report);
 

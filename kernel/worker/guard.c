@@ -324,6 +324,31 @@ bool guard_is_in_cell(const ucontext_t *context)
            is_cell_thread() && arena_has_code(guard.names->arena, ip);
 }
 
+bool guard_where(int number, ucontext_t *context, struct guard_report *ret)
+{
+    if (!guard.is_running || guard.is_behind || guard.is_faulting || guard_is_forked())
+        return false;
+    if (!is_cell_thread()) {
+        syscall(SYS_tgkill, guard.pid, guard.thread, number);
+        return false;
+    }
+    struct trace_saved saved;
+    void **diverted = guard.diverted;
+    restore_return();
+    guard.faulting_thread = guard.thread;
+    guard.is_faulting = guard.is_walking = 1;
+    ret->trace.n = 0;
+    if (sigsetjmp(guard.walk, 1) == 0)
+        trace_take(guard.names, context, guard.base, &ret->trace, &saved);
+    guard.is_faulting = guard.is_walking = 0;
+    trace_restore(context, &saved);
+    if (diverted)
+        *diverted = (void *)guard_landing;
+    guard.diverted = diverted;
+    ret->kind = OUTCOME_INTERRUPTED;
+    return true;
+}
+
 static void find_stack(void)
 {
     pthread_attr_t attributes;

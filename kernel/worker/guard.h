@@ -47,6 +47,9 @@ void guard_check(void (*check)(void));
 /* For a signal handler: it interrupted code of cells itself, on the thread that runs it,
  * and so is in the middle of no library function. */
 bool guard_is_in_cell(const ucontext_t *context);
+/* For a signal handler: where the cell is that it interrupted. False when none runs, or
+ * on another thread, which then gets the signal `number`. */
+bool guard_where(int number, ucontext_t *context, struct guard_report *ret);
 /* After fork(): this process and thread are the ones that run cells now. */
 void guard_adopt(void);
 /* The signals that are blocked now are so before each call: they are not asked for. */

@@ -3,11 +3,15 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/peer/protocol.h"
+#include "kernel/worker/dying.h"
 #include "kernel/worker/guard.h"
+#include "kernel/worker/mpi_calls.h"
 #include "kernel/worker/signals.h"
 
 #define MPI_OK 0             /* MPI_SUCCESS, in every implementation */
@@ -80,6 +84,30 @@ static void restore_handlers(const struct handlers *handlers)
             sigaction(i, &handlers->at[i], NULL);
 }
 
+static bool is_rank; /* of a world of ours; set once */
+
+static void on_where(int number, siginfo_t *info, void *context)
+{
+    static struct guard_report report; /* large, and there is one handler at a time */
+    int saved_errno = errno;
+    (void)info;
+    report.status = (int32_t)(mpi_calls_count() & INT32_MAX);
+    if (guard_where(number, context, &report))
+        dying_tell(WORKER_WHERE, &report);
+    errno = saved_errno;
+}
+
+/* Who asks has seen that no system call waits, which this would end. */
+static void answer_where(void)
+{
+    struct sigaction action = {.sa_sigaction = on_where,
+                               .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
+    sigaddset(&action.sa_mask, SIGINT);
+    sigaddset(&action.sa_mask, WORKER_INTERRUPT_SIGNAL);
+    sigaddset(&action.sa_mask, WORKER_LIMIT_SIGNAL);
+    sigaction(WORKER_WHERE_SIGNAL, &action, NULL);
+}
+
 static int start(int *argc, char ***argv, int wanted, int *ret_provided)
 {
     int (*init)(int *, char ***, int, int *) =
@@ -104,6 +132,8 @@ int mpi_start(const char *library, struct error *err)
     if (!dlopen(library, RTLD_NOW | RTLD_GLOBAL))
         return error_set(err, -ENOENT, "%s", dlerror());
     int r = start(NULL, NULL, OPENMPI_FUNNELED, &provided);
+    is_rank = true;
+    answer_where();
     return r == MPI_OK
                ? 0
                : error_set(err, -EIO, "MPI_Init() of '%s' failed: %d", library, r);
@@ -127,6 +157,9 @@ static int replace_init(int *argc, char ***argv)
 
 static int replace_finalize(void)
 {
+    static const struct guard_report finalized = {.kind = OUTCOME_EXIT};
+    if (is_rank)
+        dying_tell(WORKER_WHERE, &finalized);
     return mpi_is_started() ? MPI_OK : MPI_OTHER_ERROR;
 }
 
@@ -135,6 +168,19 @@ static int replace_abort(void *communicator, int code)
     (void)communicator;
     guard_give_up(); /* it ends every rank, this one as well */
     guard_fault(SIGABRT, "MPI_Abort", "MPI_Abort() was called with error code %d", code);
+}
+
+/* NULL: it is no function of the library's. */
+static void *count_calls(const char *name)
+{
+    void *address = find(name);
+    const ElfW(Sym) *symbol = NULL;
+    Dl_info about;
+    if (!address ||
+        !dladdr1(address, &about, (void **)(uintptr_t)&symbol, RTLD_DL_SYMENT) ||
+        !symbol || ELF64_ST_TYPE(symbol->st_info) != STT_FUNC)
+        return NULL;
+    return mpi_calls_through(address);
 }
 
 void *mpi_find(const char *name)
@@ -153,5 +199,5 @@ void *mpi_find(const char *name)
     for (size_t i = 0; i < sizeof(list) / sizeof(*list); i++)
         if (!strcmp(list[i].name, name + 4))
             return list[i].address;
-    return NULL;
+    return is_rank ? count_calls(name) : NULL;
 }

@@ -232,6 +232,42 @@ def test_an_interrupt_reaches_all_ranks(ranks, code, note):
     check_alive(ranks)
 
 
+def test_a_rank_that_leaves_while_the_others_wait_for_it(ranks):
+    cell = ranks("setup();\nif (rank == 1)\n    exit(0);\nMPI_Barrier(MPI_COMM_WORLD);")
+    assert cell.name == "RankLeft"
+    assert re.search(r"rank 0: rank 1 has left by exit\(0\) at In\[\d+\]:4, without "
+                     r"MPI_Finalize\(\), while this one waits in MPI_Barrier in In\[\d+\]:5",
+                     cell.message)
+    check_alive(ranks)
+
+
+def test_leaving_is_no_failure_where_nobody_waits(ranks):
+    good(ranks("setup();\nint mark = 7;\nif (rank == 1) exit(0);\nmark++;"))
+    assert good(ranks("MPI_Finalize();\nexit(0);")).status == "ok"
+    assert lines(good(ranks('printf("%d\\n", mark);')).stdout) == ["[0] 8", "[1] 7"]
+
+
+def test_ranks_that_wait_for_each_other_for_ever(ranks):
+    """A note says where; the interrupt says so for each of them."""
+    sent = ranks.session.send(
+        "%%remote ranks\nsetup();\nint got;\nif (rank == 0)\n"
+        "    MPI_Recv(&got, 1, MPI_INT, 1, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);\n"
+        "MPI_Barrier(MPI_COMM_WORLD);")
+    noted = ""
+    while noted.count("note:") < 2:
+        message = ranks.session.receive(SECONDS)
+        if message["msg_type"] == "stream":
+            noted += message["content"]["text"]
+    assert re.search(r"\[0\] note: waits in MPI_Recv at In\[\d+\]:5,", noted)
+    assert re.search(r"\[1\] note: waits in MPI_Barrier at In\[\d+\]:6,", noted)
+    ranks.session.interrupt()
+    cell = ranks.session.finish(sent, SECONDS)
+    assert cell.name == "Interrupted" and "started again" in cell.traceback
+    assert re.search(r"MPI_Recv in In\[\d+\]:5", cell.message + cell.traceback)
+    assert re.search(r"MPI_Barrier in In\[\d+\]:6", cell.message + cell.traceback)
+    check_alive(ranks)
+
+
 def test_a_launcher_that_is_killed(ranks):
     pid = int(good(ranks('if (rank == 0) printf("%d\\n", (int)getpid());')).stdout.split()[1])
     parent = int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
