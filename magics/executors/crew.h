@@ -2,8 +2,10 @@
  *
  * The pools of one executor, as one: payloads are kept here and sent to each pool once,
  * tasks wait here and go to the pool that has most room, a few ahead of its workers. A
- * pool may come or die at any time: tasks that it had not begun go to another one. Every
- * task ends exactly once, by one event of kind POOL_EVENT_RESULT.
+ * pool may come or die at any time: what it has not been given goes to another one; of
+ * what it was given nobody can know whether it had begun, so that ends, or is started
+ * again if it may be. Every task ends exactly once, by one event of kind
+ * POOL_EVENT_RESULT.
  *
  * One thread calls this. A thread of its own keeps the pools company while nobody does:
  * it beats, reads, and hands out tasks, so that work goes on while a cell runs or nothing

@@ -20,7 +20,6 @@ struct crew_task {
     struct crew_payload *payload; /* counted in its n_tasks */
     struct crew_link *link;       /* NULL: it waits in the payload's queue */
     uint32_t id, link_id;
-    bool is_started; /* as far as can be known: it may have run */
     bool is_cancelled;
     unsigned retries, moves;
     void *owner;
@@ -64,7 +63,7 @@ struct crew_link {
     struct link_payload *payloads;
     size_t n_payloads, payloads_capacity;
     struct crew_queue tasks; /* in the order in which they were sent */
-    size_t n_tasks, n_started;
+    size_t n_tasks;
     int64_t answered; /* us; when the last result came */
     double gap;       /* us between results, smoothed */
 };

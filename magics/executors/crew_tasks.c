@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Who runs what. A task waits in the queue of its payload; a link takes it when it has
- * the payload and room; its pool begins tasks of one payload in the order in which they
- * were sent, as many at a time as it has workers. So with every result one more may have
- * begun, and nobody has to say so. */
+ * the payload and room. What a pool was given may have begun, whatever it has said since:
+ * results and all else that would tell may be lost together with it. So what it was given
+ * is never given to another one, unless the task may be started again, and no more is
+ * sent ahead than keeps the pool busy. */
 #include <errno.h>
 #include <string.h>
 
@@ -13,7 +14,8 @@
 #define HASH_SIZE 32
 #define AHEAD_US 5000.0 /* of work that waits at a worker */
 #define AHEAD_MAX 64    /* tasks ahead of one worker */
-#define MOVES_MAX 100   /* from pool to pool, without having begun */
+#define SLOW_US 200e3   /* nothing is sent ahead of tasks that take so long */
+#define MOVES_MAX 100   /* from pool to pool: refused, as the payload was forgotten */
 
 static void queue_add(struct crew_queue *queue, struct crew_task *task)
 {
@@ -292,8 +294,12 @@ static void send_payload(struct crew_link *link, struct crew_payload *payload)
 static size_t room(const struct crew_link *link)
 {
     unsigned workers = pool_client_workers(link->client);
-    double ahead = link->gap > 0 ? AHEAD_US / (link->gap * workers) : 1;
-    ahead = ahead < 1 ? 1 : ahead > AHEAD_MAX ? AHEAD_MAX : ahead;
+    double duration = link->gap * workers;
+    double ahead = duration > 0 ? AHEAD_US / duration : 1;
+    ahead = duration > SLOW_US  ? 0
+            : ahead < 1         ? 1
+            : ahead > AHEAD_MAX ? AHEAD_MAX
+                                : ahead;
     size_t max = (size_t)(workers * (1 + ahead));
     return link->n_tasks < max ? max - link->n_tasks : 0;
 }
@@ -340,10 +346,8 @@ static bool give(struct crew_link *link, struct crew_task *task)
     queue_remove(&task->payload->waiting, task);
     queue_add(&link->tasks, task);
     task->link = link;
-    /* Only so many can run at once. */
-    task->is_started = link->n_started < pool_client_workers(link->client);
-    link->n_started += task->is_started;
-    link->n_tasks++;
+    if (!link->n_tasks++) /* it had nothing to answer */
+        link->answered = clock_us();
     link->is_slow = pool_client_unsent(link->client) > LINK_UNSENT_MAX;
     return true;
 }
@@ -407,30 +411,10 @@ static void payload_forgotten(struct crew_link *link, const char *hash)
     }
 }
 
-/* One place has become free: the oldest that waits there, of every payload since it is
- * not known which comes next, may have begun. */
-static void start_next(struct crew_link *link)
-{
-    const struct crew_payload *seen[8];
-    size_t n_seen = 0;
-    for (struct crew_task *task = link->tasks.first; task && n_seen < 8;
-         task = task->next) {
-        bool is_new = !task->is_started;
-        for (size_t i = 0; i < n_seen; i++)
-            is_new &= seen[i] != task->payload;
-        if (!is_new)
-            continue;
-        seen[n_seen++] = task->payload;
-        task->is_started = true;
-        link->n_started++;
-    }
-}
-
 static void take_from_link(struct crew_link *link, struct crew_task *task, bool is_lost)
 {
     queue_remove(&link->tasks, task);
     link->n_tasks--;
-    link->n_started -= task->is_started;
     task->link = NULL;
     if (is_lost) /* that makes no room */
         return;
@@ -438,8 +422,6 @@ static void take_from_link(struct crew_link *link, struct crew_task *task, bool 
     double gap = (double)(now - link->answered);
     link->gap = link->gap > 0 ? (7 * link->gap + gap) / 8 : gap;
     link->answered = now;
-    if (link->n_tasks > link->n_started)
-        start_next(link);
 }
 
 static bool is_pool_lost(const struct outcome *outcome)
@@ -455,7 +437,7 @@ static bool comes_again(struct crew_task *task, const struct outcome *outcome)
                          strcmp(outcome->name, "UnknownPayload") == 0;
     if (task->is_cancelled)
         return false;
-    if (was_forgotten || (is_pool_lost(outcome) && !task->is_started))
+    if (was_forgotten)
         return task->moves++ < MOVES_MAX;
     if (outcome->kind != OUTCOME_DIED || !task->retries)
         return false;
@@ -470,8 +452,10 @@ static void say_why(struct crew_link *link, struct crew_task *task,
         return;
     CLEANUP(freep) char *why = pool_client_why(link->client);
     free(outcome->message);
-    outcome->message = must_format("the pool on '%s' was lost while the task ran: %s",
-                                   pool_client_host(link->client), why);
+    outcome->message =
+        must_format("the pool on '%s' was lost when it had the task, which "
+                    "may have begun: %s",
+                    pool_client_host(link->client), why);
     if (!task->is_cancelled)
         return;
     free(outcome->name);
@@ -497,7 +481,6 @@ static bool take_result(struct crew_link *link, struct crew_task *task, struct c
     if (comes_again(task, &event->outcome)) {
         if (event->outcome.kind == OUTCOME_REFUSED)
             payload_forgotten(link, (const char *)task->payload->hash);
-        task->is_started = false;
         queue_add_first(&task->payload->waiting, task);
         outcome_clear(&event->outcome);
         return false;

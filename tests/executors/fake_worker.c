@@ -71,6 +71,20 @@ static void spin_ms(long ms)
            (now.tv_sec == end.tv_sec && now.tv_nsec < end.tv_nsec));
 }
 
+/* Leaves a trace of having begun: "FILE NUMBER". */
+static void note(const char *text, struct buffer *result)
+{
+    const char *number = strrchr(text, ' ');
+    CLEANUP(freep) char *path = must_strndup(text, (size_t)(number - text));
+    FILE *file = fopen(path, "ae");
+    if (file) {
+        fprintf(file, "%s\n", number + 1);
+        fclose(file);
+    }
+    spin_ms(2);
+    buffer_add_string(result, number + 1);
+}
+
 static void do_task(const void *argument, size_t size, struct outcome *ret,
                     struct buffer *result)
 {
@@ -83,6 +97,8 @@ static void do_task(const void *argument, size_t size, struct outcome *ret,
         buffer_add_string(result, rest ? rest : "");
     else if (strcmp(text, "spin") == 0)
         spin_ms(2), buffer_format(result, "%d", n);
+    else if (strcmp(text, "note") == 0)
+        note(rest, result);
     else if (strcmp(text, "dirty") == 0)
         memset(large, n, sizeof(large)), buffer_format(result, "%d", n);
     else if (strcmp(text, "count") == 0)

@@ -162,6 +162,48 @@ static void test_harm(int signal, unsigned retries, unsigned lost_max)
     check_nothing_left("a pool was harmed");
 }
 
+/* What one of two pools says is held back from some moment on, results too, while it goes
+ * on with what it was given: no task may begin twice. */
+static void test_held_back(const char *folder)
+{
+    CLEANUP(freep) char *path = must_format("%s/begun", folder);
+    CLEANUP(freep)
+    char *command = must_format("if mkdir %s/held 2>/dev/null; then {pool} {arguments} | "
+                                "(dd bs=1 count=4000 status=none; exec "
+                                "sleep 1000); else exec {pool} {arguments}; fi",
+                                folder);
+    struct executor_option options[] = {
+        {"pools", "2"}, {"workers", "2"}, {"lease", LEASE_TEXT},
+        {"", "sh"},     {"", "-c"},       {"", command}};
+    struct crew *crew = start_crew(&executor_command, options, 6);
+    uint8_t hash[32];
+    struct count count = {0};
+    uint32_t first = 0;
+    load(crew, "ok", hash);
+    wait_for_pools(crew, 2);
+    for (int i = 0; i < TASKS; i++) {
+        CLEANUP(freep) char *text = must_format("note %s %d", path, i);
+        uint32_t id = submit(crew, hash, text, 0);
+        first = i ? first : id;
+    }
+    for (int n = 0; n < TASKS; n++)
+        take_one(crew, first, &count);
+    crew_free(crew);
+    unsigned begun[TASKS] = {0};
+    FILE *file = fopen(path, "re");
+    for (int i; CHECK(file != NULL) && fscanf(file, "%d", &i) == 1;)
+        if (CHECK(i >= 0 && i < TASKS))
+            CHECK_INT(++begun[i], 1);
+    if (file)
+        fclose(file);
+    CHECK(count.lost > 0 && count.lost <= 12);
+    CHECK_INT(count.good + count.lost, TASKS);
+    check_nothing_left("a pool's words were held back");
+    CLEANUP(freep) char *held = must_format("%s/held", folder);
+    CHECK_INT(rmdir(held), 0);
+    CHECK_INT(unlink(path), 0);
+}
+
 /* The front dies of SIGKILL while its tasks sleep, ignore signals, have left processes
  * behind, or are stopped: nothing is left of it anywhere. */
 static void test_front_killed(bool is_local)
@@ -432,9 +474,10 @@ int main(int argc, char **argv)
     test_retries();
     test_refusals();
     test_idle();
-    test_harm(SIGKILL, 0, 4);
+    test_held_back(folder);
+    test_harm(SIGKILL, 0, 12);
     test_harm(SIGKILL, 3, 0);
-    test_harm(SIGSTOP, 0, 4);
+    test_harm(SIGSTOP, 0, 12);
     test_front_killed(true);
     test_front_killed(false);
     test_front_stopped();
