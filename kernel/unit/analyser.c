@@ -15,7 +15,7 @@
 #include "kernel/peer/process.h"
 #include "kernel/peer/protocol.h"
 #include "kernel/unit/analysis.h"
-#include "pickler/code/tcc.h"
+#include "kernel/unit/early_compile.h"
 
 #define STACK_SIZE                                                                       \
     (256ul << 20) /* reserved, not used: libclang recurses with the text                 \
@@ -105,7 +105,7 @@ static int send_object(struct service *service, uint32_t generation, uint32_t id
     CLEANUP(compiled_clear) struct compiled compiled = {0};
     CLEANUP(buffer_clear) struct buffer out = {0};
     struct error ignored; /* who runs it may try again */
-    bool is_ok = tcc_compile(text, NULL, 0, &compiled, &ignored) == 0 && compiled.is_ok;
+    bool is_ok = early_compile(text, &compiled, &ignored) == 0 && compiled.is_ok;
     pack_u64(&out, is_ok);
     pack_bytes(&out, compiled.object.data, compiled.object.size);
     return channel_send(service->channel, ANALYSER_OBJECT, generation, id, out.data,
@@ -349,6 +349,7 @@ static int next_frame(struct service *service, struct frame *ret, struct error *
     if (r != 0)
         return r;
     analysis_prepare(service->analysis);
+    early_compile_begin();
     return channel_receive(service->channel, -1, ret, err);
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "kernel/unit/early_compile.h"
 #include "pickler/base/folder.h"
 #include "pickler/graph/own_header.h"
 
@@ -119,6 +120,7 @@ static int preprocess(const struct preprocessing *what, struct buffer *ret,
     FILE *stream = open_memstream(&output, &size), *saved = stdout;
     if (!stream)
         return error_errno(err, -errno, "cannot preprocess headers");
+    early_compile_drop();
     stdout = stream;
     TCCState *state = tcc_new();
     stdout = saved;

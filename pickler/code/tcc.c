@@ -177,6 +177,24 @@ static bool accepts_without_labels(const char *text, const char *const *flags,
     return true;
 }
 
+bool tcc_has_labels(const char *text)
+{
+    CLEANUP(freep) char *plain = without_labels(text);
+    return plain;
+}
+
+/* What was compiled becomes an object, unless it calls what is not declared. */
+static int finish(TCCState *state, struct compiled *ret, struct error *err)
+{
+    if (ret->messages.size &&
+        strstr(ret->messages.data, "implicit declaration of function"))
+        return 0;
+    int r = write_object(state, ret, err);
+    if (r < 0)
+        compiled_clear(ret);
+    return r;
+}
+
 int tcc_compile(const char *text, const char *const *flags, size_t n_flags,
                 struct compiled *ret, struct error *err)
 {
@@ -188,11 +206,16 @@ int tcc_compile(const char *text, const char *const *flags, size_t n_flags,
         return error_set(err, -ENOMEM, "cannot start libtcc");
     if (tcc_compile_string(state, text) < 0)
         return 0;
-    if (ret->messages.size &&
-        strstr(ret->messages.data, "implicit declaration of function"))
+    return finish(state, ret, err);
+}
+
+int tcc_compile_file(const char *path, struct compiled *ret, struct error *err)
+{
+    memset(ret, 0, sizeof(*ret));
+    CLEANUP(tcc_deletep) TCCState *state = start(NULL, 0, ret);
+    if (!state)
+        return error_set(err, -ENOMEM, "cannot start libtcc");
+    if (tcc_add_file(state, path) < 0)
         return 0;
-    int r = write_object(state, ret, err);
-    if (r < 0)
-        compiled_clear(ret);
-    return r;
+    return finish(state, ret, err);
 }

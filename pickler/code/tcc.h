@@ -13,4 +13,10 @@
 int tcc_compile(const char *text, const char *const *flags, size_t n_flags,
                 struct compiled *ret, struct error *err) MUST_USE;
 
+/* Texts with labels are compiled twice, others may be given to tcc_compile_file(). */
+bool tcc_has_labels(const char *text);
+/* The same without flags. The file is opened and read from its start to its end when
+ * everything else is ready. */
+int tcc_compile_file(const char *path, struct compiled *ret, struct error *err) MUST_USE;
+
 #endif

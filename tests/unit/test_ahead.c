@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Work that is begun before its text is there, and plans of parses that were: they must
- * be the same, byte for byte, as those of ordinary parses. */
+ * Work that is begun before its text is there; plans of parses that were, which must be
+ * the same, byte for byte, as those of ordinary parses; and units. */
 #include "tests/unit/check.h"
 
 #include <fcntl.h>
@@ -11,6 +11,7 @@
 #include "kernel/peer/protocol.h"
 #include "kernel/unit/ahead.h"
 #include "kernel/unit/analysis.h"
+#include "kernel/unit/early_compile.h"
 #include "pickler/base/buffer.h"
 
 #define STACK_SIZE (1ul << 20)
@@ -146,6 +147,41 @@ static void test_plans(void)
     analysis_prepare(early); /* and is waiting when all ends */
 }
 
+/* ---- units
+ * -------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *text;
+    bool is_ok;
+} units[] = {
+    {"int f(int a) { return a + 1; }\n", true},
+    {"int f(int a) { return a + ; }\n", false},
+    {"int f(int a) { again: if (a) goto again; return a; }\n", true},
+    {"int f(int a) { again: return a + ; }\n", false},
+    {"int f(int a) { return g(a); }\n", false},
+    {"#define G(a) a\nint f(int a) { return G(a); }\n", true},
+};
+
+static void test_units(void)
+{
+    CLEANUP(analysis_freep) struct analysis *analysis = analysis_new();
+    for (unsigned turn = 0; turn < 3; turn++)
+        for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
+            CLEANUP(compiled_clear) struct compiled compiled = {0};
+            CLEANUP(buffer_clear) struct buffer ignored = {0};
+            struct error err = {0};
+            if (turn > 0) /* else libtcc starts with the text */
+                early_compile_begin();
+            if (turn == 2 && i == 0) /* headers are read by libtcc, too */
+                plan(analysis, 1, &ignored);
+            CHECK_OK(early_compile(units[i].text, &compiled, &err), err);
+            CHECK_INT(compiled.is_ok, units[i].is_ok);
+            CHECK_INT(compiled.object.size > 0, units[i].is_ok);
+        }
+    early_compile_begin();
+    early_compile_drop();
+}
+
 int main(void)
 {
     setenv("LIBCLANG_NOTHREADS", "1", 1);
@@ -158,5 +194,6 @@ int main(void)
     CHECK(ahead);
 #endif
     test_plans();
+    test_units();
     return check_status();
 }
