@@ -301,7 +301,9 @@ static bool has_task(void *context)
 
 bool lane_worker_look(struct lane_shared *shared)
 {
-    return patience_wait(&shared->patience, has_task, shared);
+    /* One that was forked ahead of need may have to wait for long. */
+    bool is_new = !atomic_load(&shared->results.head);
+    return is_new ? has_task(shared) : patience_wait(&shared->patience, has_task, shared);
 }
 
 bool lane_worker_sleep(struct lane_shared *shared)
@@ -313,7 +315,8 @@ bool lane_worker_sleep(struct lane_shared *shared)
 void lane_worker_awake(struct lane_shared *shared, int64_t slept_us)
 {
     atomic_store(&shared->worker_sleeps, 0);
-    patience_slept(&shared->patience, slept_us);
+    if (has_task(shared))
+        patience_slept(&shared->patience, slept_us);
 }
 
 bool lane_must_wake_pool(struct lane_shared *shared)

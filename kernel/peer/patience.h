@@ -20,7 +20,7 @@ struct patience {
 #define PATIENCE_US 50
 bool patience_wait(struct patience *patience, bool (*is_there)(void *context),
                    void *context);
-/* So long was slept then: had it looked for longer, it might have seen it. */
+/* So long was slept until there was something: it might have been worth waiting for. */
 void patience_slept(struct patience *patience, int64_t microseconds);
 
 #endif

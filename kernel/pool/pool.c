@@ -154,7 +154,10 @@ static int timeout(const struct pool *pool)
         return 0;
     int line_ms = line_due(pool->front);
     uint64_t due = tasks_due(pool), limit = limits_due(pool), now = pool_now();
+    uint64_t prestart = zygotes_due(pool);
     due = limit < due ? limit : due;
+    due = prestart < due ? prestart : due;
+    due = pool->trim_at < due ? pool->trim_at : due;
     if (due == UINT64_MAX)
         return line_ms;
     int ms = due <= now ? 0 : (int)((due - now) / 1000) + 1;
@@ -200,7 +203,7 @@ static bool wait(struct pool *pool, struct waiting *waiting)
     int n_ready = poll(waiting->fds, waiting->n, may_wait ? timeout(pool) : 0);
     tasks_awake(pool);
     pool->polled_at = pool_now();
-    if (may_wait)
+    if (may_wait && is_anything_here(pool)) /* what it would have seen */
         patience_slept(&pool->patience, (int64_t)(pool->polled_at - before));
     return n_ready >= 0;
 }
@@ -218,6 +221,7 @@ static void go_round(struct pool *pool, struct waiting *waiting)
             handle(pool, &waiting->sources[i], waiting->fds[i].revents);
     tasks_drain_all(pool);
     tasks_dispatch(pool);
+    tasks_trim(pool);
     limits_time(pool, pool->now);
     tasks_time(pool, pool->now);
     if (line_uncork(pool->front, NULL) < 0 || line_tick(pool->front, NULL) < 0)
@@ -244,6 +248,7 @@ static void say_hello(struct pool *pool)
 int pool_serve(struct line *front, unsigned n_workers, const struct limits *limits)
 {
     struct pool pool = {.front = front,
+                        .trim_at = UINT64_MAX,
                         .n_workers = n_workers,
                         .limits = *limits,
                         .blank = {.pidfd = -1, .out = -1, .err = -1}};

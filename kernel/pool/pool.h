@@ -15,17 +15,20 @@
 #include "kernel/pool/limits.h"
 
 #define POOL_WORKERS_MAX 512           /* tasks that run at once */
-#define POOL_ZYGOTES_MAX 16            /* payloads awake; more only while all are busy */
+#define POOL_ZYGOTES_MAX 16            /* payloads awake, soon; more while all are busy */
 #define POOL_PAYLOADS_MAX 1024         /* payloads kept */
 #define POOL_PAYLOADS_BYTES (1u << 30) /* of them; a single larger one is kept alone */
 /* Beyond this the front gets no more credit, and is not read where there is none. */
 #define POOL_WAITING_BYTES (256u << 20) /* arguments */
 #define POOL_UNSENT_BYTES                                                                \
-    (32u << 20)              /* to the front; beyond it job workers are not read */
-#define POOL_SPARE 4         /* job workers that wait beside those in use */
-#define POOL_CANCEL_US 50000 /* from SIGINT to SIGKILL */
-#define POOL_AHEAD 32        /* tasks that a job worker may have; it runs one */
-#define POOL_POLL_US 200     /* so often descriptors are looked at while tasks flow */
+    (32u << 20)               /* to the front; beyond it job workers are not read */
+#define POOL_SPARE 4          /* job workers that wait beside those in use */
+#define POOL_CANCEL_US 50000  /* from SIGINT to SIGKILL */
+#define POOL_AHEAD 32         /* tasks that a job worker may have; it runs one */
+#define POOL_PRESTART_US 3000 /* after a payload was loaded: its first task comes first  \
+                               */
+#define POOL_TRIM_US 20000
+#define POOL_POLL_US 200 /* so often descriptors are looked at while tasks flow */
 
 struct pool {
     struct line *front;
@@ -41,6 +44,8 @@ struct pool {
     struct family *active; /* served last; compared only */
     size_t turn;           /* where the search for the next waiting task starts */
     struct process blank;  /* a zygote started ahead of need; pid 0: none */
+    uint64_t trim_at;      /* us; other payloads than `active` give up what they have */
+    uint64_t prestart_at; /* us; not before, for somebody waits for what it would delay */
     size_t n_running, waiting_bytes;
     uint64_t clock; /* of `used` */
     uint32_t generation;
@@ -65,13 +70,18 @@ void zygotes_read(struct pool *pool, struct family *family);
 void zygotes_read_compiler(struct pool *pool, struct family *family);
 void zygotes_keep(struct pool *pool, struct family *family, size_t keep);
 void zygotes_prestart(struct pool *pool);
-void zygotes_sweep(struct pool *pool); /* kills orphans of dead zygotes */
+/* At most so many payloads are to be awake: puts one without work to sleep, if there is
+ * one. */
+bool zygotes_make_room(struct pool *pool, size_t max);
+uint64_t zygotes_due(const struct pool *pool); /* us; as tasks_due() */
+void zygotes_sweep(struct pool *pool);         /* kills orphans of dead zygotes */
 
 /* tasks.c */
 struct family *tasks_find_family(struct pool *pool, const void *hash);
 void tasks_add(struct pool *pool, struct family *family, uint32_t id,
                const void *argument, size_t size);
 void tasks_dispatch(struct pool *pool);
+void tasks_trim(struct pool *pool); /* what idle payloads need not have */
 void tasks_cancel(struct pool *pool, uint32_t id);
 /* Kills the job worker for what its first task does. */
 void tasks_exceed(struct pool *pool, struct family *family, struct worker *worker,

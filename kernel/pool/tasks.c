@@ -67,15 +67,24 @@ void tasks_add(struct pool *pool, struct family *family, uint32_t id,
         zygotes_wake(pool, family);
 }
 
-/* Other payloads give up their waiting job workers: they can be had again in no time. */
+/* Other payloads give up their waiting job workers: they can be had again in no time.
+ * Not at once: to end them takes the processors that the new payload's task needs. */
 static void activate(struct pool *pool, struct family *active)
 {
     if (pool->active == active)
         return;
     pool->active = active;
+    pool->trim_at = pool->now + POOL_TRIM_US;
+}
+
+void tasks_trim(struct pool *pool)
+{
+    if (pool->now < pool->trim_at)
+        return;
+    pool->trim_at = UINT64_MAX;
     for (size_t i = 0; i < pool->n_families; i++) {
         struct family *family = pool->families[i];
-        if (family == active || family->state != FAMILY_AWAKE ||
+        if (family == pool->active || family->state != FAMILY_AWAKE ||
             !family_is_idle(family) || family->keep <= 1)
             continue;
         zygotes_keep(pool, family, 1);
@@ -84,6 +93,8 @@ static void activate(struct pool *pool, struct family *active)
             family->n_ready--;
         }
     }
+    if (zygotes_make_room(pool, POOL_ZYGOTES_MAX))
+        pool->trim_at = pool->now + POOL_TRIM_US;
 }
 
 static void keep_enough(struct pool *pool, struct family *family)

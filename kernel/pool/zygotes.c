@@ -18,6 +18,8 @@
     2 /* zygotes lost in a row, before waiting tasks are given up                        \
        */
 
+#define FAILED_US 1000000 /* until a zygote that could not be started is tried again */
+
 static const struct process no_process = {.pidfd = -1, .out = -1, .err = -1};
 
 static int start_blank(struct pool *pool, struct process *ret, struct error *err)
@@ -28,8 +30,19 @@ static int start_blank(struct pool *pool, struct process *ret, struct error *err
 
 void zygotes_prestart(struct pool *pool)
 {
-    if (pool->blank.pid <= 0 && start_blank(pool, &pool->blank, NULL) < 0)
-        pool->blank = no_process;
+    if (pool->blank.pid > 0 || pool->now < pool->prestart_at ||
+        start_blank(pool, &pool->blank, NULL) == 0)
+        return;
+    pool->blank = no_process;
+    pool->prestart_at = pool->now + FAILED_US;
+}
+
+uint64_t zygotes_due(const struct pool *pool)
+{
+    for (size_t i = 0; i < pool->n_families; i++)
+        if (pool->families[i]->state == FAMILY_LOADING)
+            return UINT64_MAX;
+    return pool->blank.pid > 0 ? UINT64_MAX : pool->prestart_at;
 }
 
 static void answer_request(struct pool *pool, struct family *family,
@@ -62,8 +75,7 @@ static void fail_because(struct pool *pool, struct family *family, const char *n
     fail(pool, family, &outcome);
 }
 
-/* At most POOL_ZYGOTES_MAX payloads are awake, unless all of them have work. */
-static void make_room(struct pool *pool)
+bool zygotes_make_room(struct pool *pool, size_t max)
 {
     struct family *oldest = NULL;
     size_t n_awake = 0;
@@ -75,8 +87,10 @@ static void make_room(struct pool *pool)
         if (family_is_idle(family) && (!oldest || family->used < oldest->used))
             oldest = family;
     }
-    if (n_awake >= POOL_ZYGOTES_MAX && oldest)
-        zygotes_sleep(pool, oldest);
+    if (n_awake <= max || !oldest || oldest == pool->active)
+        return false;
+    zygotes_sleep(pool, oldest);
+    return true;
 }
 
 static void start_compiler(struct pool *pool, struct family *family)
@@ -129,7 +143,7 @@ static void load(struct pool *pool, struct family *family)
 
 void zygotes_wake(struct pool *pool, struct family *family)
 {
-    make_room(pool);
+    zygotes_make_room(pool, 2 * POOL_ZYGOTES_MAX - 1);
     family->used = ++pool->clock;
     if (family->is_by_cc && !family->object.size)
         start_compiler(pool, family);
@@ -220,6 +234,7 @@ static void loaded(struct pool *pool, struct family *family, const struct frame 
     if (outcome.kind == OUTCOME_OK) {
         family->state = FAMILY_AWAKE;
         family->is_proven = true;
+        pool->prestart_at = pool->now + POOL_PRESTART_US;
         answer_request(pool, family, &outcome);
     } else if (outcome.kind == OUTCOME_COMPILE && !family->is_by_cc) {
         family->is_by_cc = true;

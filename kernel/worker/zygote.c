@@ -32,6 +32,8 @@
 /* The first job workers of a payload take one task: a payload that is called a few times
  * should not pay for snapshots. */
 #define RENEWABLE_AFTER 2
+/* The first of them has the processors for itself for a moment: a task waits for it. */
+#define ALONE_MS 2
 
 struct zygote {
     const struct zygote_work *work;
@@ -39,7 +41,8 @@ struct zygote {
     int signal_fd;      /* SIGCHLD */
     sigset_t user_mask; /* signals blocked while a task runs */
     bool is_loaded;
-    size_t keep; /* job workers to keep alive */
+    bool is_resting; /* before it forks the second one */
+    size_t keep;     /* job workers to keep alive */
     size_t n_forked;
     bool is_renewable;
     pid_t children[ZYGOTE_CHILDREN_MAX];
@@ -307,7 +310,8 @@ static int fill(struct zygote *zygote)
         int r = fork_child(zygote);
         if (r < 0 && !zygote->n_children)
             return r;
-        if (r < 0)
+        zygote->is_resting = zygote->n_forked == 1;
+        if (r < 0 || zygote->is_resting)
             break;
     }
     for (; zygote->n_ended; zygote->n_ended--) {
@@ -435,8 +439,10 @@ static int serve_once(struct zygote *zygote)
 {
     struct pollfd fds[2] = {{.fd = channel_fd(zygote->channel), .events = POLLIN},
                             {.fd = zygote->signal_fd, .events = POLLIN}};
-    if (!channel_has_frame(zygote->channel) && poll(fds, 2, -1) < 0 && errno != EINTR)
+    if (!channel_has_frame(zygote->channel) &&
+        poll(fds, 2, zygote->is_resting ? ALONE_MS : -1) < 0 && errno != EINTR)
         return -errno;
+    zygote->is_resting = false;
     struct signalfd_siginfo info;
     if (fds[1].revents && read(zygote->signal_fd, &info, sizeof(info)) > 0) {
         int r = reap(zygote);
@@ -450,11 +456,20 @@ static int serve_once(struct zygote *zygote)
     return r < 0 ? r : fill(zygote);
 }
 
+static void warm(const struct zygote *zygote)
+{
+    struct pollfd fd = {.fd = channel_fd(zygote->channel), .events = POLLIN};
+    if (zygote->work->warm && poll(&fd, 1, 0) == 0)
+        zygote->work->warm(zygote->work->context);
+}
+
 int zygote_serve(const struct zygote_work *work)
 {
     CLEANUP(freep) struct zygote *zygote = must_alloc(sizeof(*zygote));
     zygote->work = work;
     int r = set_up(zygote);
+    if (r == 0)
+        warm(zygote);
     while (r == 0)
         r = serve_once(zygote);
     channel_free(zygote->channel);

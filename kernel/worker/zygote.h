@@ -12,11 +12,13 @@
 /* What is done with a payload and a task; it knows nothing of processes and frames. */
 struct zygote_work {
     void *context;
+    /* In the zygote, while nothing is asked of it yet: what makes load() faster. */
+    void (*warm)(void *context);
     /* In the zygote, once, or again after OUTCOME_COMPILE: everything that tasks share.
      * An empty object means: compile here. Fills `ret` when it is not OK. */
     void (*load)(void *context, const void *payload, size_t size, const void *object,
                  size_t object_size, struct outcome *ret);
-    /* In a fresh job worker, before its task comes; may be NULL. */
+    /* In a fresh job worker, before its task comes. As warm() it may be NULL. */
     void (*begin)(void *context, int task_fd);
     /* In the same, before each task: what is reported from now on is of that id; may be
      * NULL. */

@@ -10,8 +10,20 @@
 #include "kernel/worker/renewal.h"
 #include "kernel/worker/show.h"
 #include "kernel/worker/zygote.h"
+#include "pickler/code/tcc.h"
 
 #define HEAP_ROOM (1 << 20)
+
+/* The pages of compiler and heap that any payload needs, before there is one. */
+static void warm(void *context)
+{
+    static const char text[] =
+        "static int one = 1;\nint two(int x) { return x + one; }\n";
+    CLEANUP(compiled_clear) struct compiled compiled = {0};
+    (void)context;
+    if (tcc_compile(text, NULL, 0, &compiled, NULL) < 0)
+        return; /* a payload will tell why */
+}
 
 static void begin(void *context, int task_fd)
 {
@@ -48,6 +60,7 @@ int zygote_main(void)
     limit_init();
     struct job job = {.engine = &engine};
     struct zygote_work work = {.context = &job,
+                               .warm = warm,
                                .load = job_load,
                                .begin = begin,
                                .begin_task = begin_task,
