@@ -17,7 +17,7 @@ enum { OPTION_LOOPS, OPTION_REPEATS };
 /* The memory is all that a round may have changed: a compiler must leave each one in. */
 static const char loop_end[] =
     "\n;__asm__ volatile(\"\" : : : \"memory\");} while (({ extern unsigned long "
-    "achar_loops; --achar_loops; }));";
+    "__achar_loops; --__achar_loops; }));";
 
 static bool read_count(const char *text, const char *what, uint64_t max, uint64_t *ret,
                        struct result *result)

@@ -4,6 +4,8 @@
 #include <fnmatch.h>
 #include <string.h>
 
+#define OUR_PREFIX "__achar_" /* of names that magics bring in */
+
 struct wanted {
     bool kinds[DEFINITION_KIND_COUNT], is_any_kind;
     char **names; /* owned; patterns too */
@@ -26,7 +28,8 @@ static void wanted_clear(struct wanted *wanted)
 static bool is_listed(const struct definition *definition)
 {
     return definition->kind != DEFINITION_INCLUDE &&
-           definition->kind != DEFINITION_PRAGMA && !definition->is_local_static;
+           definition->kind != DEFINITION_PRAGMA && !definition->is_local_static &&
+           strncmp(definition->name, OUR_PREFIX, sizeof(OUR_PREFIX) - 1) != 0;
 }
 
 static bool is_tag_word(const char *word)

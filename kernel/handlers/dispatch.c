@@ -93,7 +93,11 @@ void reply(struct kernel *kernel, const struct request *request, json_t *content
     }
     if (!json_object_get(content, "status"))
         json_object_set_new(content, "status", json_string("ok"));
-    if (is_execute(request) && !json_object_get(content, "execution_count"))
+    /* A front end would show the number beside a cell that did not run. */
+    bool is_aborted =
+        !strcmp(json_string_value(json_object_get(content, "status")), "aborted");
+    if (is_execute(request) && !is_aborted &&
+        !json_object_get(content, "execution_count"))
         json_object_set_new(content, "execution_count",
                             json_integer(kernel->execution_count));
     server_post(kernel->server, message_new(server_sender(kernel->server), request,

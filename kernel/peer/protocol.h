@@ -108,7 +108,7 @@ enum {
     POOL_DISPLAY,        /* pool -> front: {bundle}; id is the task's */
     WORKER_TIME = 78,    /* {b plan, b object, u repeats + 65536 * loops}: runs the plan's
                             first run `repeats` times, it going round `loops` times each time
-                            (0: as many as take TIME_ENOUGH_MS) while achar_loops, an
+                            (0: as many as take TIME_ENOUGH_MS) while __achar_loops, an
                             unsigned long that is there for it, is counted down to 0
                             -> {outcome, u loops, n u nanoseconds} */
 

@@ -104,7 +104,7 @@ int session_plan(struct session *session, uint32_t cell, uint32_t line, int plan
                  const char *source, struct plan **ret, struct result *result,
                  struct error *err) MUST_USE;
 
-/* How long a statement takes that goes round while achar_loops, which it declares, is
+/* How long a statement takes that goes round while __achar_loops, which it declares, is
  * counted down. `loops` 0: enough of them to be measured. The result may be an error. */
 struct session_times {
     uint64_t loops;        /* of each repeat */

@@ -323,7 +323,7 @@ void *replace_find(const char *name)
         {"thrd_create", thread_create_c11},
         {"__stack_chk_fail", replace_stack_check},
         {"thrd_exit", replace_thread_exit},
-        {"achar_loops", &run_loops},
+        {"__achar_loops", &run_loops},
     };
     for (size_t i = 0; i < sizeof(list) / sizeof(*list); i++)
         if (!strcmp(list[i].name, name))

@@ -15,7 +15,7 @@ int run_plan(struct engine *engine, const struct plan *plan, const void *object,
              size_t object_size, unsigned run_flags, struct outcome *ret,
              char **ret_value, struct error *err) MUST_USE;
 
-/* What cells know as achar_loops: a name of code, so there is one a process. */
+/* What cells know as __achar_loops: a name of code, so there is one a process. */
 extern unsigned long run_loops;
 
 /* As run_plan(), for WORKER_TIME: *ret_times (owned) holds `repeats` times in

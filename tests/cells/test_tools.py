@@ -20,6 +20,12 @@ def test_timeit_runs_the_loops_it_says(session):
     assert session.value("n") == "100"
 
 
+def test_timeit_leaves_no_names_behind(session):
+    session.run("int n = 0;")
+    session.run("%timeit -n 5 -r 2 n++;")
+    assert session.run("%who").stdout.split() == session.run("%who n").stdout.split()
+
+
 def test_timeit_chooses_the_loops(session):
     session.value("long n;")
     cell = session.run("%timeit -r1 n++")
