@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "magics/capture.h"
+#include "pickler/code/cc.h"
 #include "pickler/payload/sign.h"
 
 static void add_text(struct buffer *text, const char *source)
@@ -24,10 +25,40 @@ static char *cell_text(const struct payload *payload)
     }
     for (size_t i = 0; i < payload->n_definitions; i++) {
         const struct definition *d = payload->definitions[i];
-        if (d->kind == DEFINITION_FUNCTION || d->kind == DEFINITION_VARIABLE)
+        bool is_object = d->kind == DEFINITION_FUNCTION || d->kind == DEFINITION_VARIABLE;
+        if (is_object && !definition_is_constant(d))
             add_text(&text, d->source);
     }
     return buffer_take(&text);
+}
+
+/* How the definitions were compiled, each choice once; empty: as usual. */
+static char *options_of(const struct payload *payload)
+{
+    struct buffer out = {0};
+    for (size_t i = 0; i < payload->n_definitions; i++) {
+        const char *options = payload->definitions[i]->options;
+        if (options && !strstr(buffer_string(&out), options) &&
+            out.size + strlen(options) < CC_OPTIONS_MAX)
+            buffer_format(&out, "%s%s", out.size ? " " : "", options);
+    }
+    buffer_add_string(&out, "");
+    return buffer_take(&out);
+}
+
+static int run_cell(struct magic_context *context, const struct payload *payload,
+                    const char *text, struct result *result, struct error *err)
+{
+    CLEANUP(freep) char *options = options_of(payload);
+    CLEANUP(buffer_clear) struct buffer before = {0};
+    session_save_options(context->session, &before);
+    if (*options)
+        session_set_options(context->session, options, NULL);
+    int r = session_run(context->session, context->cell, context->line, text,
+                        context->events, result, err);
+    if (*options)
+        session_restore_options(context->session, &before);
+    return r;
 }
 
 static int load(struct magic_context *context, const struct payload *payload,
@@ -40,8 +71,7 @@ static int load(struct magic_context *context, const struct payload *payload,
         r = session_link(context->session, payload->libraries[i], context->events, result,
                          err);
     if (r == 0 && result->kind == RESULT_OK)
-        r = session_run(context->session, context->cell, context->line, text,
-                        context->events, result, err);
+        r = run_cell(context, payload, text, result, err);
     if (r == 0 && result->kind == RESULT_OK && payload->values_size)
         r = session_load(context->session, payload->values, payload->values_size, result,
                          err);

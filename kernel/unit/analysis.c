@@ -208,6 +208,7 @@ static void draft_clear(struct draft *draft)
     free(draft->changes);
     free(draft->stale);
     free(draft->dynamic_offsets);
+    free(draft->standard);
     plan_free(draft->plan);
 }
 
@@ -242,8 +243,9 @@ static int attempt(struct draft *draft, struct error *err)
         return error_set(err, r, "%s", why.text);
     if (is_sheet_too_large(draft))
         return 0;
-    r = analysis_parse(draft->analysis, buffer_string(&draft->sheet), draft->sheet.size,
-                       draft->is_full, err);
+    r = (draft->standard ? analysis_parse_c23
+                         : analysis_parse)(draft->analysis, buffer_string(&draft->sheet),
+                                           draft->sheet.size, draft->is_full, err);
     if (r < 0)
         return r;
     diagnose(draft);
@@ -355,6 +357,8 @@ static int parse_all(struct draft *draft, struct error *err)
         }
         if (!is_prologue_broken(draft))
             return 0;
+        if (options_take_c23(draft))
+            continue;
         draft->is_full = true;
     }
 }

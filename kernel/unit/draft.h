@@ -47,9 +47,10 @@ struct analysis {
     /* Long-lived, parsed again for every sheet: without predefined macros and include
      * folders, which costs half, and with them. */
     CXTranslationUnit units[2];
-    CXTranslationUnit unit;    /* borrowed: the one that was parsed last */
-    struct early_parse *early; /* parse.c; owned; NULL: none was begun yet */
-    bool is_early;             /* the unit's text came after its parse had begun */
+    CXTranslationUnit c23_units[2]; /* the same for cells that are C23 by what they use */
+    CXTranslationUnit unit;         /* borrowed: the one that was parsed last */
+    struct early_parse *early;      /* parse.c; owned; NULL: none was begun yet */
+    bool is_early;                  /* the unit's text came after its parse had begun */
 };
 
 /* Where a part of the text that is cut into pieces comes from. */
@@ -174,6 +175,9 @@ struct draft {
     bool has_value;
     bool joins_runs; /* a goto leads from one run of statements to another */
     size_t n_length_errors;
+    /* The -std= word of C23 that definitions of the prologue were written in, when the
+     * cell is read as C23 for their sake; owned; NULL: it is not. */
+    char *standard;
     bool has_new_opaque; /* the last parse has found opaque pieces */
     struct plan *plan;
 };
@@ -242,8 +246,12 @@ void comments_prune(struct analysis *analysis); /* those of definitions that are
 void comments_clear(struct analysis *analysis);
 
 /* parse.c */
+/* With the real #include lines in the text it is_full. */
 int analysis_parse(struct analysis *analysis, const char *text, size_t size, bool is_full,
                    struct error *err) MUST_USE;
+/* The same, read as C23 whatever was chosen. */
+int analysis_parse_c23(struct analysis *analysis, const char *text, size_t size,
+                       bool is_full, struct error *err) MUST_USE;
 void analysis_forget_units(struct analysis *analysis);
 /* Before a unit is used otherwise than by analysis_parse(): ends what waits for a text.
  */
@@ -320,6 +328,9 @@ void refer(struct draft *draft);
 
 /* options.c */
 bool options_are_c23(const char *options);
+/* After a parse: the prologue has errors because it holds C23 and the cell is not. True
+ * when that is new: the cell is C23 from now on. */
+bool options_take_c23(struct draft *draft);
 bool options_need_cc(const char *options);
 void options_settle(struct draft *draft); /* of plan and definitions; after scan() */
 void options_clear(struct analysis *analysis);

@@ -52,6 +52,22 @@ bool options_are_c23(const char *options)
     return names_standard(options, standards);
 }
 
+bool options_take_c23(struct draft *draft)
+{
+    if (draft->standard || options_are_c23(draft->analysis->options))
+        return false;
+    for (size_t i = 0; i < draft->n_used && !draft->standard; i++) {
+        const struct definition *used = graph_get(draft->analysis->graph, draft->used[i]);
+        if (!used || !options_are_c23(used->options))
+            continue;
+        const char *word = strstr(used->options, "-std="), *next;
+        while ((next = strstr(word + 1, "-std=")))
+            word = next;
+        draft->standard = must_strndup(word, strcspn(word, " \t\n"));
+    }
+    return draft->standard != NULL;
+}
+
 /* libtcc compiles C11 with GNU's extensions: what asks for no more may go to it. */
 bool options_need_cc(const char *options)
 {
@@ -191,6 +207,7 @@ void options_settle(struct draft *draft)
             add_options(&all, options);
     }
     add_options(&all, analysis->options);
+    add_options(&all, draft->standard);
     if (is_gcc)
         add_options(&all, "gcc");
     if (!all.size)

@@ -44,25 +44,30 @@ static unsigned options(void)
     return CXTranslationUnit_DetailedPreprocessingRecord | CXTranslationUnit_KeepGoing;
 }
 
-static int first_parse(struct analysis *analysis, bool is_bare,
+static int first_parse(struct analysis *analysis, bool is_bare, bool is_c23,
                        struct CXUnsavedFile *file, struct error *err)
 {
     size_t n = N_FIXED_FLAGS + analysis->n_flags + analysis->n_language_flags;
     size_t n_bare = is_bare ? N_BARE_FLAGS : 0;
-    CLEANUP(freep) const char **flags = must_realloc(NULL, n + n_bare, sizeof(*flags));
+    CLEANUP(freep)
+    const char **flags = must_realloc(NULL, n + n_bare + 1, sizeof(*flags));
     memcpy(flags, fixed_flags, sizeof(fixed_flags));
     for (size_t i = 0; i < analysis->n_flags; i++)
         flags[N_FIXED_FLAGS + i] = analysis->flags[i];
     for (size_t i = 0; i < analysis->n_language_flags; i++)
         flags[N_FIXED_FLAGS + analysis->n_flags + i] = analysis->language_flags[i];
     memcpy(flags + n, bare_flags, n_bare * sizeof(*flags));
+    n += n_bare;
+    if (is_c23)
+        flags[n++] = "-std=gnu2x";
     CXTranslationUnit unit = NULL;
     enum CXErrorCode code = clang_parseTranslationUnit2(
-        analysis->index, SHEET_FILE, flags, (int)(n + n_bare), file, 1, options(), &unit);
+        analysis->index, SHEET_FILE, flags, (int)n, file, 1, options(), &unit);
     if (code != CXError_Success || !unit)
         return error_set(err, -EIO, "libclang cannot parse the cell (code %d)",
                          (int)code);
-    analysis->unit = analysis->units[is_bare] = unit;
+    analysis->unit = unit;
+    (is_c23 ? analysis->c23_units : analysis->units)[is_bare] = unit;
     return 0;
 }
 
@@ -204,12 +209,28 @@ int analysis_parse(struct analysis *analysis, const char *text, size_t size, boo
     if (analysis->is_early)
         return 0;
     if (!analysis->unit)
-        return first_parse(analysis, is_bare, &file, err);
+        return first_parse(analysis, is_bare, false, &file, err);
     if (clang_reparseTranslationUnit(analysis->unit, 1, &file, 0) == 0)
         return 0;
     clang_disposeTranslationUnit(analysis->unit);
     analysis->unit = analysis->units[is_bare] = NULL;
-    return first_parse(analysis, is_bare, &file, err);
+    return first_parse(analysis, is_bare, false, &file, err);
+}
+
+int analysis_parse_c23(struct analysis *analysis, const char *text, size_t size,
+                       bool is_full, struct error *err)
+{
+    struct CXUnsavedFile file = {SHEET_FILE, text, size};
+    bool is_bare = !is_full && !needs_environment(text, size);
+    CXTranslationUnit *unit = &analysis->c23_units[is_bare];
+    analysis->unit = *unit;
+    analysis->is_early = false;
+    if (*unit && clang_reparseTranslationUnit(*unit, 1, &file, 0) == 0)
+        return 0;
+    if (*unit)
+        clang_disposeTranslationUnit(*unit);
+    analysis->unit = *unit = NULL;
+    return first_parse(analysis, is_bare, true, &file, err);
 }
 
 void analysis_forget_early(struct analysis *analysis)
@@ -225,7 +246,9 @@ void analysis_forget_units(struct analysis *analysis)
     for (size_t i = 0; i < 2; i++) {
         if (analysis->units[i])
             clang_disposeTranslationUnit(analysis->units[i]);
-        analysis->units[i] = NULL;
+        if (analysis->c23_units[i])
+            clang_disposeTranslationUnit(analysis->c23_units[i]);
+        analysis->units[i] = analysis->c23_units[i] = NULL;
     }
     analysis->unit = NULL;
 }

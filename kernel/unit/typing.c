@@ -166,9 +166,22 @@ static char *spell_compound(const struct typing *typing, CXType type)
     return constant;
 }
 
+/* nullptr_t is a name of <stddef.h>, which need not be there. */
+static char *without_nullptr_t(char *spelling)
+{
+    static const char name[] = "nullptr_t";
+    const char *at = strstr(spelling, name);
+    if (!at)
+        return spelling;
+    char *ret = must_format("%.*s__typeof__(nullptr)%s", (int)(at - spelling), spelling,
+                            at + strlen(name));
+    free(spelling);
+    return ret;
+}
+
 char *typing_spelling(const struct typing *typing, CXType type)
 {
-    char *spelling = plain_spelling(type);
+    char *spelling = without_nullptr_t(plain_spelling(type));
     if (!has_no_name(spelling))
         return spelling;
     char *better = spell_compound(typing, type);

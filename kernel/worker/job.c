@@ -18,8 +18,9 @@ static void refuse(struct outcome *ret, const struct error *err)
 
 static bool is_defined(const struct definition *definition)
 {
-    return definition->source && (definition->kind == DEFINITION_VARIABLE ||
-                                  definition->kind == DEFINITION_FUNCTION);
+    return definition->source && !definition_is_constant(definition) &&
+           (definition->kind == DEFINITION_VARIABLE ||
+            definition->kind == DEFINITION_FUNCTION);
 }
 
 /* Every definition defines its own public symbol. */

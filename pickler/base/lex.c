@@ -167,7 +167,10 @@ static enum token_kind lex_number(struct lexer *lexer)
         char c = *lexer->at, before = lexer->at[-1];
         bool is_sign = (c == '+' || c == '-') &&
                        (before == 'e' || before == 'E' || before == 'p' || before == 'P');
-        if (!is_identifier_byte((unsigned char)c) && c != '.' && !is_sign)
+        bool is_separator = c == '\'' && lexer->end - lexer->at > 1 && /* 1'000 */
+                            is_identifier_byte((unsigned char)lexer->at[1]);
+        if (!is_identifier_byte((unsigned char)c) && c != '.' && !is_sign &&
+            !is_separator)
             break;
         lexer->at++;
     }

@@ -55,11 +55,20 @@ static void *grow(void *array, size_t n, size_t size)
     return must_realloc(array, n + 1, size);
 }
 
+static bool is_declared_with(const struct definition *definition, const char *start)
+{
+    return definition->kind == DEFINITION_VARIABLE && definition->declaration &&
+           !strncmp(definition->declaration, start, strlen(start));
+}
+
 bool definition_is_thread_local(const struct definition *definition)
 {
-    static const char start[] = "extern _Thread_local ";
-    return definition->kind == DEFINITION_VARIABLE && definition->declaration &&
-           !strncmp(definition->declaration, start, sizeof(start) - 1);
+    return is_declared_with(definition, "extern _Thread_local ");
+}
+
+bool definition_is_constant(const struct definition *definition)
+{
+    return is_declared_with(definition, "static constexpr ");
 }
 
 const char *definition_macro_text(const struct definition *definition)

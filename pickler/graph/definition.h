@@ -69,6 +69,9 @@ DEFINE_FREEP(struct definition, definition_free)
 /* A variable of which every thread has its own copy. */
 bool definition_is_thread_local(const struct definition *definition);
 
+/* A constexpr object: what declares it defines it, for each unit anew. */
+bool definition_is_constant(const struct definition *definition);
+
 /* Of a macro: what stands behind #define, "MAX(a, b) ..."; NULL when it is undefined. */
 const char *definition_macro_text(const struct definition *definition);
 

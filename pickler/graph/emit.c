@@ -222,6 +222,8 @@ void emitter_declare(struct emitter *emitter, const struct definition *definitio
 
 void emitter_define(struct emitter *emitter, const struct definition *definition)
 {
+    if (definition_is_constant(definition))
+        return;
     if (definition->source && (definition->kind == DEFINITION_VARIABLE ||
                                definition->kind == DEFINITION_FUNCTION))
         emit(emitter, definition, definition->source);

@@ -90,7 +90,8 @@ void payload_variables(const struct payload *payload, const char ***ret, size_t 
     const char **names = must_alloc(payload->n_definitions * sizeof(*names));
     size_t n = 0;
     for (size_t i = 0; i < payload->n_definitions; i++)
-        if (payload->definitions[i]->kind == DEFINITION_VARIABLE)
+        if (payload->definitions[i]->kind == DEFINITION_VARIABLE &&
+            !definition_is_constant(payload->definitions[i]))
             names[n++] = payload->definitions[i]->name;
     qsort(names, n, sizeof(*names), compare_names);
     *ret = names;

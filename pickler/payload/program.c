@@ -45,7 +45,8 @@ static void add_declarations(const struct payload *payload, struct emitter *emit
 {
     for (size_t i = 0; i < payload->n_definitions; i++) {
         const struct definition *definition = payload->definitions[i];
-        bool is_needed = is_variable(definition) ? is_used_early(payload, definition)
+        bool is_needed = is_variable(definition) ? definition_is_constant(definition) ||
+                                                       is_used_early(payload, definition)
                                                  : !is_function(definition);
         if (is_needed)
             emitter_declare(emitter, definition);
@@ -159,6 +160,8 @@ static char *readable_variable(const char *type, const char *name)
 
 static void take_variable(const struct payload *payload, struct definition *definition)
 {
+    if (definition_is_constant(definition))
+        return;
     const char *spelling = types_get(&payload->types, definition->type)->spelling;
     CLEANUP(freep)
     char *plain = must_format("__typeof__(%s) %s;", spelling, definition->name);

@@ -266,3 +266,33 @@ def test_openmp_is_on_where_it_is_asked_for(session):
                        '    printf("%d %d %d\\n", n, _OPENMP > 201000, omp_get_num_threads());\n'
                        "#endif\n}")
     assert cell.stdout == "45 1 1\n"
+
+
+CONSTANTS = """constexpr int n = 3;
+constexpr struct pair { int x, y; } pair = {1, 2};
+int table[n] = {1, 1'000, 3};
+int f(int x) { return x * n + table[1] + pair.y; }"""
+
+
+def test_constexpr_travels(session):
+    session.run("%std c23")
+    assert session.run(CONSTANTS).is_ok
+    assert session.value("%call f(2) -> y\ny") == "1008"
+    session.run("%std default")
+    assert session.run("%pickle f > f.achar").is_ok
+    session.run("%reset")
+    cell = session.run("%unpickle f.achar")
+    assert cell.is_ok, cell.traceback
+    assert session.value("f(2) + n") == "1011"
+    assert session.value("sizeof(int[n])") == "12"
+
+
+def test_what_c23_alone_can_say_stays_usable(session):
+    session.run("%std c23")
+    session.run("int any(...) { return 9; }\nbool yes = true;\ntypeof(nullptr) nothing = nullptr;\n"
+                "typedef typeof(nullptr) null;\nint is_null(null p) { return p == nullptr; }")
+    session.run("%std default")
+    assert session.value("any(1, 2) + yes + is_null(0)") == "11"
+    assert session.run("int use(void) { return any(3) + (nothing == 0); }").is_ok
+    assert session.value("use()") == "10"
+    assert session.value("int nullptr = 4;\nnullptr") == "4"  # which is C17 as before
