@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from waiting import eventually, is_alive, kernel_pid, processes_below
+
 GRAPH = """
 #include <stdlib.h>
 struct node { double value; struct node *left, *right; };
@@ -211,34 +213,10 @@ def test_no_process_stays_behind(kernelspec, tmp_path):
     from session import Session
     opened = Session(tmp_path)
     opened.value("int f(void) { return 1; }\n%call f()")
-    parent = str(opened.manager.provisioner.pid)
-    family = children_of(parent)
+    family = processes_below(kernel_pid(opened))
     assert len(family) >= 3
     opened.close()
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline and any(map(is_alive, family)):
-        time.sleep(0.05)
-    assert not [pid for pid in family if is_alive(pid)]
-
-
-def children_of(parent):
-    found = []
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{name}/stat") as stat:
-                if stat.read().rsplit(")", 1)[1].split()[1] == parent:
-                    found += [name, *children_of(name)]
-        except OSError:
-            pass
-    return found
-
-
-def is_alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
+    eventually(lambda: not any(map(is_alive, family)))
 
 
 def test_map_over_a_function_that_exits(session):

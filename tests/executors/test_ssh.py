@@ -2,9 +2,10 @@
 """The executor `ssh` on a real sshd: what is copied, what is said when it fails, how it ends."""
 import os
 import signal
-import time
 
 import pytest
+
+from waiting import cmdline, eventually, is_busy, kernel_pid
 
 CODE = """
 #include <math.h>
@@ -20,32 +21,6 @@ int crash(int n) { return *(volatile int *)0 + n; }
 int in[200], out[200];
 for (int i = 0; i < 200; i++) in[i] = i;
 """
-
-
-def eventually(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to pass in time"
-        time.sleep(0.05)
-
-
-def is_busy(ssh):
-    for pid in ssh.pids():
-        try:
-            with open(f"/proc/{pid}/stat") as file:
-                if file.read().rpartition(")")[2].split()[0] == "R":
-                    return True
-        except OSError:
-            pass
-    return False
-
-
-def cmdline(pid):
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return file.read()
-    except OSError:  # it has ended meanwhile
-        return b""
 
 
 def pools(ssh):
@@ -97,9 +72,9 @@ def test_both_hosts_work_and_one_that_dies_costs_no_other_task(ssh, hosts):
 
 def test_a_killed_kernel_leaves_nothing_on_the_hosts(ssh, hosts):
     sent = hosts.send("%call spin(1) --on s")
-    eventually(lambda: is_busy(ssh))
+    eventually(lambda: any(map(is_busy, ssh.pids())))
     assert sent
-    os.kill(hosts.manager.provisioner.process.pid, signal.SIGKILL)
+    os.kill(kernel_pid(hosts), signal.SIGKILL)
     eventually(lambda: not ssh.pids())
 
 
@@ -108,11 +83,11 @@ def test_an_interrupt_ends_the_task_there(ssh, hosts):
     sent = hosts.send("%call spin(1) --on s")
     while hosts.receive(30)["msg_type"] != "stream":
         pass  # an interrupt before the cell runs is for nobody
-    eventually(lambda: is_busy(ssh))
+    eventually(lambda: any(map(is_busy, ssh.pids())))
     hosts.interrupt()
     cell = hosts.finish(sent)
     assert cell.name == "Interrupted"
-    eventually(lambda: not is_busy(ssh))
+    eventually(lambda: not any(map(is_busy, ssh.pids())))
 
 
 def test_large_values_come_and_go(ssh, hosts):
