@@ -105,6 +105,15 @@ static void add_html_line(const struct job *job, struct buffer *out)
     buffer_add_string(out, "</div>");
 }
 
+/* A job whose pools have not come yet waits as its executor says. */
+static void look_for_pools(struct job *job)
+{
+    if (!job->crew || job_is_over(job))
+        return;
+    CLEANUP(freep) char *status = crew_pools(job->crew) ? NULL : crew_status(job->crew);
+    job_set_state(job, status ? JOB_WAITING : JOB_RUNNING, status);
+}
+
 static void show(struct job *job, const struct session_events *events, bool is_last)
 {
     CLEANUP(buffer_clear) struct buffer text = {0};
@@ -133,8 +142,10 @@ void job_show(struct job *job, const struct session_events *events, bool is_last
     bool is_due =
         job->options.progress_ms >= 0 && now - job->submitted >= job->options.progress_ms;
     if (job->is_shown ? job->shown >= 0 && (is_last || now - job->shown >= SHOW_EVERY_MS)
-                      : job_has_many(job) && is_due && !is_last)
+                      : job_has_many(job) && is_due && !is_last) {
+        look_for_pools(job);
         show(job, events, is_last);
+    }
 }
 
 static void add_row(const struct job *job, struct buffer *text, struct buffer *html)
@@ -172,8 +183,10 @@ void jobs_table(struct jobs *jobs, struct bundle *ret)
                              "<th>state</th><th>done</th><th>time</th><th>what</th>"
                              "<th></th></tr>");
     for (struct job *job; (job = jobs_at(jobs, n)); n++)
-        if (job->number)
+        if (job->number) {
+            look_for_pools(job);
             add_row(job, &text, &html);
+        }
     buffer_add_string(&html, "</table>");
     jobs_bytes(jobs, &memory, &disk);
     if (memory + disk > (1u << 20)) {

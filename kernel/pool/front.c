@@ -178,7 +178,7 @@ static void handle(struct pool *pool, const struct frame *frame)
         is_good = have(pool, frame);
         break;
     case POOL_BYE:
-        pool->is_over = true;
+        pool->is_over = pool->has_bye = true;
         break;
     default:
         is_good = false;

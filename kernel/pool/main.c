@@ -18,6 +18,7 @@
 #include "kernel/peer/protocol.h"
 #include "kernel/pool/compile.h"
 #include "kernel/pool/dial.h"
+#include "kernel/pool/left.h"
 #include "kernel/pool/pool.h"
 #include "kernel/pool/ranks.h"
 
@@ -59,6 +60,8 @@ struct options {
     bool dials;
     uint64_t first_ms; /* so long a front behind a launcher may say nothing at all */
     bool is_near;      /* frames go through shared memory, PROCESS_MEMORY_FD */
+    const char *left;  /* shell command for when the front is gone; NULL: none */
+    unsigned left_ms;  /* after this at the latest */
 };
 
 static int usage(void)
@@ -66,7 +69,7 @@ static int usage(void)
     fprintf(stderr,
             "achar-pool is started by achar: [--workers 1..%d] [--timeout-ms N] "
             "[--memory-bytes N] [--pin LIST] [--near | --stdio MARK [--dial] "
-            "[--first-ms N]] | "
+            "[--first-ms N] [--left COMMAND] [--left-ms N]] | "
             "--compile | --ranks, frames on descriptor %d or behind MARK\n",
             POOL_WORKERS_MAX, PROCESS_CHANNEL_FD);
     return 2;
@@ -91,6 +94,12 @@ static bool read_value(const char *name, const char *value, struct options *ret)
     if (strcmp(name, "--stdio") == 0) {
         ret->mark = value;
         is_good = *value;
+    } else if (strcmp(name, "--left") == 0) {
+        ret->left = value;
+        is_good = true;
+    } else if (strcmp(name, "--left-ms") == 0) {
+        is_good = read_number(value, INT32_MAX, &n);
+        ret->left_ms = (unsigned)n;
     } else if (strcmp(name, "--workers") == 0) {
         is_good = read_number(value, POOL_WORKERS_MAX, &n);
         ret->n_workers = (unsigned)n;
@@ -158,6 +167,15 @@ static struct channel *open_channel(const struct options *options, struct error 
     return channel;
 }
 
+/* True: the front has said goodbye. */
+static bool talk(struct channel *channel, const struct options *options)
+{
+    CLEANUP(line_freep) struct line *front = line_new(channel);
+    if (options->mark) /* a launcher may hold both ends open for a front that is gone */
+        line_agree(front, &(struct line_terms){.lease_ms = (unsigned)options->first_ms});
+    return pool_serve(front, fit_workers(options->n_workers), &options->limits);
+}
+
 static int serve(const struct options *options, struct error *err)
 {
     if (options->is_compiler || options->has_ranks) {
@@ -167,14 +185,17 @@ static int serve(const struct options *options, struct error *err)
     }
     CLEANUP(channel_freep) struct channel *near = open_channel(options, err);
     CLEANUP(channel_freep) struct channel *far = NULL;
-    if (!near || (options->dials && dial(near, &far, err) < 0))
+    CLEANUP(closep)
+    int input = options->left && near ? fcntl(channel_fd(near), F_DUPFD_CLOEXEC, 3) : -1;
+    if (!near)
         return -1;
+    int r = options->dials ? dial(near, &far, err) : 0;
     /* The standard input stays open behind a connection: a launcher may take its end for
      * ours. */
-    CLEANUP(line_freep) struct line *front = line_new(far ? TAKE(far) : TAKE(near));
-    if (options->mark) /* a launcher may hold both ends open for a front that is gone */
-        line_agree(front, &(struct line_terms){.lease_ms = (unsigned)options->first_ms});
-    return pool_serve(front, fit_workers(options->n_workers), &options->limits);
+    bool has_bye = r == 0 && talk(far ? TAKE(far) : TAKE(near), options);
+    if (!has_bye && input >= 0)
+        left_run(options->left, input, options->left_ms);
+    return r;
 }
 
 int main(int argc, char **argv)

@@ -245,7 +245,7 @@ static void say_hello(struct pool *pool)
     buffer_clear(&body);
 }
 
-int pool_serve(struct line *front, unsigned n_workers, const struct limits *limits)
+bool pool_serve(struct line *front, unsigned n_workers, const struct limits *limits)
 {
     struct pool pool = {.front = front,
                         .trim_at = UINT64_MAX,
@@ -267,5 +267,5 @@ int pool_serve(struct line *front, unsigned n_workers, const struct limits *limi
     free(pool.families);
     free(waiting.fds);
     free(waiting.sources);
-    return 0;
+    return pool.has_bye;
 }

@@ -50,12 +50,13 @@ struct pool {
     uint64_t clock; /* of `used` */
     uint32_t generation;
     bool is_over;
+    bool has_bye; /* from the front */
 };
 
 /* Serves until the front says goodbye, closes the channel, is gone or silent for its
- * lease; then no process that was started here, or by a task, is left. Returns the exit
- * status. */
-int pool_serve(struct line *front, unsigned n_workers, const struct limits *limits);
+ * lease; then no process that was started here, or by a task, is left. True: it has said
+ * goodbye. */
+bool pool_serve(struct line *front, unsigned n_workers, const struct limits *limits);
 
 uint64_t pool_now(void); /* us, monotonic */
 void pool_say(struct pool *pool, uint16_t kind, uint32_t id, const struct buffer *body);

@@ -114,11 +114,25 @@ static void scatter(struct crew *crew, const struct polling *polling)
     }
 }
 
+/* Room that has not come yet is not kept waiting for when nobody wants it any more. */
+static void withdraw(struct crew *crew)
+{
+    bool was_wanted = crew->was_wanted;
+    crew->was_wanted = crew_is_wanted(crew);
+    if (!was_wanted || crew->was_wanted || crew->is_closed || crew->links ||
+        !crew->type->withdraw || !crew->type->withdraw(crew->executor))
+        return;
+    crew->is_closed = true;
+    crew->why = (struct error){0};
+    error_set(&crew->why, -EPIPE, "nothing waited for a pool any more");
+}
+
 /* Tasks that nobody will ever take end here. */
 static void give_up(struct crew *crew)
 {
     struct outcome outcome = {
         .kind = OUTCOME_DIED, .name = (char *)"NoPool", .message = crew->why.text};
+    withdraw(crew);
     if (!crew->is_closed || crew->links)
         return;
     for (struct crew_payload *payload = crew->payloads; payload; payload = payload->next)
@@ -489,6 +503,7 @@ int crew_load(struct crew *crew, const uint8_t hash[32], int wake_fd, int timeou
     }
     if (payload)
         payload->is_wanted = false;
+    withdraw(crew);
     leave(crew);
     fds = polling.fds;
     return r;

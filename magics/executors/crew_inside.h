@@ -79,6 +79,8 @@ struct crew {
     size_t n_options;
     void *executor;
     bool is_closed;   /* no pool will come any more */
+    bool is_resting;  /* the engine has taken all back, and is asked again on demand */
+    bool was_wanted;  /* some task or payload has waited for a pool */
     struct error why; /* of that, or of the last pool that was lost */
     struct crew_link *links;
     struct crew_payload *payloads;
@@ -114,6 +116,7 @@ bool crew_tasks_take(struct crew *crew, struct crew_link *link, struct pool_even
 /* No pool will take what waits. */
 void crew_tasks_fail(struct crew *crew, struct crew_payload *payload,
                      const struct outcome *outcome);
+bool crew_is_wanted(const struct crew *crew); /* some task or payload needs a pool */
 void crew_tasks_clear(struct crew *crew);
 struct crew_payload *crew_tasks_payload(struct crew *crew, const uint8_t hash[32]);
 

@@ -26,9 +26,35 @@ static void add_link(struct crew *crew, const struct executor_link *found)
     *last = link;
 }
 
+/* The executor's last word: nothing more will come, unless it can be asked again. */
+static void close_crew(struct crew *crew, const struct error *why)
+{
+    const struct executor_type *type = crew->type;
+    crew->why = *why;
+    crew->is_resting = type->renew && type->renew(crew->executor, false, NULL) == 0;
+    crew->is_closed = !crew->is_resting;
+}
+
+/* True when it rests no more. */
+static bool wake_up(struct crew *crew)
+{
+    struct error err = {0};
+    if (crew->links || !crew_is_wanted(crew))
+        return false;
+    crew->is_resting = false;
+    crew->ask_again = true;
+    if (crew->type->renew(crew->executor, true, &err) == 0)
+        return true;
+    crew->is_closed = true;
+    crew->why = err;
+    return false;
+}
+
 void crew_links_ask(struct crew *crew)
 {
     int64_t now = clock_ms();
+    if (crew->is_resting && !wake_up(crew))
+        return;
     if (crew->is_closed || (!crew->ask_again && now - crew->asked < ASK_MS))
         return;
     crew->asked = now;
@@ -40,8 +66,7 @@ void crew_links_ask(struct crew *crew)
         if (r == 0)
             return;
         if (r < 0) {
-            crew->is_closed = true;
-            crew->why = err;
+            close_crew(crew, &err);
             return;
         }
         add_link(crew, &found);

@@ -259,6 +259,14 @@ void crew_tasks_fail(struct crew *crew, struct crew_payload *payload,
     }
 }
 
+bool crew_is_wanted(const struct crew *crew)
+{
+    const struct crew_payload *payload = crew->payloads;
+    while (payload && !payload->n_tasks && !payload->is_wanted)
+        payload = payload->next;
+    return payload != NULL;
+}
+
 void crew_tasks_clear(struct crew *crew)
 {
     for (size_t i = crew->start; i < crew->n_tasks; i++)
@@ -450,12 +458,9 @@ static void say_why(struct crew_link *link, struct crew_task *task,
 {
     if (!is_pool_lost(outcome))
         return;
-    CLEANUP(freep) char *why = pool_client_why(link->client);
-    free(outcome->message);
-    outcome->message =
-        must_format("the pool on '%s' was lost when it had the task, which "
-                    "may have begun: %s",
-                    pool_client_host(link->client), why);
+    outcome_clear(outcome);
+    *outcome = (struct outcome){.kind = OUTCOME_DIED};
+    outcome->message = pool_client_loss(link->client, &outcome->name);
     if (!task->is_cancelled)
         return;
     free(outcome->name);

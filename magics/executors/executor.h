@@ -65,6 +65,20 @@ struct executor_type {
     /* True when the engine has taken back what it gave; asked when a SIGTERM has ended a
      * task, which may be the engine's before it ends the pool. NULL: it never does. */
     bool (*is_over)(void *executor);
+    /* What a task is called that has ended with its pool when the engine had taken back
+     * what it gave ("AllocationTimeLimit"; borrowed), with what has happened and what may
+     * be done about it; NULL: the engine has not. Called after why(). NULL: it never
+     * does.
+     */
+    const char *(*loss)(void *executor, struct buffer *ret_why,
+                        struct buffer *ret_advice);
+    /* next() has said that nothing more will come. Is the engine worth asking again, once
+     * all links were ended and tasks wait? Then, with `is_wanted`: asks it. Negative: no,
+     * and why. NULL: it never is. */
+    int (*renew)(void *executor, bool is_wanted, struct error *err);
+    /* No task waits any more and no link has ever come: true when the engine was asked to
+     * forget what it was asked for, and nothing will come. NULL: it never does. */
+    bool (*withdraw)(void *executor);
     /* Ends what next() began, killing it if it does not end by itself. The channel is
      * already closed. */
     void (*end)(void *executor, void *state);

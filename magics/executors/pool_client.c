@@ -209,6 +209,22 @@ char *pool_client_why(const struct pool_client *client)
                        *noise ? "; it printed: " : "", noise);
 }
 
+char *pool_client_loss(const struct pool_client *client, char **ret_name)
+{
+    const struct executor_type *type = client->type;
+    CLEANUP(buffer_clear) struct buffer loss = {0};
+    CLEANUP(buffer_clear) struct buffer advice = {0};
+    CLEANUP(freep) char *why = pool_client_why(client);
+    const char *name = type->loss ? type->loss(client->executor, &loss, &advice) : NULL;
+    *ret_name = must_strdup(name ? name : POOL_LOST);
+    return name ? must_format("%s when '%s' had the task, which may have begun (%s)",
+                              buffer_string(&loss), client->link.host,
+                              buffer_string(&advice))
+                : must_format("the pool on '%s' was lost when it had the task, which may "
+                              "have begun: %s",
+                              client->link.host, why);
+}
+
 int pool_client_lost(const struct pool_client *client, struct error *err)
 {
     return error_set(err, -EPIPE, "the pool of executor '%s' is gone",

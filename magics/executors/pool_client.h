@@ -116,5 +116,7 @@ void pool_client_tag(struct pool_client *client, uint32_t id, void *tag);
 size_t pool_client_unsent(const struct pool_client *client);
 /* Why it is no longer alive, for a person; owned. */
 char *pool_client_why(const struct pool_client *client);
+/* The name and message of a task that has ended with it; both owned. */
+char *pool_client_loss(const struct pool_client *client, char **ret_name) MUST_USE;
 
 #endif

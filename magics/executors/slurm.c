@@ -115,8 +115,10 @@ static int next(void *executor, struct executor_link *ret, struct error *err)
     if (r < 0 || slurm->phase != SLURM_HELD)
         return r;
     for (size_t i = 0; i < slurm->n_nodes; i++)
-        if (slurm_node_step(slurm, &slurm->nodes[i], ret))
+        if (slurm_node_step(slurm, &slurm->nodes[i], ret)) {
+            slurm->had_pool = true;
             return 1;
+        }
     if (slurm->phase == SLURM_OVER) /* a node has found out */
         return slurm_job_step(slurm, err);
     return give_up(slurm, err);
@@ -127,10 +129,24 @@ static int fd(const void *executor)
     return ((const struct slurm *)executor)->epoll;
 }
 
+static void say_over(const struct slurm *slurm, struct buffer *ret)
+{
+    const char *advice;
+    slurm_loss(slurm, &advice);
+    buffer_format(ret, "%s%s%s%s", slurm->why, advice ? "; " : "", advice ? advice : "",
+                  slurm_option(slurm, "job") ? "" : "; the next task asks for a new one");
+}
+
 static void status(const void *executor, struct buffer *ret)
 {
     const struct slurm *slurm = executor;
     size_t n_starting = 0;
+    if (slurm->phase == SLURM_OVER) {
+        say_over(slurm, ret);
+        return;
+    }
+    if (slurm->before && !slurm->had_pool)
+        buffer_format(ret, "%s; ", slurm->before);
     if (slurm->phase == SLURM_ASKING && !slurm->job)
         buffer_add_string(ret, "asking Slurm for an allocation");
     else if (slurm->phase == SLURM_ASKING)
@@ -172,6 +188,30 @@ static bool is_over(void *executor)
     return slurm_job_is_over(executor);
 }
 
+static const char *loss(void *executor, struct buffer *ret_why, struct buffer *ret_advice)
+{
+    const struct slurm *slurm = executor;
+    const char *advice, *name = slurm_loss(slurm, &advice);
+    if (!name)
+        return NULL;
+    buffer_add_string(ret_why, slurm->why);
+    if (advice)
+        buffer_format(ret_advice, "%s; ", advice);
+    buffer_add_string(ret_advice, "--retries 1 starts such a task again in a new one");
+    return name;
+}
+
+static int renew(void *executor, bool is_wanted, struct error *err)
+{
+    int r = slurm_job_may_renew(executor, err);
+    return r < 0 || !is_wanted ? r : slurm_job_renew(executor, err);
+}
+
+static bool withdraw(void *executor)
+{
+    return slurm_job_withdraw(executor);
+}
+
 static void end(void *executor, void *state)
 {
     slurm_node_end(state);
@@ -196,6 +236,9 @@ const struct executor_type executor_slurm = {
     .status = status,
     .why = why,
     .is_over = is_over,
+    .loss = loss,
+    .renew = renew,
+    .withdraw = withdraw,
     .end = end,
     .close = close_slurm,
 };

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Inside the executor `slurm`: slurm.c (options, and what a crew calls), slurm_job.c (the
- * allocation: asked for, waited for, held, over), slurm_node.c (one srun a node, and the
- * way to the pool that it starts). Everything that takes time is a program of Slurm's
- * running beside; an epoll descriptor tells when one has said something. */
+ * allocation: asked for, waited for, held, renewed), slurm_end.c (why a job is over) and
+ * slurm_node.c (one srun a node, and the way to the pool that it starts). Everything that
+ * takes time is a program of Slurm's running beside; an epoll descriptor tells when one
+ * has said something. */
 #ifndef ACHAR_EXECUTORS_SLURM_H
 #define ACHAR_EXECUTORS_SLURM_H
 
@@ -50,6 +51,9 @@ struct slurm {
     struct buffer lines;  /* of the holder's output, not yet read */
     char *job;            /* id; NULL: none yet */
     char *why;            /* why it is over */
+    char *state;          /* what Slurm calls that; NULL: it is not, or nobody knows */
+    char *before;         /* why the allocation before this one is over; NULL: none was */
+    bool had_pool;        /* one has come in this allocation */
     struct launch query;  /* squeue, while we wait */
     struct buffer answer;
     char *pending;    /* "Resources, position 3 of 7"; NULL: not known */
@@ -66,19 +70,31 @@ int slurm_job_ask(struct slurm *slurm, struct error *err) MUST_USE;
 /* Goes on as far as that goes without waiting; negative: the allocation is over, or will
  * never be. */
 int slurm_job_step(struct slurm *slurm, struct error *err) MUST_USE;
-/* Asks Slurm, and waits SLURM_COMMAND_MS at most: false when the job still runs. What
- * ended it is in slurm->why then. */
-bool slurm_job_is_over(struct slurm *slurm);
+/* After the end of an allocation: 0 when it has served, nobody has cancelled it, and it
+ * was we who asked for it; else why there is to be no other one. */
+int slurm_job_may_renew(const struct slurm *slurm, struct error *err) MUST_USE;
+/* Asks for another one; no link into the old one may be left. */
+int slurm_job_renew(struct slurm *slurm, struct error *err) MUST_USE;
+/* True: it was still in the queue, and is not any more. */
+bool slurm_job_withdraw(struct slurm *slurm);
 void slurm_job_end(struct slurm *slurm);
+bool slurm_is_own_option(const char *name); /* ours, not Slurm's */
 
-/* Runs a program that takes no time and adds its output; waits SLURM_COMMAND_MS at most.
- */
-void slurm_run(const char *const *argv, struct buffer *out);
+/* ---- slurm_end.c ---- */
+
+/* Asks Slurm, and waits a few SLURM_COMMAND_MS at most: false when the job still runs.
+ * What ended it is in slurm->why then. */
+bool slurm_job_is_over(struct slurm *slurm);
+/* Of one that is over: what tasks that it has cost are called, and what a person may do
+ * (NULL: nothing); NULL: that is not known. */
+const char *slurm_loss(const struct slurm *slurm, const char **ret_advice);
+/* Runs a program that takes no time and adds its output, and what it says on its standard
+ * error (NULL: dropped); waits SLURM_COMMAND_MS at most. */
+void slurm_run(const char *const *argv, struct buffer *out, struct buffer *ret_words);
 /* "has reached its time limit", for what Slurm calls the state; owned. */
 char *slurm_describe_end(const char *what, const char *state) MUST_USE;
 /* The job's state as Slurm has it, owned; NULL: it does not say. */
 char *slurm_ask_state(const char *job) MUST_USE;
-bool slurm_is_own_option(const char *name); /* ours, not Slurm's */
 
 /* ---- slurm_node.c ---- */
 

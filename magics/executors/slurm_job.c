@@ -23,7 +23,6 @@
 
 #define QUERY_FIRST_MS 300
 #define QUERY_MS 5000
-#define AGAIN_MS 50
 
 bool slurm_is_own_option(const char *name)
 {
@@ -130,6 +129,30 @@ static void find_job(struct slurm *slurm)
         slurm->job = must_strndup(at, size);
 }
 
+/* Of reasons that do not pass by themselves; "" for all others. */
+static const char *explain(const char *reason)
+{
+    static const struct {
+        const char *reason, *words;
+    } table[] = {
+        {"PartitionNodeLimit",
+         " (it asks for more nodes than the partition has or allows)"},
+        {"PartitionTimeLimit", " (--time is more than the partition allows)"},
+        {"PartitionConfig", " (it asks for what the partition does not have)"},
+        {"BadConstraints", " (no node is what --constraint asks for)"},
+        {"PartitionDown", " (the partition is down)"},
+        {"PartitionInactive", " (the partition is inactive)"},
+        {"JobHeldUser", " (held: `scontrol release` lets it go)"},
+        {"JobHeldAdmin", " (held by an administrator)"},
+        {"AccountNotAllowed", " (--account is not allowed in the partition)"},
+        {"QOSNotAllowed", " (--qos is not allowed in the partition)"},
+    };
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+        if (strcmp(reason, table[i].reason) == 0)
+            return table[i].words;
+    return "";
+}
+
 /* Lines "ID|REASON", the first in the queue first. */
 static void read_queue(struct slurm *slurm)
 {
@@ -148,8 +171,9 @@ static void read_queue(struct slurm *slurm)
         reason = must_strdup(bar + 1);
     }
     free(slurm->pending);
-    slurm->pending = position ? must_format("%s, position %zu of %zu",
-                                            *reason ? reason : "no reason", position, n)
+    slurm->pending = position ? must_format("%s%s, position %zu of %zu",
+                                            *reason ? reason : "no reason",
+                                            explain(reason), position, n)
                               : NULL;
 }
 
@@ -247,88 +271,11 @@ static void read_nodes(struct slurm *slurm)
 
 /* ---- when it is over ---- */
 
-/* Output of a program that takes no time, or nothing. */
-void slurm_run(const char *const *argv, struct buffer *out)
-{
-    struct launch launch = LAUNCH_NONE;
-    if (launch_start(argv, &launch, NULL) < 0)
-        return;
-    struct pollfd fd = {.fd = launch.fd, .events = POLLIN};
-    int64_t end = clock_ms() + SLURM_COMMAND_MS, left;
-    while (launch_read(&launch, out, SLURM_OUTPUT_MAX) && (left = end - clock_ms()) > 0)
-        poll(&fd, 1, (int)left);
-    launch_end(&launch, 0);
-}
-
-/* Owned; NULL: not there. */
-static char *field(const char *text, const char *name)
-{
-    const char *at = strstr(text, name);
-    return at ? must_strndup(at + strlen(name), strcspn(at + strlen(name), " \n")) : NULL;
-}
-
-char *slurm_describe_end(const char *what, const char *state)
-{
-    static const struct {
-        const char *state, *words;
-    } table[] = {
-        {"TIMEOUT", "has reached its time limit"},
-        {"DEADLINE", "has reached its deadline"},
-        {"CANCELLED", "was cancelled"},
-        {"NODE_FAIL", "has lost a node"},
-        {"PREEMPTED", "was preempted"},
-        {"OUT_OF_MEMORY", "has run out of memory"},
-        {"COMPLETED", "was given back"},
-    };
-    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-        if (strcmp(state, table[i].state) == 0)
-            return must_format("%s %s", what, table[i].words);
-    return must_format("%s has ended (%s)", what, state);
-}
-
-char *slurm_ask_state(const char *job)
-{
-    CLEANUP(buffer_clear) struct buffer out = {0};
-    const char *const argv[] = {"scontrol", "show", "job", "-o", job, NULL};
-    slurm_run(argv, &out);
-    return field(buffer_string(&out), "JobState=");
-}
-
-static bool is_one_of(const char *state, const char *const *states)
-{
-    while (*states && strcmp(*states, state) != 0)
-        states++;
-    return *states != NULL;
-}
-
-bool slurm_job_is_over(struct slurm *slurm)
-{
-    static const char *const good[] = {"RUNNING", "PENDING", "CONFIGURING", "SUSPENDED",
-                                       NULL};
-    if (slurm->phase == SLURM_OVER || !slurm->job)
-        return slurm->phase == SLURM_OVER;
-    CLEANUP(freep) char *state = slurm_ask_state(slurm->job);
-    /* While its processes end it does not say why they do. */
-    int64_t end = clock_ms() + SLURM_COMMAND_MS;
-    while (state && strcmp(state, "COMPLETING") == 0 && clock_ms() < end) {
-        poll(NULL, 0, AGAIN_MS);
-        free(state);
-        state = slurm_ask_state(slurm->job);
-    }
-    if (!state || is_one_of(state, good))
-        return false;
-    slurm->phase = SLURM_OVER;
-    CLEANUP(freep) char *what = must_format("allocation %s", slurm->job);
-    free(slurm->why);
-    slurm->why = slurm_describe_end(what, state);
-    return true;
-}
-
 static void cancel(const struct slurm *slurm)
 {
     CLEANUP(buffer_clear) struct buffer out = {0};
     const char *const argv[] = {"scancel", "--quiet", slurm->job, NULL};
-    slurm_run(argv, &out);
+    slurm_run(argv, &out, NULL);
 }
 
 /* The holder has ended by itself, or with the allocation. */
@@ -353,7 +300,7 @@ static void read_holder(struct slurm *slurm, struct error *err)
     bool is_open = launch_read(&slurm->holder, &slurm->lines, SLURM_OUTPUT_MAX);
     launch_listen(&slurm->holder);
     find_job(slurm);
-    if (slurm->phase != SLURM_HELD)
+    if (slurm->phase < SLURM_HELD)
         read_nodes(slurm);
     if (is_open || slurm->holder.fd < 0)
         return;
@@ -389,14 +336,58 @@ int slurm_job_step(struct slurm *slurm, struct error *err)
     return 0;
 }
 
-void slurm_job_end(struct slurm *slurm)
+/* What belongs to this allocation, and not to the one after it. */
+static void forget(struct slurm *slurm)
 {
-    bool is_held = slurm->holder.pid > 0;
+    /* One that waits in the queue does not read its input. */
+    bool is_held = slurm->holder.pid > 0 && slurm->phase != SLURM_ASKING;
     launch_end(&slurm->query, 0);
     launch_end(&slurm->holder, is_held ? SLURM_COMMAND_MS : 0);
-    free(slurm->job);
-    free(slurm->why);
-    free(slurm->pending);
+    free(TAKE(slurm->job));
+    free(TAKE(slurm->why));
+    free(TAKE(slurm->state));
+    free(TAKE(slurm->pending));
     buffer_clear(&slurm->lines);
     buffer_clear(&slurm->answer);
+}
+
+int slurm_job_may_renew(const struct slurm *slurm, struct error *err)
+{
+    bool is_wanted = !slurm->state || strcmp(slurm->state, "CANCELLED") != 0;
+    if (slurm->phase == SLURM_OVER && is_wanted && slurm->had_pool &&
+        !slurm_option(slurm, "job"))
+        return 0;
+    return error_set(err, -EPIPE, "%s", slurm->why ? slurm->why : "no allocation");
+}
+
+int slurm_job_renew(struct slurm *slurm, struct error *err)
+{
+    for (size_t i = 0; i < slurm->n_nodes; i++)
+        slurm_node_clear(&slurm->nodes[i]);
+    slurm->n_nodes = 0;
+    slurm->had_pool = false;
+    free(slurm->before);
+    slurm->before = TAKE(slurm->why);
+    forget(slurm);
+    slurm->phase = SLURM_ASKING;
+    slurm->n_queries = 0;
+    return slurm_job_ask(slurm, err);
+}
+
+bool slurm_job_withdraw(struct slurm *slurm)
+{
+    if (slurm->phase != SLURM_ASKING)
+        return false;
+    slurm->why = must_strdup("nothing waited for an allocation any more");
+    slurm->phase = SLURM_OVER;
+    launch_end(&slurm->holder, 0);
+    if (slurm->job)
+        cancel(slurm); /* salloc may have been about to leave it behind */
+    return true;
+}
+
+void slurm_job_end(struct slurm *slurm)
+{
+    forget(slurm);
+    free(slurm->before);
 }

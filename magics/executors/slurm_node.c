@@ -19,6 +19,17 @@
     1500 /* a pool that was told to end; srun is asked to end it after this              \
           */
 
+/* For a pool that is left alone, with its step as the environment says. The first of all
+ * that are waits for the others, and gives the allocation back: nobody else would. */
+#define GIVE_BACK                                                                        \
+    "me=$SLURM_STEP_ID; "                                                                \
+    "while steps=`squeue -hs -j $SLURM_JOB_ID -o %i`; do "                               \
+    "more=; for s in $steps; do s=${s##*.}; "                                            \
+    "case $s in *[!0-9]*|$me) continue;; esac; "                                         \
+    "[ $s -lt $me ] && exit; more=1; done; "                                             \
+    "[ $more ] || exec scancel $SLURM_JOB_ID; sleep 2; done"
+#define LEFT_LEASES 3 /* of silence, where nothing tells that the front is dead */
+
 static char *make_mark(void)
 {
     uint8_t random[MARK_BYTES];
@@ -37,6 +48,16 @@ static bool has_connection(const struct slurm *slurm)
     return !interface || strcmp(interface, "none") != 0;
 }
 
+/* ms; for the pool to wait until it takes a silent front for dead. */
+static unsigned patience(const struct slurm *slurm)
+{
+    unsigned lease_s = executor_slurm.lease_ms / 1000;
+    if (executor_number(slurm->options, slurm->n_options, "lease", UINT16_MAX, &lease_s,
+                        NULL) < 0)
+        lease_s = executor_slurm.lease_ms / 1000;
+    return LEFT_LEASES * 1000 * lease_s;
+}
+
 static int start_srun(struct slurm *slurm, struct slurm_node *node, const char *mark,
                       struct error *err)
 {
@@ -45,18 +66,25 @@ static int start_srun(struct slurm *slurm, struct slurm_node *node, const char *
     CLEANUP(freep) char *cpus = must_format("--cpus-per-task=%u", node->cpus);
     CLEANUP(freep) char *pool = process_helper_path("achar-pool");
     CLEANUP(freep) char *own = must_format("%u", node->cpus);
+    CLEANUP(freep) char *left_ms = must_format("%u", patience(slurm));
     const char *workers = slurm_option(slurm, "workers");
     const char *prologue = slurm_option(slurm, "prologue");
     CLEANUP(freep)
     char *script = must_format("%s\nexec \"$0\" \"$@\"", prologue ? prologue : "");
-    const char *const argv[] = {
-        "srun",      job,         where,
-        "-N1",       "-n1",       cpus,
-        "--overlap", "-u",        "--mpi=none",
-        "sh",        "-c",        script,
-        pool,        "--workers", workers ? workers : own,
-        "--stdio",   mark,        has_connection(slurm) ? "--dial" : NULL,
-        NULL};
+    const char *argv[32] = {
+        "srun",    job,         where, "-N1",        "-n1",
+        cpus,      "--overlap", "-u",  "--mpi=none", "sh",
+        "-c",      script,      pool,  "--workers",  workers ? workers : own,
+        "--stdio", mark};
+    size_t n = 17;
+    if (has_connection(slurm))
+        argv[n++] = "--dial";
+    if (!slurm->is_kept) {
+        argv[n++] = "--left-ms";
+        argv[n++] = left_ms;
+        argv[n++] = "--left";
+        argv[n++] = GIVE_BACK;
+    }
     return launch_start(argv, &node->srun, err);
 }
 

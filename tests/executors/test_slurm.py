@@ -2,11 +2,14 @@
 """The executor `slurm` on a real one: an allocation, pools in it, and the ways it ends."""
 import os
 import signal
-import time
 
 import pytest
 
-from session import Cell, Session
+from session import Session
+from waiting import eventually, kernel_pid, wait_for_output
+
+# What takes a minute goes on meanwhile: test_slurm_time.py.
+pytestmark = pytest.mark.usefixtures("expiring")
 
 PLACE = """
 #include <stdlib.h>
@@ -24,22 +27,6 @@ struct place where(int n)
 int twice(int n) { return 2 * n; }
 int spin(int n) { puts("begun"); fflush(stdout); for (volatile int i = 0; ; ) i = n; }
 """
-
-
-def eventually(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to pass in time"
-        time.sleep(0.05)
-
-
-def wait_for_output(session, sent, text):
-    """Until the running cell has printed the text."""
-    cell = Cell()
-    while text not in cell.stdout:
-        message = session.receive(30)
-        if message["parent_header"].get("msg_id") == sent:
-            session.add(cell, message["msg_type"], message["content"])
 
 
 def test_calls_run_in_an_allocation_that_ends_with_the_kernel(slurm, kernelspec, tmp_path):
@@ -65,7 +52,7 @@ def test_a_killed_kernel_leaves_no_allocation(slurm, session):
     session.value("%executor c = slurm --nodes=2")
     session.value("%call twice(1) --on c")
     assert slurm.jobs()
-    os.kill(session.manager.provisioner.process.pid, signal.SIGKILL)
+    os.kill(kernel_pid(session), signal.SIGKILL)
     eventually(lambda: slurm.jobs() == [])
     eventually(lambda: slurm._is_ready())
 
@@ -145,11 +132,12 @@ def test_a_pending_allocation_says_why_and_can_be_left(slurm, session):
     eventually(lambda: len(slurm.jobs()) == 2)
     session.interrupt()
     assert session.finish(sent).status == "error"
-    # It stays in the queue for what comes next.
+    assert slurm.jobs() == [taken]  # nothing waits for it: it is not asked for any more
+    session.value("%call twice(4) --on c --async later")
     eventually(lambda: "Resources, position 1 of 1" in session.run("%executor").stdout)
-    sent = session.send("%call twice(4) --on c")
     slurm.run("scancel", taken)
-    assert session.finish(sent).value == "8"
+    assert session.run("%wait later").is_ok
+    assert "8" in session.run("%result later").value
 
 
 def test_an_executor_that_is_replaced_gives_its_allocation_back(slurm, session):

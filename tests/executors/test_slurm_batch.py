@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from session import Session
+from waiting import eventually
 
 CODE = """
 #include <stdio.h>
@@ -43,7 +44,6 @@ def test_an_array_comes_home_with_what_it_printed(cluster):
 
 
 def test_it_needs_no_kernel_and_is_found_again(slurm, kernelspec, tmp_path):
-    from test_slurm import eventually
     executor = f"%executor c = slurm --shared={tmp_path}/shared"
     first, second = Session(tmp_path), None
     try:
