@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kernel/peer/descent.h"
 #include "kernel/pool/pool.h"
 
 static bool is_busy(const struct worker *worker)
@@ -74,28 +75,40 @@ static uint64_t read_share(const char *pid)
     return all * 1024;
 }
 
-static pid_t read_group(const char *pid)
+static uint64_t sum(const pid_t *pids, size_t n, uint64_t (*read_one)(const char *pid))
 {
-    return *pid >= '0' && *pid <= '9' ? getpgid((pid_t)strtol(pid, NULL, 10)) : -1;
+    uint64_t all = 0;
+    for (size_t i = 0; i < n; i++) {
+        char pid[16];
+        snprintf(pid, sizeof(pid), "%d", (int)pids[i]);
+        all += read_one(pid);
+    }
+    return all;
 }
 
-/* A job worker leads the group of all that its task starts. */
-static uint64_t sum_group(pid_t group, uint64_t (*read_one)(const char *pid))
+static size_t find_group(pid_t group, pid_t *ret)
 {
-    uint64_t sum = 0;
+    size_t n = 0;
     DIR *folder = opendir("/proc");
-    for (struct dirent *entry; folder && (entry = readdir(folder));)
-        if (read_group(entry->d_name) == group)
-            sum += read_one(entry->d_name);
+    for (struct dirent *entry; folder && n < DESCENT_MAX && (entry = readdir(folder));) {
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (pid > 0 && getpgid(pid) == group)
+            ret[n++] = pid;
+    }
     if (folder)
         closedir(folder);
-    return sum;
+    return n;
 }
 
+/* A job worker is the parent of all that its task starts, in the end: it adopts what is
+ * left alone (subreaper). Where the kernel does not tell, it leads their group. */
 static bool is_over_memory(const struct limits *limits, const struct worker *worker)
 {
-    return sum_group(worker->pid, read_resident) > limits->memory &&
-           sum_group(worker->pid, read_share) > limits->memory;
+    pid_t pids[DESCENT_MAX];
+    size_t n = descent_is_known() ? descent_all(worker->pid, pids)
+                                  : find_group(worker->pid, pids);
+    return sum(pids, n, read_resident) > limits->memory &&
+           sum(pids, n, read_share) > limits->memory;
 }
 
 static void check_memory(struct pool *pool, uint64_t now)

@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "kernel/peer/descent.h"
 #include "kernel/peer/forked.h"
 #include "kernel/peer/frame_header.h"
 #include "kernel/peer/lane.h"
@@ -34,6 +35,7 @@
 #define RENEWABLE_AFTER 2
 /* The first of them has the processors for itself for a moment: a task waits for it. */
 #define ALONE_MS 2
+#define STRAYS_A_TIME 256 /* that are ended; each that ends brings the next */
 
 struct zygote {
     const struct zygote_work *work;
@@ -47,6 +49,7 @@ struct zygote {
     bool is_renewable;
     pid_t children[ZYGOTE_CHILDREN_MAX];
     size_t n_children;
+    bool has_own; /* the payload has started processes when it was loaded */
     pid_t ended[ZYGOTE_CHILDREN_MAX]; /* with status 0; not yet told */
     size_t n_ended;
 };
@@ -93,6 +96,7 @@ static struct link child_set_up(struct zygote *zygote, pid_t parent,
 {
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* who leaves its group is still its own */
     if (getppid() != parent)
         _exit(1);
     int task = fcntl(ends->task[1], F_DUPFD_CLOEXEC, TASK_FD);
@@ -332,8 +336,24 @@ static bool forget_child(struct zygote *zygote, pid_t pid)
     return false;
 }
 
-/* What a job worker started in the background must not outlive it; a process that left
- * the group is the zygote's own child by now (subreaper) and ends with the pool. */
+/* What a job worker started in the background must not outlive it. A process that left
+ * the group is the zygote's own child by now (subreaper), and what that has started will
+ * be when it has ended. */
+static void end_strays(const struct zygote *zygote)
+{
+    pid_t found[ZYGOTE_CHILDREN_MAX + STRAYS_A_TIME];
+    size_t n = zygote->has_own
+                   ? 0
+                   : descent_children(getpid(), found, sizeof(found) / sizeof(*found));
+    for (size_t i = 0; i < n; i++) {
+        bool is_worker = false;
+        for (size_t k = 0; k < zygote->n_children; k++)
+            is_worker |= zygote->children[k] == found[i];
+        if (!is_worker)
+            kill(found[i], SIGKILL);
+    }
+}
+
 static int reap(struct zygote *zygote)
 {
     for (;;) {
@@ -345,6 +365,7 @@ static int reap(struct zygote *zygote)
             kill(-info.si_pid, SIGKILL);
         int status = 0;
         waitpid(info.si_pid, &status, 0);
+        end_strays(zygote);
         if (!is_child)
             continue;
         /* One that has answered is in no hurry: it is told with its successor. */
@@ -375,6 +396,8 @@ static int load(struct zygote *zygote, const struct frame *frame)
     fflush(NULL); /* children would print what is left in the buffers once each */
     zygote->is_loaded = outcome.kind == OUTCOME_OK;
     zygote->keep = bounded(keep);
+    siginfo_t none;
+    zygote->has_own = waitid(P_ALL, 0, &none, WEXITED | WNOHANG | WNOWAIT) == 0;
     struct buffer body = {0};
     outcome_pack(&outcome, &body);
     int r = channel_send(zygote->channel, ZYGOTE_LOAD, 0, frame->id, body.data, body.size,

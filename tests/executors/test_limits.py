@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Limits and places of tasks on the executor `local`."""
+import os
+import time
+
 import pytest
 
 MEMORY = """
@@ -64,6 +67,58 @@ def test_memory_of_what_a_task_starts(session):
     cell = session.run("%call family(4, 32L << 20) --on small")
     assert cell.name == "MemoryLimit" and "--memory=64M" in cell.message
     assert session.value("%call fill(1L << 20) --on small") == "1"
+
+
+LEAVE = """
+/* As family(), in sessions of their own and without a parent. */
+int leave(int n, long bytes)
+{
+    for (int i = 0; i < n; i++)
+        if (fork() == 0) {
+            setsid();
+            if (fork() == 0) {
+                execlp("perl", "achar-stray", "-e", "$x = 'a' x (32 << 20); sleep 60", NULL);
+                _exit(1);
+            }
+            _exit(0);
+        }
+    sleep(n ? 60 : 0);
+    return bytes;
+}
+int leave_one(void)
+{
+    if (fork() == 0) {
+        setsid();
+        execlp("sleep", "achar-stray", "60", NULL);
+    }
+    return 1;
+}
+"""
+
+
+def strays():
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                found += [pid] if file.read().startswith(b"achar-stray") else []
+        except OSError:
+            pass
+    return found
+
+
+def test_what_leaves_the_group_counts_and_ends_with_the_task(session):
+    session.value(MEMORY + LEAVE)
+    session.value("%executor small = local --workers=1 --memory=64M")
+    cell = session.run("%call leave(4, 32L << 20) --on small")
+    assert cell.name == "MemoryLimit" and "--memory=64M" in cell.message
+    assert session.value("%call leave(0, 5) --on small") == "5"
+    assert session.value("%call leave_one() --on small") == "1"
+    assert session.value("%call fill(1L << 20) --on small") == "1"
+    end = time.monotonic() + 10
+    while strays():
+        assert time.monotonic() < end, "a process that a task has started outlives it"
+        time.sleep(0.05)
 
 
 def test_tasks_are_bound_to_processors(session):
