@@ -154,8 +154,10 @@ enum item_kind splitter_skip_declaration(struct splitter *splitter)
             note_typedef_names(splitter, from);
         return kind;
     }
-    splitter_missing(
-        splitter, declaration.list && !declaration.has_value ? "a body or ';'" : "';'");
+    if (declaration.list && !declaration.has_value)
+        splitter_missing(splitter, "a body or ';'");
+    else
+        splitter_missing_semicolon(splitter, from, false);
     return ITEM_DECLARATION;
 }
 

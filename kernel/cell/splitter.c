@@ -37,12 +37,10 @@ bool splitter_at_end(const struct splitter *splitter)
     return splitter->at >= splitter->code->n_tokens;
 }
 
-void splitter_missing(struct splitter *splitter, const char *what)
+/* Adds the problem that `what` is missing behind a token. */
+static void missing_behind(struct splitter *splitter, size_t index, const char *what)
 {
-    const struct code *code = splitter->code;
-    if (!code->n_tokens)
-        return;
-    const struct place *last = &code->tokens[code->n_tokens - 1].place;
+    const struct place *last = &splitter->code->tokens[index].place;
     uint32_t line = last->line, column = last->column;
     for (const char *at = last->start; at < last->end; at++) {
         column++;
@@ -52,6 +50,50 @@ void splitter_missing(struct splitter *splitter, const char *what)
         }
     }
     cell_problem(splitter->cell, CELL_INCOMPLETE, line, column, "%s is missing", what);
+}
+
+void splitter_missing(struct splitter *splitter, const char *what)
+{
+    if (splitter->code->n_tokens)
+        missing_behind(splitter, splitter->code->n_tokens - 1, what);
+}
+
+static bool is_operand(const struct code_token *token)
+{
+    return token->kind == TOKEN_NUMBER || token->kind == TOKEN_CHARACTER ||
+           token->kind == TOKEN_STRING ||
+           (token->kind == TOKEN_IDENTIFIER &&
+            !code_token_has_class(token, WORD_ATTRIBUTE));
+}
+
+/* What ends a line and what starts the next one cannot be one expression. A string may go
+ * on with a macro that stands for one, and the other way round. */
+static bool is_gap(const struct code_token *last, const struct code_token *next)
+{
+    bool is_end = code_token_closes(last) ||
+                  (is_operand(last) && !code_token_has_class(last, WORD_STATEMENT));
+    if (!is_end || !is_operand(next) || next->place.line <= last->place.line)
+        return false;
+    if (next->kind == TOKEN_STRING)
+        return last->kind != TOKEN_STRING && last->kind != TOKEN_IDENTIFIER;
+    return last->kind != TOKEN_STRING || next[1].kind != TOKEN_STRING;
+}
+
+void splitter_missing_semicolon(struct splitter *splitter, size_t from, bool is_value)
+{
+    const struct code *code = splitter->code;
+    for (size_t i = from; i + 1 < code->n_tokens; i++) {
+        const struct code_token *token = &code->tokens[i];
+        is_value |= code_token_is(token, '=') || code_token_is(token, ',');
+        if (code_token_opens(token))
+            i = token->match;
+        if (is_value && i + 1 < code->n_tokens &&
+            is_gap(&code->tokens[i], &code->tokens[i + 1])) {
+            missing_behind(splitter, i, "';'");
+            return;
+        }
+    }
+    splitter_missing(splitter, "';'");
 }
 
 void splitter_skip_group(struct splitter *splitter)

@@ -24,6 +24,10 @@ bool splitter_at_end(const struct splitter *splitter);
 bool splitter_at_type(const struct splitter *splitter, size_t ahead);
 /* Adds the problem that the text ends without `what`. */
 void splitter_missing(struct splitter *splitter, const char *what);
+/* The same for a semicolon, which may be missing earlier: from token `from` on, where one
+ * line ends and the next begins with values that nothing joins. `is_value`: an expression
+ * stands there, not the types and names of a declaration. */
+void splitter_missing_semicolon(struct splitter *splitter, size_t from, bool is_value);
 
 void splitter_skip_group(struct splitter *splitter); /* at an opening bracket */
 /* An attribute, typeof, if, ... with its parentheses, if any. */

@@ -96,6 +96,7 @@ bool splitter_at_macro_block(const struct splitter *splitter)
 static void skip_simple_statement(struct splitter *splitter)
 {
     const struct code_token *token = splitter_peek(splitter, 0);
+    size_t from = splitter->at;
     if (splitter_at_end(splitter))
         splitter_missing(splitter, "a statement");
     else if (code_token_is(token, '{'))
@@ -107,7 +108,7 @@ static void skip_simple_statement(struct splitter *splitter)
         splitter_skip_group(splitter);
         splitter_skip_group(splitter);
     } else if (!splitter_skip_expression(splitter) && splitter_at_end(splitter))
-        splitter_missing(splitter, "';'");
+        splitter_missing_semicolon(splitter, from, true);
 }
 
 void splitter_skip_statement(struct splitter *splitter)

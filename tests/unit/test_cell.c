@@ -199,6 +199,15 @@ static void test_problems(void)
                 "#<#define A /* y> incomplete 1.11: the comment is not closed");
     check_items("if (x)", "S<if (x)> incomplete 1.7: a statement is missing");
     check_items("int x = 3", "D<int x = 3> incomplete 1.10: ';' is missing");
+    check_items("int x = 3\nx + 1", "D<int x = 3~x + 1> incomplete 1.10: ';' is missing");
+    check_items("int a[] = {1, 2}\nint b = 3 +\n4",
+                "D<int a[] = {1, 2}~int b = 3 +~4> incomplete 1.17: ';' is missing");
+    check_items(
+        "char *s = \"a\"\n\"b\" X\n\"c\"\nputs(s)",
+        "D<char *s = \"a\"~\"b\" X~\"c\"~puts(s)> incomplete 3.4: ';' is missing");
+    check_items("int x = y\n* 2 -\nz",
+                "D<int x = y~* 2 -~z> incomplete 3.2: ';' is missing");
+    check_items("return x\n  3", "S<return x~  3> incomplete 1.9: ';' is missing");
     check_items("else x;", "S<else x;> invalid 1.1: 'else' without 'if'");
     check_items("do x++;", "S<do x++;> incomplete 1.8: 'while' behind 'do' is missing");
 }
