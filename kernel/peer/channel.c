@@ -432,12 +432,10 @@ int channel_flush(struct channel *channel, struct error *err)
                                       .iov_len = kept(channel)};
     message.part = message.parts;
     int r = message_push(channel, &message, err);
-    if (r == -EAGAIN) {
-        channel->sent = channel->out.size - message.part->iov_len;
-        return 0;
-    }
     if (r < 0) /* what is left stays unsent */
-        return r;
+        channel->sent = channel->out.size - message.part->iov_len;
+    if (r < 0)
+        return r == -EAGAIN ? 0 : r;
     channel->sent = channel->out.size = 0;
     if (channel->out.capacity > KEEP_CAPACITY)
         buffer_clear(&channel->out);
@@ -557,15 +555,25 @@ int channel_peek(struct channel *channel, uint16_t *ret_kind)
     return r;
 }
 
+bool channel_look(struct channel *channel)
+{
+    uint16_t kind;
+    bool is_socket = channel->transport && !channel->transport->sleep;
+    return channel_has_frame(channel) || (is_socket && channel_peek(channel, &kind) != 0);
+}
+
+bool channel_is_direct(const struct channel *channel)
+{
+    return channel->transport != NULL;
+}
+
 int channel_receive(struct channel *channel, int timeout_ms, struct frame *ret,
                     struct error *err)
 {
     for (;;) {
         int64_t size = frame_size(channel);
         if (size < 0)
-            return error_set(err, -EBADMSG,
-                             "a helper process sent something that is not "
-                             "a message");
+            return error_set(err, -EBADMSG, "a helper process sent what is no message");
         if (is_whole(channel)) {
             hand_out(channel, ret);
             return 1;

@@ -140,6 +140,12 @@ int channel_receive(struct channel *channel, int timeout_ms, struct frame *ret,
 int channel_peek(struct channel *channel, uint16_t *ret_kind) MUST_USE;
 /* One is buffered already, or bytes are that poll(2) does not show. */
 bool channel_has_frame(const struct channel *channel);
+/* The peer itself, and no launcher's programs, is at the other end: it may answer sooner
+ * than a process wakes up. */
+bool channel_is_direct(const struct channel *channel);
+/* One is here, or the peer's end; where the channel is direct, of what has come until
+ * now. */
+bool channel_look(struct channel *channel);
 /* After -EPIPE: the peer of a unix socket ended before it had read all that was sent. */
 bool channel_was_reset(const struct channel *channel);
 

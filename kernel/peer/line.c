@@ -368,6 +368,11 @@ bool line_has_frame(const struct line *line)
     return channel_has_frame(line->channel);
 }
 
+bool line_look(struct line *line)
+{
+    return channel_look(line->channel);
+}
+
 bool line_sleep(struct line *line)
 {
     return channel_sleep(line->channel);

@@ -60,6 +60,7 @@ void line_hold(struct line *line, bool is_held);
 /* 1: a frame, whole again; 0: none now; -EPIPE: the peer is gone; -EBADMSG. */
 int line_receive(struct line *line, struct frame *ret, struct error *err) MUST_USE;
 bool line_has_frame(const struct line *line);
+bool line_look(struct line *line); /* the same, of what has come until now */
 
 /* Before poll(2): true when there is something that it may not show. */
 bool line_sleep(struct line *line);

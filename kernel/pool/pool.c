@@ -185,7 +185,7 @@ static void tidy(struct pool *pool)
 static bool is_anything_here(void *context)
 {
     const struct pool *pool = context;
-    return (may_read(pool) && line_has_frame(pool->front)) || tasks_have_results(pool);
+    return (may_read(pool) && line_look(pool->front)) || tasks_have_results(pool);
 }
 
 /* Waits; `waiting` tells what for, and is empty when shared memory had something and the

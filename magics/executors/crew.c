@@ -15,7 +15,8 @@
 #include "pickler/base/clock.h"
 
 #define GRACE_MS 20
-#define ROUND_MS 500 /* at least so often everything is looked at */
+#define QUICK_LINKS_MAX 4 /* to look at all of them takes no time */
+#define ROUND_MS 500      /* at least so often everything is looked at */
 
 struct polling {
     struct pollfd *fds;
@@ -148,7 +149,7 @@ static bool go_round(struct crew *crew, const void *owner, bool is_wanted,
         return true;
     crew_links_ask(crew); /* in the place of those that were lost */
     give_up(crew);
-    crew_tasks_dispatch(crew);
+    crew_tasks_dispatch(crew, false);
     return is_wanted && unkeep(crew, owner, ret);
 }
 
@@ -377,10 +378,10 @@ static bool is_here(void *context)
 
 static bool has_quick(const struct crew *crew)
 {
-    const struct crew_link *link = crew->links;
-    while (link && !pool_client_is_quick(link->client))
-        link = link->next;
-    return link && crew->kept_bytes <= CREW_KEPT_BYTES;
+    size_t n_links = 0, n_quick = 0;
+    for (const struct crew_link *link = crew->links; link; link = link->next, n_links++)
+        n_quick += pool_client_is_quick(link->client);
+    return n_quick && n_links <= QUICK_LINKS_MAX && crew->kept_bytes <= CREW_KEPT_BYTES;
 }
 
 /* One wait for anything to happen. -EINTR: wake_fd. */

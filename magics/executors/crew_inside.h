@@ -110,7 +110,9 @@ bool crew_links_read(struct crew *crew, const void *owner, bool is_wanted,
 void crew_link_free(struct crew *crew, struct crew_link *link);
 
 /* crew_tasks.c */
-void crew_tasks_dispatch(struct crew *crew);
+/* `may_gather`: what goes to pools that have enough to do is sent with the next round, so
+ * that many small tasks are one write. */
+void crew_tasks_dispatch(struct crew *crew, bool may_gather);
 /* A link's event as the crew's; false when it is not for a person. */
 bool crew_tasks_take(struct crew *crew, struct crew_link *link, struct pool_event *event);
 /* No pool will take what waits. */

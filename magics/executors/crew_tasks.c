@@ -210,7 +210,8 @@ int crew_submit(struct crew *crew, const uint8_t hash[32], const void *argument,
     remember(crew, task);
     *ret_id = task->id;
     queue_add(&payload->waiting, task);
-    crew_tasks_dispatch(crew);
+    /* Unless the keeper waits, a round follows soon: of the caller's or of its own. */
+    crew_tasks_dispatch(crew, !crew->is_polled);
     pthread_mutex_unlock(&crew->lock);
     return 0;
 }
@@ -360,7 +361,7 @@ static bool give(struct crew_link *link, struct crew_task *task)
     return true;
 }
 
-void crew_tasks_dispatch(struct crew *crew)
+void crew_tasks_dispatch(struct crew *crew, bool may_gather)
 {
     for (struct crew_link *link = crew->links; link; link = link->next) {
         link->is_slow = pool_client_unsent(link->client) > LINK_UNSENT_MAX;
@@ -376,7 +377,8 @@ void crew_tasks_dispatch(struct crew *crew)
             choose(crew, payload);
     }
     for (struct crew_link *link = crew->links; link; link = link->next)
-        pool_client_uncork(link->client);
+        if (!may_gather || link->n_tasks <= pool_client_workers(link->client))
+            pool_client_uncork(link->client);
 }
 
 /* ---- events ---- */

@@ -353,12 +353,13 @@ static void drop_fds(struct frame *frame)
 
 bool pool_client_is_quick(const struct pool_client *client)
 {
-    return client->type->is_near && client->open.start < client->open.n;
+    return client->open.start < client->open.n &&
+           channel_is_direct(line_channel(client->line));
 }
 
-bool pool_client_is_here(const struct pool_client *client)
+bool pool_client_is_here(struct pool_client *client)
 {
-    return line_has_frame(client->line);
+    return line_look(client->line);
 }
 
 bool pool_client_sleep(struct pool_client *client)
@@ -413,7 +414,8 @@ int pool_client_look(struct pool_client *client, struct pool_event *ret)
 {
     struct frame frame;
     struct error why = {0};
-    if (line_flush(client->line, NULL) < 0)
+    /* What is sent in answer to results that came together goes together. */
+    if (!line_has_frame(client->line) && line_uncork(client->line, NULL) < 0)
         client->is_broken = true;
     do {
         int r = line_receive(client->line, &frame, &why);
@@ -536,6 +538,8 @@ int pool_client_cancel(struct pool_client *client, uint32_t id, struct error *er
     if (client->is_dead)
         return 0; /* its end is an event already */
     int r = line_send(client->line, POOL_CANCEL, id, NULL, 0, err);
+    if (r == 0)
+        r = line_uncork(client->line, err);
     client->is_broken |= r == -EPIPE;
     return r == -EPIPE ? 0 : r;
 }

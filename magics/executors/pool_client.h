@@ -82,7 +82,7 @@ const char *pool_client_host(const struct pool_client *client);
 #define POOL_CLIENT_FDS 3
 /* Answers that take no longer than a wake-up may come: patience.h. */
 bool pool_client_is_quick(const struct pool_client *client);
-bool pool_client_is_here(const struct pool_client *client); /* something to be read */
+bool pool_client_is_here(struct pool_client *client); /* something to be read */
 /* Before poll(2): true when there is something that it may not show. */
 bool pool_client_sleep(struct pool_client *client);
 size_t pool_client_poll(const struct pool_client *client, struct pollfd *ret,

@@ -62,7 +62,7 @@ static int wait_ready(struct pool_client *client, int wake_fd, int timeout_ms)
     int ready = fds[n].revents ? READY_WAKE : 0;
     for (size_t i = 0; i < n; i++)
         ready |= fds[i].revents ? READY_OTHER : 0;
-    return ready | (pool_client_is_here(client) ? READY_OTHER : 0);
+    return ready | (line_has_frame(client->line) ? READY_OTHER : 0);
 }
 
 /* Only these concern who serves a single link. */
@@ -214,6 +214,8 @@ int pool_client_submit(struct pool_client *client, const uint8_t hash[32],
                        const void *argument, size_t size, uint32_t *ret_id,
                        struct error *err)
 {
+    if (client->open.start < client->open.n && line_has_frame(client->line))
+        line_cork(client->line); /* pool_client_wait() sends it, with others */
     int r = pool_client_post_task(client, hash, argument, size, ret_id, err);
     if (r == 0)
         make_room(client);
