@@ -3,6 +3,7 @@
  * Crews: tasks on several pools, whatever happens to these: every task ends once. */
 #include "magics/executors/crew.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/wait.h>
@@ -280,6 +281,52 @@ static void test_front_stopped(void)
     check_nothing_left("a stopped front");
 }
 
+static bool is_there(int pid)
+{
+    return kill(pid, 0) == 0 || errno != ESRCH;
+}
+
+/* Nothing goes through any more and nothing is closed: both sides end within their lease,
+ * each by itself, tasks end once, and another pool takes the next one. */
+static void test_cut_cable(const char *cable)
+{
+    uint8_t hash[32];
+    int worker, zygote;
+    CLEANUP(freep) char *scissors = must_format("%s/cut", getenv("ACHAR_LIBEXEC"));
+    struct executor_option options[] = {{"workers", "2"},
+                                        {"lease", LEASE_TEXT},
+                                        {"", cable},
+                                        {"", scissors},
+                                        {"", "{pool}"}};
+    struct crew *crew = start_crew(&executor_command, options, 5);
+    load(crew, "ok", hash);
+    run_pid(crew, hash, &worker, &zygote);
+    int pool = parent_of(zygote);
+    uint32_t ids[] = {submit(crew, hash, "deaf", 0),
+                      submit(crew, hash, "say-and-sleep 1000000", 0)};
+    struct pool_event event;
+    do
+        CHECK_INT(crew_wait(crew, NULL, -1, WAIT_MS, &event, NULL), 0);
+    while (event.kind == POOL_EVENT_OUTPUT && event.id != ids[1]);
+    CHECK_INT(event.kind, POOL_EVENT_OUTPUT);
+    int fd = open(scissors, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    CHECK(fd >= 0);
+    for (int i = 0; i < 2; i++) {
+        event = next_result(crew);
+        CHECK(event.id == ids[0] || event.id == ids[1]);
+        CHECK_INT(event.outcome.kind, OUTCOME_DIED);
+        CHECK_STRING(event.outcome.name, POOL_LOST);
+        outcome_clear(&event.outcome);
+    }
+    for (uint64_t end = now_ms() + 3 * WAIT_MS; is_there(pool) && now_ms() < end;)
+        CHECK_INT(crew_wait(crew, NULL, -1, 20, &event, NULL), 0);
+    CHECK(!is_there(pool) && !is_there(zygote));
+    close(fd);
+    run_pid(crew, hash, &worker, &zygote);
+    crew_free(crew);
+    check_nothing_left("a cut cable");
+}
+
 /* A launcher that holds a pool's input open says nothing of whether a front is there. */
 static void test_front_that_never_speaks(const char *pool)
 {
@@ -464,8 +511,8 @@ static void test_refusals(void)
 
 int main(int argc, char **argv)
 {
-    if (argc != 3) {
-        fprintf(stderr, "usage: %s ACHAR_POOL FAKE_WORKER\n", argv[0]);
+    if (argc != 4) {
+        fprintf(stderr, "usage: %s ACHAR_POOL FAKE_WORKER CABLE\n", argv[0]);
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
@@ -482,6 +529,7 @@ int main(int argc, char **argv)
     test_front_killed(false);
     test_front_stopped();
     test_front_that_never_speaks(argv[1]);
+    test_cut_cable(argv[3]);
     test_cancel_beside_data();
     remove_folder(folder);
     return check_status();
