@@ -242,7 +242,7 @@ int job_send(struct job *job, const struct job_feed *feed, struct result *result
              struct error *err)
 {
     int r = 0;
-    if (job_is_over(job) || job->is_cancelled || !job->crew || jobs_are_full(job->jobs) ||
+    if (job_is_over(job) || job->is_cancelled || !job->crew || job_is_paused(job) ||
         (job->has_session_feed && !feed))
         return 0;
     while (r == 0 && result->kind == RESULT_OK && job->crew && !job_is_over(job) &&

@@ -116,6 +116,7 @@ struct job {
     uint64_t sent_bytes, home_bytes;
     bool is_sending; /* one of its tasks is in nobody's list */
     bool is_cancelled, is_taken;
+    bool is_awaited;         /* its results are taken as they come */
     bool has_session_feed;   /* inputs are made by who waits: jobs_pump() sends nothing */
     double submitted, ended; /* ms */
     /* The display that shows it, updated in place. */
@@ -171,8 +172,14 @@ const char *job_bytes_read(const struct jobs *jobs, const struct job_bytes *byte
                            char **ret_owned);
 void job_drop_parts(struct job *job);
 void job_drop_inputs(struct job *job);
-/* Any results that are too many make jobs pause. */
+bool jobs_have_memory(const struct jobs *jobs, size_t size); /* for so much more */
+/* So many results have not been taken that jobs pause, but for one that is waited for. */
 bool jobs_are_full(const struct jobs *jobs);
+static inline bool job_is_paused(const struct job *job)
+{
+    return job->jobs && !job_is_over(job) && !job->is_cancelled && !job->is_awaited &&
+           !job->carrier && jobs_are_full(job->jobs);
+}
 void jobs_count_bytes(struct jobs *jobs, int64_t memory, int64_t disk);
 void jobs_bytes(const struct jobs *jobs, uint64_t *ret_memory, uint64_t *ret_disk);
 int jobs_file(struct jobs *jobs); /* opened when first needed; -1: cannot */

@@ -10,10 +10,8 @@
 bool job_bytes_keep(struct jobs *jobs, const void *data, size_t size,
                     struct job_bytes *ret)
 {
-    uint64_t memory, disk;
-    jobs_bytes(jobs, &memory, &disk);
     *ret = (struct job_bytes){.size = size};
-    if (memory + size <= JOBS_MEMORY_MAX) {
+    if (jobs_have_memory(jobs, size)) {
         ret->data = must_realloc(NULL, size + 1, 1);
         if (size)
             memcpy(ret->data, data, size);

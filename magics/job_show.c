@@ -11,6 +11,7 @@
 
 #define SHOW_EVERY_MS 200
 #define BAR_SIZE 30
+#define PAUSED "no room for more results: %wait takes those that are there"
 
 const char *job_state_name(const struct job *job)
 {
@@ -21,7 +22,7 @@ const char *job_state_name(const struct job *job)
                                         [JOB_CANCELLED] = "cancelled"};
     if (!job_is_over(job) && job->is_cancelled)
         return "ending";
-    if (!job_is_over(job) && job->jobs && jobs_are_full(job->jobs))
+    if (job_is_paused(job))
         return "paused";
     return names[job->state];
 }
@@ -66,6 +67,8 @@ static void add_numbers(const struct job *job, struct buffer *out)
         buffer_format(out, "  %s", job_state_name(job));
     if (job->detail && !job_is_over(job))
         buffer_format(out, "  %s", job->detail);
+    if (job_is_paused(job))
+        buffer_format(out, "  %s", PAUSED);
 }
 
 static void add_line(const struct job *job, struct buffer *out)
@@ -153,7 +156,8 @@ static void add_row(const struct job *job, struct buffer *text, struct buffer *h
     CLEANUP(freep) char *time = quantity_show_time(elapsed_ms(job));
     CLEANUP(freep)
     char *progress = must_format("%" PRIu64 "/%" PRIu64, job->n_done, job->count);
-    const char *note = job->detail && !job_is_over(job)     ? job->detail
+    const char *note = job_is_paused(job)                   ? PAUSED
+                       : job->detail && !job_is_over(job)   ? job->detail
                        : job_is_over(job) && !job->is_taken ? "%wait takes it"
                                                             : "";
     buffer_format(text, "%-4" PRIu32 " %-12s %-10s %-10s %10s %12s  %s%s%s\n",

@@ -3,6 +3,7 @@
  * Waiting for a job: what it prints and how far it is goes into the cell while it runs,
  * what it brings home into the session. */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "magics/dispatch.h"
@@ -69,12 +70,20 @@ static const char *name_elements(const struct job *job)
     return is_one ? "element" : "elements";
 }
 
+static int compare_failures(const void *a, const void *b)
+{
+    int64_t first = (int64_t)((const struct job_failure *)a)->index;
+    int64_t second = (int64_t)((const struct job_failure *)b)->index;
+    return first < second ? -1 : first > second;
+}
+
 /* What is done, and which elements failed. */
-static void report_many(struct magic_context *context, const struct job *job,
+static void report_many(struct magic_context *context, struct job *job,
                         struct result *result)
 {
     CLEANUP(buffer_clear) struct buffer list = {0};
     CLEANUP(result_clear) struct result first = {0};
+    qsort(job->failures, job->n_failures, sizeof(*job->failures), compare_failures);
     for (size_t i = 0; i < job->n_failures; i++)
         buffer_format(&list, "%s%" PRId64, i ? ", " : "",
                       (int64_t)job->failures[i].index);
@@ -175,6 +184,7 @@ int job_wait(struct magic_context *context, struct job *job, const struct job_fe
              bool only_look, struct result *result, struct error *err)
 {
     int r = 0;
+    job->is_awaited = !only_look;
     show_log(context, job, only_look);
     while (r == 0 && result->kind == RESULT_OK && !job_is_over(job))
         r = go_on(context, job, feed, only_look, result, err);
@@ -191,6 +201,7 @@ int job_wait(struct magic_context *context, struct job *job, const struct job_fe
     if (r >= 0)
         r = job_deliver(context, job, result->kind == RESULT_OK ? result : &late, err);
     result_clear(&late);
+    job->is_awaited = false;
     job_show(job, context->events, true);
     report_end(context, job, was_interrupted, result);
     return r;

@@ -12,6 +12,7 @@
 #include <sys/timerfd.h>
 
 #include "magics/job.h"
+#include "magics/quantity.h"
 #include "pickler/base/clock.h"
 
 #define EVENTS_AT_ONCE 1000 /* of a crew, before others have their turn */
@@ -29,12 +30,22 @@ struct jobs {
     int file_fd; /* of bytes that memory has no room for; -1: none yet */
     int64_t file_end;
     uint64_t memory, disk; /* bytes kept */
+    uint64_t memory_max, disk_max;
     char mark[32];
 };
+
+static uint64_t limit(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+    double size = text ? quantity_size(text) : -1;
+    return size >= 0 && size < 1e18 ? (uint64_t)size : otherwise;
+}
 
 struct jobs *jobs_new(void)
 {
     struct jobs *jobs = must_alloc(sizeof(*jobs));
+    jobs->memory_max = limit("ACHAR_JOBS_MEMORY", JOBS_MEMORY_MAX);
+    jobs->disk_max = limit("ACHAR_JOBS_DISK", JOBS_DISK_MAX);
     jobs->file_fd = -1;
     jobs->wake_fd = epoll_create1(EPOLL_CLOEXEC);
     jobs->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -101,9 +112,14 @@ void jobs_count_bytes(struct jobs *jobs, int64_t memory, int64_t disk)
     jobs->file_end = ftruncate(jobs->file_fd, 0); /* nothing in it is needed any more */
 }
 
+bool jobs_have_memory(const struct jobs *jobs, size_t size)
+{
+    return jobs->memory + size <= jobs->memory_max;
+}
+
 bool jobs_are_full(const struct jobs *jobs)
 {
-    return jobs->disk >= JOBS_DISK_MAX;
+    return jobs->disk && jobs->disk >= jobs->disk_max;
 }
 
 int jobs_file(struct jobs *jobs)

@@ -15,10 +15,12 @@
 
 #define JOBS_KEPT_MAX 200 /* that have ended and been taken; older ones are forgotten */
 #define JOBS_MAX 1000     /* in all */
-#define JOBS_MEMORY_MAX                                                                  \
-    ((uint64_t)256 << 20)                  /* of results and inputs; the rest goes ... */
-#define JOBS_DISK_MAX ((uint64_t)16 << 30) /* ... to disk, and then no more is run */
-#define JOB_LOG_MAX ((size_t)4 << 20)      /* bytes of a job's output; the end is kept */
+/* Bytes of results and inputs in memory; the rest goes to disk, and when there is too
+ * much, no more is run. $ACHAR_JOBS_MEMORY and $ACHAR_JOBS_DISK ("64MB") say otherwise.
+ */
+#define JOBS_MEMORY_MAX ((uint64_t)256 << 20)
+#define JOBS_DISK_MAX ((uint64_t)16 << 30)
+#define JOB_LOG_MAX ((size_t)4 << 20) /* bytes of a job's output; the end is kept */
 #define JOB_FAILURES_MAX 20 /* failed elements; then the rest of the job is not tried */
 
 struct job;

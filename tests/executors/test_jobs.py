@@ -68,6 +68,58 @@ def test_mistakes(session):
         assert cell.status == "error" and part in cell.message, cell.message
 
 
+LARGE = """
+struct block { char bytes[1000000]; };
+struct block fill(int x)
+{
+    struct block block;
+    for (int i = 0; i < 1000000; i++)
+        block.bytes[i] = x + i;
+    return block;
+}
+int twice(int x) { return 2 * x; }
+int xs[12], n_wrong;
+struct block blocks[12], one;
+for (int i = 0; i < 12; i++)
+    xs[i] = i;
+"""
+CHECK = """
+for (int k = 0; k < 12; k++)
+    for (int i = 0; i < 1000000; i++)
+        n_wrong += blocks[k].bytes[i] != (char)(k + i);
+n_wrong
+"""
+
+
+def test_results_that_wait_go_to_disk_and_then_jobs_pause(kernelspec, tmp_path, monkeypatch):
+    monkeypatch.setenv("ACHAR_JOBS_MEMORY", "2MB")
+    monkeypatch.setenv("ACHAR_JOBS_DISK", "4MB")
+    opened = Session(tmp_path)
+    try:
+        opened.value(LARGE)
+        opened.value("%map fill xs -> blocks --async all --chunk 1")
+        end = time.monotonic() + 30
+        while "paused" not in (table := opened.run("%jobs").displays[0]["text/plain"]):
+            assert time.monotonic() < end, table
+        assert "no room for more results: %wait" in table
+        # what is waited for is taken as it comes
+        opened.value("%call fill(5) -> one")
+        assert opened.value("%call twice(21)") == "42"
+        assert opened.value("one.bytes[1]") == "'\\006' (6)"
+        assert opened.run("%wait all").is_ok
+        assert opened.value(CHECK) == "0"
+        assert "on disk" not in opened.run("%jobs").displays[0]["text/plain"]
+    finally:
+        opened.close()
+
+
+def test_failures_are_listed_in_order(session):
+    session.value("int f(int x)\n{\n    return x % 11 == 5 ? *(volatile int *)0 : x;\n}\n"
+                  "int xs[100], ys[100];\nfor (int i = 0; i < 100; i++)\n    xs[i] = i;")
+    cell = session.run("%map f xs -> ys")
+    assert "elements 5, 16, 27, 38, 49, 60, 71, 82, 93 failed; 91 of 100 are done" in cell.message
+
+
 def test_default_executor(session):
     session.value("%executor one = local --workers=1")
     session.value("%executor one")
