@@ -73,7 +73,7 @@ void arrow_split(const char *text, char **ret_expression, char **ret_target)
     int depth = 0;
     for (const char *at = text; *at; at = skip_one(at, &depth))
         if (!depth && at > text && !strncmp(at, "->", 2) &&
-            isspace((unsigned char)at[-1]) && isspace((unsigned char)at[2]))
+            isspace((unsigned char)at[-1]) && (!at[2] || isspace((unsigned char)at[2])))
             arrow = at;
     *ret_expression = trimmed(text, arrow ? (size_t)(arrow - text) : strlen(text));
     *ret_target = arrow ? trimmed(arrow + 2, strlen(arrow + 2)) : NULL;
@@ -157,9 +157,10 @@ static void check_count(const struct magic *magic,
     size_t n = arguments->n_words;
     if (n >= magic->min_words && n <= magic->max_words)
         return;
-    result_error(result, "UsageError", "%%%s takes %s: %%%s %s", magic->name,
-                 n < magic->min_words ? "more than this" : "less than this", magic->name,
-                 magic->usage);
+    const char *mark = magic->is_line ? "%" : "%%";
+    result_error(result, "UsageError", "%s%s takes %s: %s%s%s%s", mark, magic->name,
+                 n < magic->min_words ? "more than this" : "less than this", mark,
+                 magic->name, *magic->usage ? " " : "", magic->usage);
 }
 
 void arguments_parse(const struct magic *magic, const char *text, const char *body,

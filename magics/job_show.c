@@ -63,7 +63,7 @@ static void add_numbers(const struct job *job, struct buffer *out)
     }
     if (job->n_failed && job_has_many(job))
         buffer_format(out, "  %" PRIu64 " failed", job->n_failed);
-    if (job_is_over(job) && job->state != JOB_DONE)
+    if (job_is_over(job) && job->state != JOB_DONE && !job->number)
         buffer_format(out, "  %s", job_state_name(job));
     if (job->detail && !job_is_over(job))
         buffer_format(out, "  %s", job->detail);
@@ -209,7 +209,9 @@ void job_describe(const struct job *job, struct buffer *out)
     buffer_format(out, "\n%s\n", job->what);
     for (size_t i = 0; i < job->n_failures; i++) {
         const struct job_failure *failure = &job->failures[i];
-        buffer_format(out, "element %" PRId64 ": %s: %s\n", (int64_t)failure->index,
+        if (job_has_many(job))
+            buffer_format(out, "element %" PRId64 ": ", (int64_t)failure->index);
+        buffer_format(out, "%s: %s\n",
                       failure->outcome.name ? failure->outcome.name : "error",
                       failure->outcome.message ? failure->outcome.message : "");
     }

@@ -93,7 +93,8 @@ uint32_t target_type(struct magic_context *context, const char *lvalue,
     if (types_get(types, to_id)->is_const)
         result_error(result, "TypeError", "'%s' is const: nothing can be stored in it",
                      lvalue);
-    else if (count <= room && types_equal(types, to_id, types, from_id, NULL))
+    else if (count <= room && (to->kind == TYPE_ARRAY) == (from->kind == TYPE_ARRAY) &&
+             types_equal(types, to_id, types, from_id, NULL))
         return type;
     else if ((type_is_arithmetic(to) && type_is_arithmetic(from)) ||
              pointers_agree(types, to, from))

@@ -43,6 +43,9 @@ def wait_for_text(session, text):
 MISTAKES = [
     ("%call 1 --chunk 3", "--chunk has no meaning with %call"),
     ("%call 1 --out a", "EXPR -> LVALUE"),
+    ("%call 1 ->", "takes EXPR [-> LVALUE]"),
+    ("int numbers[3];\n%call 1 -> numbers", "'int[3]' and cannot take what '1' gives: 'int'"),
+    ("%%parfor 0 10\n;", "%%parfor takes more than this: %%parfor INDEX FROM TO"),
     ("%map f a -> b --out c", "FUNCTION ARRAY -> ARRAY"),
     ("%call 1 --tmeout 3", "did you mean --timeout?"),
     ("%call 1 --timeout soon", "is no time"),
