@@ -10,6 +10,7 @@
 #include "magics/context.h"
 #include "magics/executor_table.h"
 #include "magics/jobs.h"
+#include "magics/libraries.h"
 #include "magics/mpi_headers.h"
 #include "magics/objects.h"
 
@@ -45,6 +46,7 @@ void magics_free(struct magics *magics)
     free(magics->executor);
     texts_clear(&magics->record);
     objects_clear(magics);
+    libraries_forget(magics);
     free(magics->standard);
     free(magics->compiler);
     free(magics);

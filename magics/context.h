@@ -25,6 +25,12 @@ struct named_executor {
 
 struct jobs;
 
+/* A library that was linked by its path, and what the file was then. */
+struct linked_file {
+    char *path;
+    uint64_t stamp;
+};
+
 struct magics {
     struct session *session;          /* borrowed */
     struct texts record;              /* cells that ended without an error, as typed */
@@ -36,6 +42,8 @@ struct magics {
     char *compiler;               /* chosen by %cc, with flags; NULL: by itself */
     struct folder objects_folder; /* of libraries that %link has made */
     size_t n_objects;
+    struct linked_file *linked; /* files of %link, to notice that they have changed */
+    size_t n_linked, linked_capacity;
 };
 
 struct magic_context {

@@ -2,6 +2,7 @@
 #include "magics/libraries.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "magics/arguments.h"
 
@@ -51,6 +52,57 @@ static char *find(struct magic_context *context, const char *name,
     return find_in_cache(buffer_string(&cache), name);
 }
 
+/* What tells a file that was built again from what it was; 0: there is none. */
+static uint64_t stamp_of(const char *path)
+{
+    struct stat status;
+    if (stat(path, &status) != 0)
+        return 0;
+    uint64_t parts[] = {(uint64_t)status.st_ino, (uint64_t)status.st_size,
+                        (uint64_t)status.st_mtim.tv_sec,
+                        (uint64_t)status.st_mtim.tv_nsec};
+    uint64_t stamp = 14695981039346656037u;
+    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+        stamp = (stamp ^ parts[i]) * 1099511628211u;
+    return stamp | 1;
+}
+
+void libraries_forget(struct magics *magics)
+{
+    for (size_t i = 0; i < magics->n_linked; i++)
+        free(magics->linked[i].path);
+    free(magics->linked);
+    magics->linked = NULL;
+    magics->n_linked = magics->linked_capacity = 0;
+}
+
+/* False, and said: the process has what the file was, and code leads there. */
+static bool check_unchanged(struct magic_context *context, const char *file,
+                            struct result *result)
+{
+    struct magics *magics = context->magics;
+    CLEANUP(freep) char *path = magic_path(context, file);
+    uint64_t stamp = strchr(file, '/') ? stamp_of(path) : 0;
+    if (!stamp)
+        return true;
+    for (size_t i = 0; i < magics->n_linked; i++) {
+        if (strcmp(magics->linked[i].path, path) != 0)
+            continue;
+        if (magics->linked[i].stamp == stamp)
+            return true;
+        result_error(result, "LinkError",
+                     "'%s' has changed since it was linked, and the session still has "
+                     "what it was: %%reset all, then %%link takes the new one (a file "
+                     "of C source can be linked again as it is)",
+                     file);
+        return false;
+    }
+    GROW(magics->linked, magics->n_linked, magics->linked_capacity);
+    magics->linked[magics->n_linked++] =
+        (struct linked_file){.path = TAKE(path), .stamp = stamp};
+    return true;
+}
+
 int library_link(struct magic_context *context, const char *name,
                  const char *const *folders, size_t n_folders, struct result *result,
                  struct error *err)
@@ -63,6 +115,8 @@ int library_link(struct magic_context *context, const char *name,
                      name, strncmp(name, "-l", 2) ? name : name + 2);
         return 0;
     }
+    if (!check_unchanged(context, file, result))
+        return 0;
     return session_link(context->session, file, context->events, result, err);
 }
 

@@ -13,6 +13,8 @@ int library_link(struct magic_context *context, const char *name,
                  const char *const *folders, size_t n_folders, struct result *result,
                  struct error *err) MUST_USE;
 
+void libraries_forget(struct magics *magics); /* what files were when they were linked */
+
 /* What of a compiler's flags a session can use: -I and -D, libraries behind -l in the
  * folders behind -L, and shared libraries by their files. */
 int library_use(struct magic_context *context, const char *flags, struct result *result,

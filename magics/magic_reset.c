@@ -4,7 +4,7 @@
  * was given to compile and link with are settings, which stay unless all is to go. */
 #include <string.h>
 
-#include "magics/context.h"
+#include "magics/libraries.h"
 
 static int run(struct magic_context *context, const struct magic_arguments *arguments,
                struct result *result, struct error *err)
@@ -23,8 +23,10 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
         }
     }
     session_reset(context->session, only_variables);
-    if (is_all)
+    if (is_all) {
         session_forget_settings(context->session);
+        libraries_forget(context->magics);
+    }
     magic_print(context, "%s; %%undo cannot take this back\n",
                 only_variables ? "variables have the values they start with; computed "
                                  "ones are zero until their cells run again"

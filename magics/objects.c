@@ -40,7 +40,8 @@ void objects_clear(struct magics *magics)
 static const char **command(const char *compiler, const char *library,
                             const char *const *words, size_t n)
 {
-    static const char *const first[] = {"-shared", "-fPIC", "-O2", "-g"};
+    static const char *const first[] = {"-shared", "-fPIC", "-O2", "-g",
+                                        "-Wl,-Bsymbolic"}; /* its own, not older ones */
     size_t n_first = sizeof(first) / sizeof(*first), at = 0;
     const char **argv = must_alloc((3 * n + n_first + 6) * sizeof(*argv));
     argv[at++] = compiler;

@@ -86,11 +86,9 @@ int engine_add_types(struct engine *engine, size_t from, const void *data, size_
 
 void engine_open_library(struct engine *engine, const char *file, struct outcome *ret)
 {
-    if (!dlopen(file, RTLD_NOW | RTLD_GLOBAL)) {
-        outcome_set(ret, OUTCOME_LINK, "LinkError", "%s", dlerror());
-        return;
-    }
-    names_rebind(&engine->names);
+    const char *why = names_open_library(&engine->names, file);
+    if (why)
+        outcome_set(ret, OUTCOME_LINK, "LinkError", "%s", why);
 }
 
 /* What libtcc made and the loader cannot use, cc may make better. */

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pickler/code/names.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <string.h>
 
 #include "pickler/code/collect.h"
 #include "pickler/code/names_table.h"
 #include "pickler/code/swap.h"
-#include "pickler/code/tcc_helper.h"
 #include "pickler/code/trampoline.h"
 
 /* What a binding will change when its unit has loaded. */
@@ -65,6 +63,7 @@ void names_clear(struct names *names)
     for (size_t i = 0; i < names->n_library; i++)
         free(names->library[i].name);
     swap_clear(names);
+    libraries_clear(names);
     free(names->all);
     trampolines_clear(names);
     free(names->index);
@@ -73,16 +72,6 @@ void names_clear(struct names *names)
     free(names->by_data);
     free(names->library);
     memset(names, 0, sizeof(*names));
-}
-
-static void *find_library(const struct names *names, const char *text)
-{
-    if (!strcmp(text, "__tls_get_addr"))
-        return thread_block_get;
-    void *address = names->hooks.replacement ? names->hooks.replacement(text) : NULL;
-    if (!address)
-        address = tcc_helper(text);
-    return address ? address : dlsym(RTLD_DEFAULT, text);
 }
 
 size_t names_library_position(const struct names *names, const char *address)
@@ -132,7 +121,7 @@ void *names_resolve(struct names *names, const char *text)
     void *address = name ? address_of(name) : NULL;
     if (address)
         return address;
-    address = find_library(names, text);
+    address = library_find(names, text);
     if (address)
         remember_library(names, address, text);
     return address;
@@ -156,7 +145,9 @@ static void *resolve(void *context, const char *text, bool is_thread_local)
     }
     if (is_thread_local) {
         const struct name *name = names_find(load->names, text);
-        return name && name->kind == NAME_THREAD ? (void *)&name->thread : NULL;
+        return name && name->kind == NAME_THREAD
+                   ? (void *)&name->thread
+                   : (void *)library_thread(load->names, text);
     }
     return names_resolve(load->names, text);
 }
@@ -178,7 +169,9 @@ static int prepare_declared(struct load *load, struct change *change, struct err
     const char *text = change->binding->name;
     bool is_something = !change->is_new &&
                         (change->name->kind != NAME_DECLARED || change->name->trampoline);
-    if (is_something || find_library(load->names, text)) {
+    bool is_fixed =
+        library_find(load->names, text) && !library_is_ones_own(load->names, text);
+    if (is_something || is_fixed) {
         if (change->is_new)
             name_free(change->name);
         change->name = NULL; /* it has a body already */
@@ -308,7 +301,7 @@ static int prepare(struct load *load, const struct name_binding *bindings, size_
             change->name->text = must_strdup(bindings[i].name);
         }
         if (bindings[i].is_weak &&
-            (!change->is_new || find_library(load->names, bindings[i].name))) {
+            (!change->is_new || library_find(load->names, bindings[i].name))) {
             if (change->is_new)
                 name_free(change->name);
             change->name = NULL;
@@ -478,6 +471,8 @@ int names_load(struct names *names, const void *object, size_t size,
     if (r == 0) {
         commit(&load);
         *ret = names_keep(names, TAKE(image));
+        if (names->n_files)
+            names_rebind(names);
     }
     load_clear(&load, r == 0);
     return r;
@@ -511,7 +506,7 @@ void names_rebind(struct names *names)
         struct name *name = names->all[i];
         char *address = NULL;
         if (name->kind == NAME_DECLARED && name->trampoline)
-            address = find_library(names, name->text);
+            address = library_find(names, name->text);
         if (!address)
             continue;
         remember_library(names, address, name->text);

@@ -72,6 +72,12 @@ struct library_symbol {
     char *name;
 };
 
+/* A library's thread-local variable. */
+struct library_thread {
+    char *name;
+    struct thread_index index;
+};
+
 struct names_hooks {
     /* What stands in for a library's function ("exit"), NULL: nothing. */
     void *(*replacement)(const char *name);
@@ -99,6 +105,10 @@ struct names {
     size_t n_units, by_code_capacity, by_data_capacity;
     struct library_symbol *library; /* every one that code refers to, sorted by address */
     size_t n_library, library_capacity;
+    void **files; /* libraries opened by their path, in order: of dlopen() */
+    size_t n_files, files_capacity;
+    struct library_thread **library_threads; /* each at a place that stays */
+    size_t n_library_threads, library_threads_capacity;
     struct swapped **swapped; /* optimised units in use */
     size_t n_swapped, swapped_capacity;
     size_t n_in_images; /* variables whose storage is part of their unit */
@@ -108,6 +118,10 @@ struct names {
 int names_init(struct names *names, struct arena *arena, const struct names_hooks *hooks,
                struct error *err) MUST_USE;
 void names_clear(struct names *names);
+
+/* Opens a library ("libz.so.1" or a path) for all code, also that which is there: its
+ * functions are called from now on. NULL, or why not (borrowed, of dlerror()). */
+const char *names_open_library(struct names *names, const char *file) MUST_USE;
 
 /* Loads an object and binds its symbols; initialisers are the caller's to run. Errors as
  * image_open() and image_relocate(), and -EINVAL for a symbol that the unit lacks. The

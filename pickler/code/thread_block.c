@@ -103,8 +103,20 @@ static struct copy *own_copy(size_t at)
     return &own->at[at];
 }
 
+struct thread_index thread_block_of_library(size_t module, size_t offset)
+{
+    return (struct thread_index){THREAD_BLOCKS_MAX + module, offset};
+}
+
+/* The dynamic linker's own. */
+extern void *__tls_get_addr(struct thread_index *index);
+
 void *thread_block_get(const struct thread_index *index)
 {
+    if (index->block >= THREAD_BLOCKS_MAX) {
+        struct thread_index real = {index->block - THREAD_BLOCKS_MAX, index->offset};
+        return __tls_get_addr(&real);
+    }
     struct copies *copies = own;
     const struct block *block = blocks[index->block];
     if (copies && index->block < copies->n && copies->at[index->block].start &&

@@ -29,6 +29,10 @@ void thread_block_set(size_t block, const void *image);
 /* Only when no code can refer to it. */
 void thread_block_free(size_t block);
 
+/* What stands for a thread-local variable of a shared library: its module's number and
+ * the offset there, as the dynamic linker has them. */
+struct thread_index thread_block_of_library(size_t module, size_t offset);
+
 /* The address in the calling thread's copy. */
 void *thread_block_get(const struct thread_index *index);
 
