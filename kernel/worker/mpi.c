@@ -108,18 +108,20 @@ static void answer_where(void)
     sigaction(WORKER_WHERE_SIGNAL, &action, NULL);
 }
 
+/* `wanted` 0: no threads. */
 static int start(int *argc, char ***argv, int wanted, int *ret_provided)
 {
-    int (*init)(int *, char ***, int, int *) =
+    int (*init)(int *, char ***) = (int (*)(int *, char ***))find("PMPI_Init");
+    int (*init_thread)(int *, char ***, int, int *) =
         (int (*)(int *, char ***, int, int *))find("PMPI_Init_thread");
     struct handlers handlers;
-    if (!init)
+    if (!init || !init_thread)
         return MPI_OTHER_ERROR;
     /* Warnings of the transports below, which ordinary programs print as well. */
     setenv("UCX_LOG_LEVEL", "error", 0);
     setenv("UCX_HANDLE_ERRORS", "none", 0);
     save_handlers(&handlers);
-    int r = init(argc, argv, wanted, ret_provided);
+    int r = wanted ? init_thread(argc, argv, wanted, ret_provided) : init(argc, argv);
     restore_handlers(&handlers);
     if (r == MPI_OK)
         watch_errors();
@@ -128,10 +130,9 @@ static int start(int *argc, char ***argv, int wanted, int *ret_provided)
 
 int mpi_start(const char *library, struct error *err)
 {
-    int provided;
     if (!dlopen(library, RTLD_NOW | RTLD_GLOBAL))
         return error_set(err, -ENOENT, "%s", dlerror());
-    int r = start(NULL, NULL, OPENMPI_FUNNELED, &provided);
+    int r = start(NULL, NULL, 0, NULL);
     is_rank = true;
     answer_where();
     return r == MPI_OK
@@ -141,18 +142,27 @@ int mpi_start(const char *library, struct error *err)
 
 /* ---- what cells call ---- */
 
-static int replace_init_thread(int *argc, char ***argv, int wanted, int *ret_provided)
+/* Ranks start without threads, as programs do that call MPI_Init, since any other level
+ * makes OpenMPI take locks: 50 ns a message. What MPI_THREAD_FUNNELED promises holds all
+ * the same: threads that do not call MPI do not concern it. */
+static int replace_query_thread(int *ret_provided)
 {
     int (*query)(int *) = (int (*)(int *))find("PMPI_Query_thread");
-    if (!mpi_is_started())
-        return start(argc, argv, wanted, ret_provided);
-    return query ? query(ret_provided) : MPI_OTHER_ERROR;
+    int r = query ? query(ret_provided) : MPI_OTHER_ERROR;
+    if (r == MPI_OK && is_rank && *ret_provided < OPENMPI_FUNNELED)
+        *ret_provided = OPENMPI_FUNNELED;
+    return r;
+}
+
+static int replace_init_thread(int *argc, char ***argv, int wanted, int *ret_provided)
+{
+    return mpi_is_started() ? replace_query_thread(ret_provided)
+                            : start(argc, argv, wanted, ret_provided);
 }
 
 static int replace_init(int *argc, char ***argv)
 {
-    int provided;
-    return mpi_is_started() ? MPI_OK : start(argc, argv, OPENMPI_FUNNELED, &provided);
+    return mpi_is_started() ? MPI_OK : start(argc, argv, 0, NULL);
 }
 
 static int replace_finalize(void)
@@ -190,6 +200,7 @@ void *mpi_find(const char *name)
         void *address;
     } list[] = {{"Init", replace_init},
                 {"Init_thread", replace_init_thread},
+                {"Query_thread", replace_query_thread},
                 {"Finalize", replace_finalize},
                 {"Abort", replace_abort}};
     if (!strncmp(name, "PMPI_", 5))
