@@ -261,7 +261,8 @@ int ranks_client_ask(struct ranks_client *client, size_t rank, uint16_t kind,
                          question.data, question.size, err);
     if (r < 0)
         return r == -EPIPE ? lost(client, err) : r;
-    channel_linger(client->pool.channel, LINGER_US, 1);
+    /* The pool and the ranks have work meanwhile. */
+    channel_linger(client->pool.channel, LINGER_US, (unsigned)client->n + 1);
     return wait_answers(client, id, rank, events, ret, err);
 }
 
