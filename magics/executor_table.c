@@ -106,14 +106,6 @@ struct crew *executors_crew(struct magics *magics, const char *name,
     struct named_executor *executor = executors_find(magics, name, result);
     if (!executor)
         return NULL;
-    if (executor->type->is_ranks) {
-        result_error(
-            result, "UsageError",
-            "executor '%s' runs whole cells on all its ranks (%%%%remote %s); it "
-            "takes no single tasks",
-            executor->name, executor->name);
-        return NULL;
-    }
     if (executor->crew && !crew_is_alive(executor->crew))
         end_crew(magics, executor);
     if (!executor->crew && crew_new(executor->type, executor->options,

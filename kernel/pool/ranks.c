@@ -114,15 +114,20 @@ static void handle_strangers(struct ranks *ranks, const struct pollfd *fds)
     ranks->n_strangers = n;
 }
 
-static void look_after_rank(struct rank *rank, unsigned lease_ms, uint64_t now)
+static void look_after_rank(struct rank *rank, const struct world *world, uint64_t now)
 {
     struct error err = {0};
     if (rank->closed_at && now >= rank->closed_at + RANK_LAST_WORDS_US)
         rank_lose(rank, -1);
-    else if (rank->parent && line_tick(rank->parent, &err) == -ETIMEDOUT)
-        rank_lose_silent(rank, lease_ms);
-    else if (err.code)
+    if (!rank->parent || rank->is_lost || line_tick(rank->parent, &err) == 0)
+        return;
+    struct line_terms terms = rank_terms(world->lease_ms, rank->is_far);
+    if (err.code != -ETIMEDOUT)
         rank_note_closed(rank);
+    else if (world->state == WORLD_UP)
+        rank_lose_silent(rank, world->lease_ms);
+    else
+        line_agree(rank->parent, &terms); /* once more: hosts are busy at a start */
 }
 
 /* Losses that were noticed in this round, and steps that are due. */
@@ -134,7 +139,7 @@ static void look_after_world(struct ranks *ranks)
     ranks_look(ranks, now);
     for (size_t i = 0; i < world->n; i++) {
         struct rank *rank = &world->ranks[i];
-        look_after_rank(rank, world->lease_ms, now);
+        look_after_rank(rank, world, now);
         is_broken |= rank->is_lost;
     }
     bool was_left =

@@ -36,7 +36,7 @@ struct executor_type {
     /* Takes words after `--`, as options without a name (a command line). */
     bool takes_words;
     bool takes_any; /* options that are not ours are the engine's */
-    /* Runs whole cells on ranks (ranks_client.h), not tasks: only check() is there. */
+    /* %%remote runs whole cells on ranks (ranks_client.h); other tasks go to pools. */
     bool is_ranks;
     /* What carries the frames is a socket of this machine: they stay whole and are not
      * counted. Else bodies are cut, and credit bounds what is on the way (line.h). */

@@ -288,9 +288,15 @@ def test_what_is_wrong_with_a_cell_is_said_before_it_runs(ranks):
     check_alive(ranks)
 
 
-def test_tasks_are_refused(ranks):
-    cell = ranks.session.run("%call 1 + 1 --on ranks")
-    assert cell.name == "UsageError" and "%%remote ranks" in cell.message
+def test_single_tasks_run_beside_the_ranks(ranks):
+    ranks.session.value("int squared(int x) { return x * x; }\nint in[9], out[9];\n"
+                        "for (int i = 0; i < 9; i++) in[i] = i;")
+    assert ranks.session.value("%call squared(7) --on ranks") == "49"
+    good(ranks.session.run("%map squared in -> out --on ranks", SECONDS))
+    assert ranks.session.value("out[8]") == "64"
+    cell = ranks.session.run("%call squared(*(int *)0) --on ranks", SECONDS)
+    assert cell.name == "SIGSEGV"
+    check_alive(ranks)
 
 
 @pytest.mark.parametrize("definition, says", [

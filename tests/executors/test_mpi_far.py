@@ -159,7 +159,7 @@ def parent_of(pid):
 def test_a_rank_whose_host_falls_silent(session, tmp_path, is_far):
     need_mpirun()
     launcher = make_launcher(tmp_path, "mpirun") if is_far else "mpirun"
-    session.value(f"%executor far = mpi --np=2 --launcher={launcher} {AS_ROOT} --lease=1")
+    session.value(f"%executor far = mpi --np=2 --launcher={launcher} {AS_ROOT} --lease=3")
     good(session.run(SETUP, SECONDS))
     sent = session.send('%%remote far\nif (rank == 1) printf("%d\\n", (int)getpid());\n'
                         "for (;;) usleep(1000);")

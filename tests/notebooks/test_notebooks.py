@@ -137,6 +137,8 @@ def test_digits_accuracy(digits):
 ENGINES = {
     "local": None,
     "slurm": "slurm --nodes=2 --time=10",
+    "mpi": "mpi --np=2 --allow-run-as-root --oversubscribe",
+    "ssh": "ssh --hosts a,b --workers 1 --config {config}",
     "mpirun": "command -- mpirun --allow-run-as-root --oversubscribe -n 1 {pool}",
 }
 
@@ -146,11 +148,15 @@ def test_one_computation_on_many_engines(kernelspec, tmp_path, request, engine):
     """Only the line that names the executor differs."""
     if engine == "slurm":
         request.getfixturevalue("slurm")
-    if engine == "mpirun" and not shutil.which("mpirun"):
+    line = ENGINES[engine] or "local --workers=2"
+    if engine == "ssh":
+        line = line.format(config=request.getfixturevalue("ssh").config)
+    if engine.startswith("mpi") and not shutil.which("mpirun"):
         pytest.skip("there is no mpirun")
     cluster = execute("cluster.ipynb", tmp_path, lambda text: text.replace(
-        "local --workers=2", ENGINES[engine] or "local --workers=2"))
-    assert cluster["classify"] == "7" and cluster["right"] == "590"
+        "local --workers=2", line))
+    # What is said of pools that are still to come stands before it.
+    assert cluster["classify"].endswith("7") and cluster["right"] == "590"
     assert "(default)" in cluster["executor"] and "sweep" in cluster["jobs"]
     assert "the body also writes to 'parameters'" in cluster["wait"]
     assert cluster["wait"].count("limit ") == 12
