@@ -44,8 +44,10 @@ static void show_log(struct magic_context *context, struct job *job, bool only_l
     if (only_look || stream == JOB_STREAM_LIVE ||
         (stream == JOB_STREAM_END && (job_is_over(job) || job_has_many(job))))
         job_log_show(job, false, context->events);
-    else if (stream == JOB_STREAM_NO && !job->number)
+    else if (stream == JOB_STREAM_NO && !job->number && job_has_many(job))
         job_log_clear(&job->log);
+    else if (stream == JOB_STREAM_NO && !job->number && job->n_failures)
+        job_log_show(job, false, context->events); /* it may say why */
 }
 
 /* As the error of the cell that submitted it. */

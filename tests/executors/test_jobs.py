@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Options of the magics that use executors, jobs that go on, and how they end."""
 import os
+import re
 import signal
 import time
 
@@ -121,6 +122,33 @@ def test_failures_are_listed_in_order(session):
                   "int xs[100], ys[100];\nfor (int i = 0; i < 100; i++)\n    xs[i] = i;")
     cell = session.run("%map f xs -> ys")
     assert "elements 5, 16, 27, 38, 49, 60, 71, 82, 93 failed; 91 of 100 are done" in cell.message
+
+
+def test_a_map_of_many_elements_can_be_left(session):
+    session.value("#include <stdio.h>\nint stuck_from = 100000;\nint f(int x)\n{\n"
+                  '    if (x == stuck_from)\n        puts("stuck");\n'
+                  "    while (x >= stuck_from)\n        ;\n    return x + 1;\n}\n"
+                  "int xs[100000], ys[100000];\nfor (int i = 0; i < 100000; i++)\n    xs[i] = i;\n"
+                  "int wrong(int n)\n{\n    int sum = 0;\n    for (int i = 0; i < n; i++)\n"
+                  "        sum += ys[i] != i + 1;\n    return sum;\n}")
+    assert session.run("%map f xs -> ys").is_ok
+    assert session.value("wrong(100000)") == "0"
+    session.value("for (int i = 0; i < 100000; i++)\n    ys[i] = 0;\nstuck_from = 60000;")
+    sent = session.send("%map f xs -> ys --chunk 1000")
+    wait_for_text(session, "stuck")
+    session.interrupt()
+    cell = session.finish(sent)
+    done = re.search(r"(\d+) of 100000 elements are done and stored", cell.message)
+    assert cell.name == "Interrupted" and 50000 <= int(done[1]) <= 60000, cell.message
+    assert session.value("wrong(50000)") == "0"
+
+
+def test_of_very_much_output_the_end_is_kept(session):
+    session.value("#include <stdio.h>\nint flood(int n)\n{\n    for (int i = 0; i < n; i++)\n"
+                  '        printf("%099d\\n", i);\n    return 7;\n}')
+    cell = session.run("%call flood(150000) --stream end")
+    assert cell.value == "7" and "bytes of output are left out here]" in cell.stderr
+    assert cell.stdout.endswith("0149999\n") and 1 << 20 < len(cell.stdout) <= 4 << 20
 
 
 def test_default_executor(session):

@@ -58,6 +58,31 @@ def test_a_crash_is_named_with_its_place(session):
     assert "In[1]:7" in cell.traceback and "In[2]" in cell.traceback
 
 
+def test_what_was_printed_comes_with_the_error(session):
+    """Also where nobody wanted to see it."""
+    session.value("#include <stdio.h>\n#include <stdlib.h>\nint f(int x)\n{\n"
+                  '    printf("x is %d", x);\n    if (x > 1)\n        abort();\n    return x;\n}')
+    for stream in ("live", "end", "no"):
+        cell = session.run(f"%call f(2) --stream {stream}")
+        assert (cell.name, cell.stdout) == ("SIGABRT", "x is 2"), cell
+        cell = session.run(f"%%remote --stream {stream}\nf(3);")
+        assert (cell.name, cell.stdout) == ("SIGABRT", "x is 3"), cell
+    assert session.run("%call f(1) --stream no").stdout == ""
+
+
+def test_code_is_that_of_its_flags(session):
+    """The same text under other flags or another version of C is other code."""
+    text = "int scale(void) { return SCALE * 1000 + (__STDC_VERSION__ > 201112L); }"
+    for number in (2, 3, 2):
+        session.value(f"%cc -DSCALE={number}")
+        session.value(text)
+        assert session.value("%call scale()") == session.value("scale()")
+        assert session.value("%call scale() / 1000") == str(number)
+    session.value("%std c11")
+    session.value(text)
+    assert session.value("%call scale()") == "2000"
+
+
 def test_several_named_waits_and_an_idle_kernel(session):
     """Work goes on while nobody waits and no cell runs."""
     session.value("#include <unistd.h>\nint f(int x)\n{\n    usleep(100000);\n    return x;\n}\n"
