@@ -278,5 +278,6 @@ struct job *job_batch_find(struct magic_context *context, const char *name,
         return NULL;
     }
     add(magics->jobs, job, batch, found->name);
+    job->events = session_events_keep(context->events); /* whoever follows it shows it */
     return job;
 }

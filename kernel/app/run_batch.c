@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +13,20 @@
 #include "magics/executors/batch_file.h"
 #include "magics/executors/pool_client.h"
 #include "pickler/base/file.h"
+
+#define TOLD_MS                                                                          \
+    2000 /* from a task's SIGTERM to our own, which the engine sends to all              \
+          */
+#define ROOM_BYTES                                                                       \
+    8192 /* of a log that cannot grow: dropped, for a note and the result */
+
+/* What a part prints. A disk that is full costs output, not the task. */
+struct log {
+    int fd;
+    off_t size, marks[2]; /* ends of records, the first ROOM_BYTES before the second */
+    uint64_t n_lost;      /* bytes that could not be written */
+    int why;              /* errno of the first */
+};
 
 struct batch_run {
     const char *folder;
@@ -33,19 +49,90 @@ static bool read_number(const char *text, size_t min, size_t *ret)
 }
 
 /* (u8 stream, u32 size, bytes) */
-static int write_output(int fd, const struct pool_event *event, struct error *err)
+static int write_record(struct log *log, char stream, const void *data, size_t size)
 {
     CLEANUP(buffer_clear) struct buffer record = {0};
-    uint32_t size = (uint32_t)event->size;
-    buffer_add_char(&record, event->kind == POOL_EVENT_DISPLAY ? 0 : (char)event->stream);
+    buffer_add_char(&record, stream);
     for (int shift = 0; shift < 32; shift += 8)
-        buffer_add_char(&record, (char)(size >> shift));
-    buffer_add(&record, event->data, event->size);
-    int r = write_all(fd, record.data, record.size);
-    return r < 0 ? error_errno(err, r, "cannot write the output") : 0;
+        buffer_add_char(&record, (char)((uint32_t)size >> shift));
+    buffer_add(&record, data, size);
+    int r = write_all(log->fd, record.data, record.size);
+    if (r < 0)
+        return r;
+    log->size += (off_t)record.size;
+    if (log->size - log->marks[1] >= ROOM_BYTES) {
+        log->marks[0] = log->marks[1];
+        log->marks[1] = log->size;
+    }
+    return 0;
 }
 
-static int wait_for(struct batch_run *run, size_t part, uint32_t id, int out,
+static void cut(struct log *log, off_t size)
+{
+    if (ftruncate(log->fd, size) == 0)
+        lseek(log->fd, size, SEEK_SET);
+    log->size = size;
+}
+
+static void write_output(struct log *log, const struct pool_event *event)
+{
+    char stream = event->kind == POOL_EVENT_DISPLAY ? 0 : (char)event->stream;
+    int r = log->why ? -log->why : write_record(log, stream, event->data, event->size);
+    if (r == 0)
+        return;
+    if (!log->why) {
+        log->n_lost = (uint64_t)(log->size - log->marks[0]);
+        cut(log, log->marks[0]);
+    }
+    log->why = -r;
+    log->n_lost += event->size;
+}
+
+static void say_lost(struct log *log)
+{
+    if (!log->why)
+        return;
+    CLEANUP(freep)
+    char *note =
+        must_format("[%" PRIu64 " bytes of the output could not be written: %s]\n",
+                    log->n_lost, strerror(log->why));
+    (void)!write_record(log, 2, note, strlen(note));
+}
+
+/* A result for which there is no room is one that says so. */
+static int save_result(const struct batch_run *run, size_t part, struct log *log,
+                       const struct pool_event *event, struct error *err)
+{
+    struct error why = {0};
+    say_lost(log);
+    int r = batch_result_save(run->folder, part, &event->outcome, event->data,
+                              event->size, &why);
+    if (r == 0 || r == -EEXIST)
+        return r;
+    CLEANUP(freep)
+    char *text =
+        must_format("its result of %zu bytes was lost: %s", event->size, why.text);
+    const struct outcome outcome = {
+        .kind = OUTCOME_DIED, .name = (char *)"ResultLost", .message = text};
+    cut(log, 0);
+    r = batch_result_save(run->folder, part, &outcome, NULL, 0, err);
+    return r;
+}
+
+/* The engine ends the job: it takes the node back, or the time is over. SIGTERM is
+ * blocked here, and so waits until somebody asks. */
+static bool is_told_to_end(const struct outcome *outcome)
+{
+    sigset_t term;
+    const struct timespec time = {.tv_sec = TOLD_MS / 1000};
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    bool may_be = outcome->kind == OUTCOME_DIED || /* the pool was told as well */
+                  (outcome->name && strcmp(outcome->name, "SIGTERM") == 0);
+    return may_be && sigtimedwait(&term, NULL, &time) == SIGTERM;
+}
+
+static int wait_for(struct batch_run *run, size_t part, uint32_t id, struct log *log,
                     struct error *err)
 {
     for (;;) {
@@ -54,12 +141,13 @@ static int wait_for(struct batch_run *run, size_t part, uint32_t id, int out,
         if (r < 0)
             return r;
         if (event.kind == POOL_EVENT_OUTPUT || event.kind == POOL_EVENT_DISPLAY) {
-            r = write_output(out, &event, err);
+            write_output(log, &event);
         } else if (event.kind == POOL_EVENT_RESULT) {
             bool is_it = event.id == id;
-            if (is_it)
-                r = batch_result_save(run->folder, part, &event.outcome, event.data,
-                                      event.size, err);
+            if (is_it && is_told_to_end(&event.outcome)) /* not the task's own end */
+                r = error_set(err, -EINTR, "the engine has ended the job");
+            else if (is_it)
+                r = save_result(run, part, log, &event, err);
             outcome_clear(&event.outcome);
             if (is_it)
                 return r;
@@ -105,7 +193,8 @@ static int run_part(struct batch_run *run, size_t part, struct error *err)
     uint32_t id;
     r = pool_client_submit(run->client, run->hash, argument.data, argument.size, &id,
                            err);
-    return r < 0 ? r : wait_for(run, part, id, out, err);
+    struct log log = {.fd = out};
+    return r < 0 ? r : wait_for(run, part, id, &log, err);
 }
 
 static int run_parts(struct batch_run *run, struct error *err)
@@ -137,6 +226,11 @@ int run_batch(const struct run_batch *order)
         return COMMAND_USAGE;
     }
     umask(077);
+    sigset_t term;
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    sigprocmask(SIG_BLOCK, &term, NULL);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on files is an error like a full disk */
     int r = batch_file_open(order->folder, key, &run.file, &err);
     if (r == 0)
         r = run_parts(&run, &err);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "magics/executors/slurm.h"
 #include "pickler/base/clock.h"
@@ -24,6 +25,7 @@
  * over a network file system. */
 #define LOOKS_MAX 3
 #define QUEUE_OUTPUT_MAX ((size_t)64 << 20)
+#define FREE_BLOCKS_MIN 16 /* of a disk; with fewer it counts as full */
 #define LOG_MAX ((size_t)16 << 20)
 
 enum part_state { PART_WAITS, PART_RUNS, PART_GONE };
@@ -218,6 +220,18 @@ static int write_folder(struct batch *batch, const struct batch_order *order,
     return r < 0 ? r : batch_file_open(batch->folder, NULL, &batch->file, err);
 }
 
+/* What was written for a job that never was. */
+static void discard(const struct batch *batch, size_t n_parts)
+{
+    CLEANUP(freep) char *file = must_format("%s/batch.achar", batch->folder);
+    unlink(file);
+    for (size_t i = 0; i < n_parts; i++) {
+        CLEANUP(freep) char *argument = must_format("%s/in.%zu", batch->folder, i);
+        unlink(argument);
+    }
+    rmdir(batch->folder);
+}
+
 static struct batch *make(char *folder, size_t n_parts)
 {
     struct batch *batch = must_alloc(sizeof(*batch));
@@ -261,12 +275,13 @@ int batch_new(const struct executor_option *options, size_t n_options,
     if (r == 0)
         r = make_script(batch, executor_option(options, n_options, "prologue"), key,
                         &script, err);
-    if (r < 0)
-        return r;
     make_command(batch, options, n_options, order->name, &words);
-    r = submit(batch, &words, &script, err);
-    if (r < 0)
+    if (r == 0)
+        r = submit(batch, &words, &script, err);
+    if (r < 0) {
+        discard(batch, order->n_arguments);
         return r;
+    }
     CLEANUP(freep) char *link = link_path(shared, batch->id);
     unlink(link); /* Slurm's numbers may begin again */
     if (symlink(batch->folder, link) < 0)
@@ -430,8 +445,13 @@ static char *why_gone(const struct batch *batch, size_t task)
         return must_format("%s was cancelled", what);
     if (state && strcmp(state, "FAILED") != 0 && strcmp(state, "COMPLETED") != 0)
         return slurm_describe_end(what, state);
-    return must_format("%s has ended without a result: '%s/slurm.%zu' may say why", what,
-                       batch->folder, task);
+    struct statvfs disk;
+    bool is_full = statvfs(batch->folder, &disk) == 0 && disk.f_bavail < FREE_BLOCKS_MIN;
+    return must_format("%s has ended without a result: '%s/slurm.%zu' may say why%s",
+                       what, batch->folder, task,
+                       is_full ? "; the disk is full, make room or name another folder "
+                                 "with --shared"
+                               : "");
 }
 
 static void give_up(struct batch *batch, size_t part, batch_take *take, void *context)

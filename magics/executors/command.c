@@ -25,6 +25,10 @@ static int check(const struct executor_option *options, size_t n_options,
     int r = executor_number(options, n_options, "workers", WORKERS_MAX, &n, err);
     if (r == 0)
         r = executor_number(options, n_options, "pools", PLACES_MAX, &n, err);
+    if (r == 0 && executor_option(options, n_options, "prologue"))
+        r = error_set(err, -EINVAL,
+                      "--prologue is what the command itself does: command -- sh -c "
+                      "\"module load gcc; exec {pool} {arguments}\"");
     const char *first = executor_option(options, n_options, "");
     if (r == 0 && (!first || !*first))
         r = error_set(err, -EINVAL,
@@ -130,7 +134,7 @@ static void close_command(void *executor)
     free(command);
 }
 
-static const char *const options[] = {"pools", "workers", NULL};
+static const char *const options[] = {"pools", "workers", "prologue", NULL};
 
 const struct executor_type executor_command = {
     .name = "command",

@@ -102,6 +102,11 @@ static int check(const struct executor_option *options, size_t n_options,
                  struct error *err)
 {
     struct pool_options read = {0};
+    if (executor_option(options, n_options, "prologue"))
+        return error_set(err, -EINVAL,
+                         "--prologue is for pools that start elsewhere (ssh, slurm); one "
+                         "of 'local' has the kernel's environment, to which --env of a "
+                         "call adds");
     return read_options(options, n_options, &read, err);
 }
 
@@ -166,7 +171,8 @@ static void end(void *executor, void *state)
         clock_ms() - local->started < LOCAL_YOUNG_MS ? local->n_deaths + 1 : 0;
 }
 
-static const char *const options[] = {"workers", "pin", "memory", "timeout", NULL};
+static const char *const options[] = {"workers", "pin",      "memory",
+                                      "timeout", "prologue", NULL};
 
 const struct executor_type executor_local = {
     .name = "local",

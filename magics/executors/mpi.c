@@ -81,6 +81,11 @@ static int read_options(const struct executor_option *options, size_t n_options,
     const char *interface = executor_option(options, n_options, "interface");
     unsigned n_ranks = 0, lease = 0;
     int r = executor_number(options, n_options, "np", RANKS_MAX, &n_ranks, err);
+    if (r == 0 && executor_option(options, n_options, "prologue"))
+        r = error_set(
+            err, -EINVAL,
+            "--prologue is for tasks; ranks start as --launcher says, which may "
+            "be a script of yours that ends in: exec mpirun \"$@\"");
     if (r == 0)
         r = executor_number(options, n_options, "lease", LINE_MS_MAX / 1000, &lease, err);
     if (r == 0 && interface && strcmp(interface, "none") != 0)

@@ -6,6 +6,7 @@
  * starts the pool. What it says begins with the place's mark:
  *
  *     MARK kind x86_64       -> HASH of the content
+ *     MARK prologue          -> SIZE and so many bytes of shell, if there is --prologue
  *     MARK need              -> SIZE SUM and so many bytes of tar.gz
  *     MARK error TEXT        it has given up
  *     MARK start             the pool's own mark follows */
@@ -22,10 +23,11 @@
 #define LINE_MAX 4096
 
 /* No single quote, newline, backslash or exclamation mark: it is quoted for any login
- * shell. %s: the mark, the folder, and arguments of the pool. */
+ * shell. %s: the mark, the folder, what asks for a prologue, and arguments of the pool.
+ */
 static const char boot_text[] =
     "M=%s;B=%s;[ -n \"$B\" ]||B=${XDG_CACHE_HOME:-$HOME/.cache}/achar;echo;"
-    "echo $M kind `uname -m`;read H||exit 1;D=$B/$H;T=$D.$M;umask 077;"
+    "echo $M kind `uname -m`;read H||exit 1;D=$B/$H;T=$D.$M;umask 077;%s"
     "if [ -f \"$D/done\" ];then :;else "
     "mkdir -p \"$T\"||{ echo $M error cannot make a folder in \"$B\";exit 1;};"
     "echo $M need;read N S||exit 1;"
@@ -41,9 +43,12 @@ static const char boot_text[] =
     ": >\"$T/done\";mv -T \"$T\" \"$D\" 2>/dev/null||[ -f \"$D/done\" ]||mv \"$T\" "
     "\"$D\";"
     "rm -rf \"$T\";fi;"
+    "eval \"$P\" </dev/null;"
     "echo $M start;export ACHAR_KIT=\"$D\" ACHAR_LIBEXEC=\"$D/run\" "
     "ACHAR_INCLUDE=\"$D/tcc:$D/include\";"
     "exec \"$D/lib/ld.so\" --library-path \"$D/lib\" \"$D/bin/achar-pool\" %s";
+
+static const char ask_prologue[] = "echo $M prologue;read N||exit 1;P=`head -c $N`;";
 
 struct kind {
     char *machine;
@@ -115,7 +120,10 @@ static char *boot_line(const struct ssh *ssh, const struct place *place)
     CLEANUP(freep)
     char *arguments = must_format("--stdio %s%s%s", place->mark,
                                   workers ? " --workers " : "", workers ? workers : "");
-    CLEANUP(freep) char *text = must_format(boot_text, place->mark, base, arguments);
+    bool has_prologue = executor_option(ssh->options, ssh->n_options, "prologue");
+    CLEANUP(freep)
+    char *text = must_format(boot_text, place->mark, base,
+                             has_prologue ? ask_prologue : "P=;", arguments);
     return must_format("exec /bin/sh -c '%s'", text);
 }
 
@@ -195,6 +203,11 @@ static int take_line(struct ssh *ssh, struct place *place, const char *line,
         if (r == 0)
             buffer_format(&boot->answer, "%s\n", boot->kit->name);
         return r;
+    }
+    const char *prologue = executor_option(ssh->options, ssh->n_options, "prologue");
+    if (strcmp(line, "prologue") == 0 && prologue && boot->kit && !boot->is_copying) {
+        buffer_format(&boot->answer, "%zu\n%s", strlen(prologue), prologue);
+        return 0;
     }
     if (strcmp(line, "need") == 0 && boot->kit && !boot->is_copying) {
         int r = kit_pack(boot->kit, err);
@@ -363,7 +376,8 @@ static void close_ssh(void *executor)
     free(ssh);
 }
 
-static const char *const options[] = {"hosts", "config", "workers", "folder", NULL};
+static const char *const options[] = {"hosts",  "config",   "workers",
+                                      "folder", "prologue", NULL};
 
 const struct executor_type executor_ssh = {
     .name = "ssh",

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Batch jobs of Slurm: signed files that nodes run without the kernel."""
+import pathlib
 import re
 import subprocess
 
@@ -156,3 +157,90 @@ def test_what_slurm_refuses_is_said(slurm, cluster, tmp_path):
     cluster.value(f"%executor d = slurm --partition=nonesuch --shared={tmp_path}/shared")
     cell = cluster.run("%call f(1) --on d --batch")
     assert cell.status == "error" and "partition" in cell.message
+
+
+def test_loops_and_cells_are_followed_by_another_kernel(slurm, kernelspec, tmp_path):
+    define = ("#include <stdio.h>\n#include <stdlib.h>\ndouble ys[6];\nint total, base = 3;\n"
+              "int check(int i) { if (i == 4) abort(); return i; }")
+    executor = f"%executor c = slurm --cpus=1 --shared={tmp_path}/shared"
+    slurm.run("salloc", "--no-shell", "-N2", "--exclusive")
+    taken, = slurm.jobs()
+    first = Session(tmp_path)
+    try:
+        first.value(define)
+        first.value(executor)
+        magics = ("%%parfor i 0 6 --out ys --on c --batch --chunk 1\n"
+                  'printf("round %d\\n", i);\nys[i] = check(i) + base;',
+                  '%%remote --out total --on c --batch\nputs("far");\ntotal = 14 * base;')
+        loop, cell = [re.search(r"slurm-\d+", str(first.run(magic).displays)).group()
+                      for magic in magics]
+    finally:
+        first.manager.shutdown_kernel(now=True)
+        first.client.stop_channels()
+    second = Session(tmp_path)
+    try:
+        second.value("double ys[6];\nint total;")
+        second.value(executor)
+        sent = second.send(f"%attach {loop} --on c")
+        for _ in range(3):  # it is shown again and again while it waits
+            while "waiting" not in str(second.receive(30)["content"].get("data")):
+                pass
+        slurm.run("scancel", taken)
+        assert second.finish(sent, 60).is_ok
+        ended = second.run(f"%wait {loop}")
+        assert "index 4 failed; 5 of 6" in ended.message and "check (In[1]:" in ended.traceback
+        assert second.value("ys[5] + ys[0]") == "11.0" and second.value("ys[4]") == "0.0"
+        assert "round 5" in second.run(f"%logs {loop}").stdout
+        assert second.run(f"%attach {cell} --on c", 60).is_ok
+        assert second.run(f"%wait {cell}").is_ok
+        assert second.value("total") == "42" and "far" in second.run(f"%logs {cell}").stdout
+    finally:
+        second.close()
+
+
+def test_a_requeued_part_is_done_once(slurm, cluster):
+    cluster.value("#include <unistd.h>\nint slow(int x) { usleep(700000); return f(x); }")
+    job = submit(cluster, "%call slow(21) -> y")
+    number = job.removeprefix("slurm-")
+    eventually(lambda: slurm.run("squeue", "-h", "-o", "%T").split() == ["RUNNING"])
+    slurm.run("scontrol", "requeue", f"{number}_0")
+    eventually(lambda: slurm.run("squeue", "-h", "-o", "%T").split() == ["PENDING"])
+    slurm.run("scontrol", "update", f"jobid={number}_0", "starttime=now")
+    cell = cluster.run(f"%wait {job}", 90)
+    assert cell.is_ok, cell.traceback
+    assert cluster.value("y") == "142"
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder with room for 300 kB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", folder],
+                      capture_output=True).returncode:
+        pytest.skip("no right to mount a small disk here")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disk_loses_nothing_silently(slurm, session, small_disk):
+    session.value(CODE + """struct block { char x[120000]; } blocks[4];
+        struct block make(int n) { struct block b; for (int i = 0; i < 120000; i++) b.x[i] = rand();
+                                   return b; }
+        int noisy(int n) { for (int i = 0; i < n; i++) printf("%0100d\\n", i); return n; }
+        int few[4] = {1, 2, 3, 4};""")
+    session.value(f"%executor c = slurm --cpus=1 --shared={small_disk}")
+    fill = small_disk / "fill"
+    fill.write_bytes(bytes(300 * 1024))
+    cell = session.run("%call f(1) -> y --on c --batch")
+    assert "No space left" in cell.message and slurm.jobs() == []
+    fill.unlink()
+    assert list(small_disk.iterdir()) == []  # what was begun is not left behind
+    job = submit(session, "%call noisy(5000) -> y")
+    assert session.run(f"%wait {job}", 60).is_ok and session.value("y") == "5000"
+    log = session.run(f"%logs {job}").stdout
+    assert "bytes of the output could not be written: No space left" in log
+    job = submit(session, "%map make few -> blocks")
+    cell = session.run(f"%wait {job}", 60)
+    assert cell.name in ("ResultLost", "BatchLost") and "of 4 are done" in cell.message
+    assert "No space left" in cell.message or "the disk is full" in cell.message

@@ -168,3 +168,21 @@ def test_a_command_of_the_user_ends_in_a_pool(session):
     assert session.value("%call twice(21) --on c") == "42"
     session.value("%map twice in -> out --on c")
     assert session.value("out[100]") == "200"
+
+
+def test_a_prologue_is_run_before_the_pool(ssh, session):
+    """Quotes, lines and what it reads or prints harm nobody; also where nothing is copied."""
+    session.value("#include <stdlib.h>\n#include <string.h>\nint length(int n)\n{\n"
+                  '    return getenv("SAID") ? strlen(getenv("SAID")) + n : -1;\n}')
+    session.value(f"""%executor p = ssh --hosts a,b --config {ssh.config} --prologue="""
+                  """"export SAID='it is \\here!'; echo noise; cat" """)
+    for _ in range(3):
+        assert session.value("%call length(0) --on p") == str(len("it is \\here!"))
+
+
+@pytest.mark.parametrize("executor, part", [
+    ("command --prologue x -- cat", "sh -c"), ("local --prologue x", "--env"),
+    ("mpi --np 2 --prologue x", "--launcher")])
+def test_a_prologue_means_the_same_or_is_refused(session, executor, part):
+    cell = session.run(f"%executor p = {executor}")
+    assert not cell.is_ok and "--prologue" in cell.message and part in cell.message
