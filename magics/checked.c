@@ -47,7 +47,7 @@ static int run_init(struct run *run, const struct closure *closure, struct error
         return r;
     run->unit = must_format("%s/unit.c", run->folder.path);
     run->start = must_format("%s/start.c", run->folder.path);
-    run->program = must_format("%s/program", run->folder.path);
+    run->program = must_format("%s/cell", run->folder.path);
     run->report = must_format("%s/report", run->folder.path);
     r = write_text(run->unit, closure->text.data, closure->text.size);
     if (r == 0)
@@ -196,6 +196,7 @@ static int start_program(struct run *run, int *ret_status, struct result *result
 {
     CLEANUP(words_clear) struct words words = {0};
     const struct checker *checker = run->checker;
+    size_t n;
     words_init(&words);
     if (checker->environment) {
         word_add(&words, "env");
@@ -211,6 +212,9 @@ static int start_program(struct run *run, int *ret_status, struct result *result
                                     checker->command[i], run->report)
                       : must_strdup(checker->command[i]));
     word_add(&words, run->program);
+    const char *const *arguments = session_arguments(run->context->session, &n);
+    for (size_t i = 0; i < n; i++)
+        word_add(&words, arguments[i]);
     word_add(&words, NULL);
     int r = magic_process(run->context, words.at, NULL, ret_status, err);
     if (r > 0)

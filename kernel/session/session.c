@@ -461,6 +461,12 @@ void session_set_arguments(struct session *session, const char *const *words, si
         session->arguments[i] = must_strdup(words[i]);
 }
 
+const char *const *session_arguments(const struct session *session, size_t *n)
+{
+    *n = session->n_arguments;
+    return (const char *const *)session->arguments;
+}
+
 const char *const *session_flags(const struct session *session, size_t *n)
 {
     *n = session->n_flags;

@@ -189,6 +189,7 @@ void session_save_options(const struct session *session, struct buffer *ret);
 void session_restore_options(struct session *session, const struct buffer *saved);
 /* What main() of later cells gets behind its name. */
 void session_set_arguments(struct session *session, const char *const *words, size_t n);
+const char *const *session_arguments(const struct session *session, size_t *n);
 const char *const *session_libraries(const struct session *session, size_t *n);
 
 /* The values of variables as a value graph; *ret_names (owned) are the cell functions and

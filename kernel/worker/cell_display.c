@@ -14,6 +14,7 @@
 
 #include "kernel/display/probe.h"
 #include "kernel/worker/png.h"
+#include "kernel/worker/reading.h"
 #include "kernel/worker/represent.h"
 #include "kernel/worker/show.h"
 
@@ -320,26 +321,40 @@ static bool is_dead_stack(void *context, const void *address)
            shown_engine->world.is_stack(context, address);
 }
 
+/* Adds what the value's function says; false: it has none. The function is the session's,
+ * and may display something itself. */
+static bool show_own(uint32_t type, const void *object, struct bundle *bundle)
+{
+    void *taken;
+    reading_begin();
+    represent_function function = represent_find(shown_engine, type, object, &taken);
+    reading_end();
+    if (function)
+        function(taken, bundle);
+    return function != NULL;
+}
+
 static handle cell_show(const void *value, unsigned line, const char *text)
 {
     CLEANUP(bundle_clear) struct bundle bundle = {0};
     const struct engine *engine = shown_engine;
+    reading_begin();
     uint32_t type = names_marked_type(&engine->names, __builtin_return_address(0),
                                       display_site(line, text));
+    const void *object = type ? object_of(&engine->types, type, value) : NULL;
+    reading_end();
     if (!type)
         return fail("display",
                     "the type of '%.100s' is not known here: it is declared "
                     "inside a function, or the line displays it twice",
                     text);
-    const void *object = object_of(&engine->types, type, value);
-    void *taken;
-    represent_function function = represent_find(engine, type, object, &taken);
-    if (function)
-        function(taken, &bundle);
+    bool is_own = show_own(type, object, &bundle);
     live_stack = __builtin_frame_address(0);
     struct value_world world = engine->world;
     world.is_stack = is_dead_stack;
-    represent_rest(&world, type, object, !function, &bundle);
+    reading_begin();
+    represent_rest(&world, type, object, !is_own, &bundle);
+    reading_end();
     return show("display", &bundle);
 }
 

@@ -20,6 +20,7 @@
 #include "kernel/peer/protocol.h"
 #include "kernel/worker/damage.h"
 #include "kernel/worker/fault.h"
+#include "kernel/worker/reading.h"
 #include "kernel/worker/release.h"
 #include "kernel/worker/replace.h"
 #include "kernel/worker/signals.h"
@@ -519,7 +520,9 @@ void guard_run(const struct guard_call *call, struct guard_report *ret)
         snprintf(guard.report.message, sizeof(guard.report.message),
                  "interrupted before it started");
     } else {
+        bool was_changing = changing_pause();
         run(call);
+        changing_resume(was_changing);
     }
     copy_report(&guard.report, ret);
 }

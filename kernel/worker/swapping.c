@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "kernel/peer/protocol.h"
+#include "kernel/worker/reading.h"
 #include "kernel/worker/show.h"
 #include "pickler/code/swap.h"
 
@@ -147,11 +148,14 @@ static void on_urgent(int signal_number, siginfo_t *info, void *context)
     int saved_errno = errno;
     (void)signal_number;
     (void)info;
-    while (guard_is_in_cell(context) && channel_peek(*swapping.channel, &kind) > 0 &&
+    bool may_change = guard_is_in_cell(context) && changing_try();
+    while (may_change && channel_peek(*swapping.channel, &kind) > 0 &&
            kind == WORKER_SWAP)
         if (channel_receive(*swapping.channel, 0, &frame, NULL) <= 0 ||
             swapping_take(&frame, NULL) < 0)
             break;
+    if (may_change)
+        changing_end();
     errno = saved_errno;
 }
 

@@ -21,6 +21,7 @@
 #include "kernel/worker/limit.h"
 #include "kernel/worker/mpi.h"
 #include "kernel/worker/output.h"
+#include "kernel/worker/reading.h"
 #include "kernel/worker/serve.h"
 #include "kernel/worker/show.h"
 #include "kernel/worker/swapping.h"
@@ -78,9 +79,11 @@ static int answer(struct engine *engine, struct channel *channel,
 static int take_request(struct engine *engine, struct channel *channel,
                         const struct frame *request, struct error *err)
 {
-    if (request->kind != WORKER_SWAP)
-        return answer(engine, channel, request, err);
-    return swapping_take(request, err);
+    changing_begin();
+    int r = request->kind == WORKER_SWAP ? swapping_take(request, err)
+                                         : answer(engine, channel, request, err);
+    changing_end();
+    return r;
 }
 
 static int greet(struct channel *channel, struct error *err)

@@ -476,3 +476,36 @@ def test_arrays_whose_length_a_cell_computes(shared_session):
                         ("wchar_t vla_w[vla_n]; vla_w[0] = L'a'; vla_w", 'L"a"'),
                         ("vla_n = 9; vla_v", "{0, 0, 0}")):
         assert shared_session.value(text) == shown
+
+
+def test_threads_display_while_cells_are_loaded(session):
+    session.run(HEADER + """#include <pthread.h>
+        #include <unistd.h>
+        struct link { int n; struct link *next; } links[3] = {{1, &links[1]}, {2, &links[2]}, {3}};
+        volatile int goes_on = 1;
+        void *show_links(void *unused)
+        {
+            while (goes_on) {
+                display(links);
+                usleep(500);
+            }
+            return unused;
+        }
+        pthread_t shower[3];""")
+    shown = session.value("links")
+    session.run("for (int i = 0; i < 3; i++) pthread_create(&shower[i], NULL, show_links, NULL);")
+    for i in range(40):
+        cell = session.run(f"struct fresh_{i} {{ int a[{i + 1}]; struct fresh_{i} *next; }} f{i};\n"
+                           f"int g(struct fresh_{i} *x) {{ return x->a[0] + {i}; }}\n"
+                           f"g(&f{i})")
+        assert cell.value == str(i), cell.traceback
+        assert all(data["text/plain"] == shown for data in cell.displays), cell.displays
+    running = session.send("while (goes_on) usleep(1000);")
+    while session.client.get_iopub_msg(timeout=30)["msg_type"] != "execute_input":
+        pass
+    while session.client.get_iopub_msg(timeout=30)["msg_type"] != "display_data":
+        pass  # also while a cell runs
+    session.interrupt()
+    assert session.finish(running).name == "Interrupted"
+    cell = session.run("goes_on = 0;\nfor (int i = 0; i < 3; i++) pthread_join(shower[i], NULL);")
+    assert cell.is_ok, cell.traceback

@@ -276,6 +276,13 @@ def test_valgrind(library):
     assert "4 bytes in 1 blocks are definitely lost" in cell.traceback
 
 
+def test_checked_programs_have_the_arguments(library):
+    library.run("%args one 'two words'")
+    cell = library.run("%%asan\nint main(int argc, char **argv)\n{\n    for (int i = 1; i < argc; i++)\n"
+                       "        puts(argv[i]);\n    return argc - 3;\n}")
+    assert cell.stdout == "one\ntwo words\nAddressSanitizer: nothing found\n", cell.traceback
+
+
 def test_checked_programs_end_as_they_do(library):
     cell = library.run("%%asan\nexit(3);")
     assert cell.name == "ExitStatus" and "3" in cell.message
