@@ -212,6 +212,9 @@ bool draft_use_macros(struct draft *draft);
 void draft_drop_uses(struct draft *draft);
 struct cell_names draft_names(struct analysis *analysis);
 
+/* pushed.c */
+void pieces_pop_macros(struct draft *draft);
+
 /* forward.c */
 /* After a parse: calls of functions that the cell defines further on get a prototype.
  * True when there is a new one. */

@@ -509,6 +509,7 @@ bool pieces_cut(struct draft *draft)
             read_declaration(draft, piece, &n_anonymous);
         piece->is_include = piece_is_directive(piece, "include");
     }
+    pieces_pop_macros(draft);
     track_packing(draft);
     track_lines(draft);
     cell_clear(&cell);

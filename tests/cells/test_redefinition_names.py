@@ -165,3 +165,15 @@ def test_deleted_cell(session):
     assert "(cell" not in lines(session.run("%whos"))["n"]
     assert rerun(session, "int f(void) { return 1; }", "a").is_ok
     assert "deleted" not in session.run("%whos").stdout
+
+
+def test_a_macro_is_popped(session):
+    """As a definition of the session too, not only inside of the cell."""
+    assert session.value('#define M 1\n#pragma push_macro("M")\n#undef M\n#define M \\\n 2\n'
+                         '#pragma push_macro("M")\n#define M 3\nint a = M;\n'
+                         '#pragma pop_macro("M")\nint b = M;\n#pragma pop_macro("M")\n'
+                         "a * 100 + b * 10 + M") == "321"
+    assert session.value("M") == "1"
+    assert session.run('#pragma push_macro("NEW")\n#define NEW 5\nint five = NEW;\n'
+                       '#pragma pop_macro("NEW")').is_ok
+    assert session.value("#ifdef NEW\n1\n#else\nfive\n#endif") == "5"
