@@ -132,6 +132,7 @@ struct patience {
     int64_t deadline; /* of the next step towards the end; 0: nothing has to end */
     int64_t limit;    /* when the request is to end by itself; 0: any time */
     bool is_interrupted, is_insisting, is_over, is_late;
+    bool is_data; /* no code of cells runs: it ends by itself, soon */
 };
 
 /* For poll(); `look` is when the console has something to do, -1: never. */
@@ -351,9 +352,11 @@ static void pass_interrupt(struct worker_client *client, uint32_t id,
 }
 
 /* Without a checkpoint its end costs the session's state. */
-static int last_chance(const struct worker_client *client)
+static int last_chance(const struct worker_client *client,
+                       const struct patience *patience)
 {
-    return client->is_replaceable ? WORKER_MERCY_MS : WORKER_INTERRUPT_MS;
+    return client->is_replaceable && !patience->is_data ? WORKER_MERCY_MS
+                                                        : WORKER_INTERRUPT_MS;
 }
 
 static void end_in_time(struct worker_client *client, uint32_t id,
@@ -362,7 +365,7 @@ static void end_in_time(struct worker_client *client, uint32_t id,
     signal_worker(client, WORKER_LIMIT_SIGNAL, id);
     patience->limit = 0;
     patience->is_late = patience->is_insisting = true;
-    patience->deadline = clock_ms() + last_chance(client);
+    patience->deadline = clock_ms() + last_chance(client, patience);
 }
 
 /* False when the worker has had all the time there is. */
@@ -372,8 +375,14 @@ static bool insist(struct worker_client *client, uint32_t id, struct patience *p
         return false;
     signal_worker(client, WORKER_INTERRUPT_SIGNAL, id);
     patience->is_insisting = true;
-    patience->deadline = clock_ms() + last_chance(client);
+    patience->deadline = clock_ms() + last_chance(client, patience);
     return true;
+}
+
+static bool is_data(uint16_t kind)
+{
+    return kind == WORKER_DUMP || kind == WORKER_DUMP_AT || kind == WORKER_LOAD ||
+           kind == WORKER_LOAD_AT || kind == WORKER_TYPES || kind == WORKER_BYTES;
 }
 
 /* Asks for input when somebody waits for it; true when nobody can be asked. */
@@ -544,7 +553,8 @@ int worker_client_ask(struct worker_client *client, uint16_t kind,
     int64_t now = clock_ms(), limit = kind == WORKER_RUN || kind == WORKER_ADDRESS
                                           ? client->limits.time_ms
                                           : 0;
-    struct patience patience = {.started = now, .limit = limit ? now + limit : 0};
+    struct patience patience = {
+        .started = now, .limit = limit ? now + limit : 0, .is_data = is_data(kind)};
     int r = settle(client, events, err);
     if (r < 0)
         return r;
