@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <termios.h>
 
+#include "kernel/peer/descriptors.h"
 #include "kernel/peer/frame_header.h"
 
 #define HEADER_SIZE FRAME_HEADER_SIZE
@@ -103,6 +104,11 @@ void channel_free(struct channel *channel)
     free(channel);
 }
 
+bool channel_is_near(const struct channel *channel)
+{
+    return channel->transport && channel->transport->send_fds;
+}
+
 bool channel_sleep(struct channel *channel)
 {
     return channel->transport && channel->transport->sleep &&
@@ -141,33 +147,13 @@ const char *channel_noise(const struct channel *channel)
     return buffer_string(&channel->noise);
 }
 
-static void keep_fds(struct channel *channel, struct msghdr *message)
-{
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-            continue;
-        size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < n; i++) {
-            int fd;
-            memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
-            if (channel->n_fds < FDS_PENDING_MAX)
-                channel->fds[channel->n_fds++] = fd;
-            else
-                close(fd);
-        }
-    }
-}
-
 static ssize_t read_some(struct channel *channel, void *to, size_t size)
 {
     if (channel->transport)
         return channel->transport->read(channel->state, to, size);
     if (!channel->is_socket)
         return read(channel->read_fd, to, size);
-    union {
-        char bytes[CMSG_SPACE(FRAME_FDS_MAX * sizeof(int))];
-        struct cmsghdr align;
-    } control;
+    union descriptors control;
     struct iovec part = {.iov_base = to, .iov_len = size};
     struct msghdr message = {.msg_iov = &part,
                              .msg_iovlen = 1,
@@ -175,7 +161,7 @@ static ssize_t read_some(struct channel *channel, void *to, size_t size)
                              .msg_controllen = sizeof(control.bytes)};
     ssize_t n = recvmsg(channel->read_fd, &message, MSG_CMSG_CLOEXEC);
     if (n > 0)
-        keep_fds(channel, &message);
+        descriptors_keep(&message, channel->fds, &channel->n_fds, FDS_PENDING_MAX);
     return n;
 }
 
@@ -287,22 +273,12 @@ static int wait_for_room(struct channel *channel)
 static ssize_t send_some(struct channel *channel, struct iovec *parts, int n_parts,
                          const int *fds, size_t n_fds)
 {
-    union {
-        char bytes[CMSG_SPACE(FRAME_FDS_MAX * sizeof(int))];
-        struct cmsghdr align;
-    } control;
+    union descriptors control;
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)n_parts};
     if (channel->transport)
         return channel->transport->write(channel->state, parts, n_parts);
-    if (n_fds) {
-        message.msg_control = control.bytes;
-        message.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
-        struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
-        memcpy(CMSG_DATA(c), fds, n_fds * sizeof(int));
-    }
+    if (n_fds)
+        descriptors_attach(&message, &control, fds, n_fds);
     ssize_t n = sendmsg(channel->write_fd, &message, MSG_NOSIGNAL);
     if (n < 0 && errno == ENOTSOCK)
         n = writev(channel->write_fd, parts, n_parts);
@@ -322,6 +298,10 @@ static int message_init(struct message *message, const struct frame_parts *frame
                         struct error *err)
 {
     size_t size = 0;
+    if (frame->n_fds) {
+        message->fds = frame->fds;
+        message->n_fds = frame->n_fds;
+    }
     message->part = message->parts;
     message->n_parts = 1;
     for (int i = 0; i < frame->n_parts; i++) {
@@ -347,7 +327,8 @@ static struct frame_parts one_part(uint16_t kind, uint32_t generation, uint32_t 
                                    const void *data, size_t size)
 {
     struct iovec part = {.iov_base = (void *)data, .iov_len = size};
-    return (struct frame_parts){kind, generation, id, {part}, 1};
+    return (struct frame_parts){
+        .kind = kind, .generation = generation, .id = id, .parts = {part}, .n_parts = 1};
 }
 
 /* Sends what there is room for: 0 when all of it went, -EAGAIN when not. */
@@ -475,16 +456,31 @@ int channel_post(struct channel *channel, uint16_t kind, uint32_t generation, ui
     return channel_post_parts(channel, &frame, err);
 }
 
+/* True when they have gone, or will go with the first byte. */
+static bool give_fds(struct channel *channel, struct message *message)
+{
+    const struct transport *transport = channel->transport;
+    if (!transport)
+        return channel->is_socket && !kept(channel);
+    if (!transport->send_fds ||
+        !transport->send_fds(channel->state, message->fds, message->n_fds))
+        return false;
+    message->n_fds = 0;
+    return true;
+}
+
 int channel_post_parts(struct channel *channel, const struct frame_parts *frame,
                        struct error *err)
 {
     struct message message = {0};
     int r = message_init(&message, frame, err);
+    if (r == 0 && frame->n_fds && !give_fds(channel, &message))
+        return -EAGAIN;
     if (r == 0 && kept(channel) && frame->parts[frame->n_parts - 1].iov_len > QUEUE_SIZE)
         r = channel_flush(channel, err); /* rather than a large copy */
     if (r == 0 && !kept(channel))
         r = message_push(channel, &message, err);
-    if (r < 0 && r != -EAGAIN)
+    if (r < 0 && (r != -EAGAIN || message.n_fds))
         return r;
     keep_rest(channel, &message);
     return 0;
@@ -539,6 +535,11 @@ static void hand_out(struct channel *channel, struct frame *ret)
                           .size = size - HEADER_SIZE};
     channel->taken += size;
     size_t n_fds = (uint16_t)frame_header_get(at + 6, 2);
+    const struct transport *transport = channel->transport;
+    if (n_fds > channel->n_fds && transport && transport->take_fds)
+        channel->n_fds +=
+            transport->take_fds(channel->state, channel->fds + channel->n_fds,
+                                FDS_PENDING_MAX - channel->n_fds);
     ret->n_fds = n_fds < channel->n_fds ? n_fds : channel->n_fds;
     memcpy(ret->fds, channel->fds, ret->n_fds * sizeof(int));
     channel->n_fds -= ret->n_fds;

@@ -55,6 +55,11 @@ struct transport {
     /* What channel_sleep() does; then room for what is unsent shows as something to be
      * read. NULL: poll(2) shows all there is. */
     bool (*sleep)(void *state, bool has_unsent);
+    /* Descriptors, in order, each before the frame that it belongs to is written; false:
+     * not now. And those that have come, as many as there is room for. NULL: there is no
+     * way for them. */
+    bool (*send_fds)(void *state, const int *fds, size_t n);
+    size_t (*take_fds)(void *state, int *fds, size_t n_max);
     /* Ends the stream (close_notify), as far as that goes without waiting, and frees the
      * state; the descriptors are closed by the channel afterwards. */
     void (*free)(void *state);
@@ -69,6 +74,8 @@ struct channel *channel_new_over(const struct transport *transport, void *state,
 void channel_free(struct channel *channel); /* closes the descriptors */
 DEFINE_FREEP(struct channel, channel_free)
 
+/* Through shared memory: both sides are ours, of the same build. */
+bool channel_is_near(const struct channel *channel);
 /* Before poll(2): true when there is something to be read or room for what is unsent,
  * which it may not show. */
 bool channel_sleep(struct channel *channel);
@@ -126,6 +133,8 @@ struct frame_parts {
     uint32_t generation, id;
     struct iovec parts[FRAME_PARTS_MAX];
     int n_parts;
+    const int *fds; /* they go at once; -EAGAIN: that cannot be, and nothing was sent */
+    size_t n_fds;
 };
 int channel_post_parts(struct channel *channel, const struct frame_parts *frame,
                        struct error *err) MUST_USE;

@@ -227,6 +227,21 @@ int line_send_blob(struct line *line, uint16_t kind, uint32_t id,
                               : say_some(line, &body, body.size, err);
 }
 
+int line_send_file(struct line *line, uint16_t kind, uint32_t id,
+                   const struct buffer *body, int fd)
+{
+    struct frame_parts frame = {.kind = kind,
+                                .id = id,
+                                .parts = {{body->data, body->size}},
+                                .n_parts = 1,
+                                .fds = &fd,
+                                .n_fds = 1};
+    if (line->terms.window || !channel_is_near(line->channel))
+        return -EOPNOTSUPP;
+    line->said = clock_ms();
+    return channel_post_parts(line->channel, &frame, NULL);
+}
+
 size_t line_unsent(const struct line *line)
 {
     return channel_unsent(line->channel) + line->n_waiting;

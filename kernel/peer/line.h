@@ -42,6 +42,10 @@ bool line_is_control(uint16_t kind);
 /* Sends a frame, or keeps what cannot go now. Control frames overtake data. -EPIPE. */
 int line_send(struct line *line, uint16_t kind, uint32_t id, const void *data,
               size_t size, struct error *err) MUST_USE;
+/* As line_send(), with a descriptor, where the other side is on this machine. Negative:
+ * that cannot be, or not now, and nothing was sent. */
+int line_send_file(struct line *line, uint16_t kind, uint32_t id,
+                   const struct buffer *body, int fd) MUST_USE;
 /* As line_send(), of a body that is `head` and then the blob, which is not copied while
  * it waits. */
 int line_send_blob(struct line *line, uint16_t kind, uint32_t id,

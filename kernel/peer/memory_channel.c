@@ -13,8 +13,11 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "kernel/peer/descriptors.h"
+
 #define LINE 64 /* bytes that processors exchange */
 #define PAGE ((size_t)4096)
+#define FDS_MAX 64
 #define ROOM_WORTH (MEMORY_CHANNEL_RING / 2) /* so much of it wakes a writer */
 
 enum { WAITS_DATA = 1, WAITS_ROOM = 2 };
@@ -42,6 +45,8 @@ struct near {
     uint32_t said;       /* in self->waits, unless the other side took it away */
     int socket;          /* borrowed: the channel closes it */
     bool is_closed;      /* nothing comes any more but what is in `in` */
+    int fds[FDS_MAX];    /* received and not taken, in order */
+    size_t n_fds;
 };
 
 static size_t mapped_size(void)
@@ -83,13 +88,23 @@ static void wake(struct near *near, uint32_t what)
     (void)!send(near->socket, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-/* Takes what has woken us; notices the other side's end. */
-static void drain(struct near *near)
+/* Takes what has woken us, and descriptors; notices the other side's end. True when there
+ * may be more. */
+static bool drain(struct near *near)
 {
     char bytes[64];
-    ssize_t n = recv(near->socket, bytes, sizeof(bytes), MSG_DONTWAIT);
+    union descriptors control;
+    struct iovec part = {.iov_base = bytes, .iov_len = sizeof(bytes)};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof(control.bytes)};
+    ssize_t n = recvmsg(near->socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (n > 0)
+        descriptors_keep(&message, near->fds, &near->n_fds, FDS_MAX);
     near->is_closed |=
         n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+    return n > 0;
 }
 
 static void awake(struct near *near)
@@ -173,10 +188,35 @@ static bool sleep_near(void *state, bool has_unsent)
     return n_there(near) || (has_unsent && n_room(near) >= ROOM_WORTH);
 }
 
+static bool send_fds(void *state, const int *fds, size_t n)
+{
+    const struct near *near = state;
+    char byte = 0;
+    union descriptors control;
+    struct iovec part = {.iov_base = &byte, .iov_len = 1};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    descriptors_attach(&message, &control, fds, n);
+    return sendmsg(near->socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == 1;
+}
+
+static size_t take_fds(void *state, int *fds, size_t n_max)
+{
+    struct near *near = state;
+    while (drain(near))
+        ;
+    size_t n = near->n_fds < n_max ? near->n_fds : n_max;
+    memcpy(fds, near->fds, n * sizeof(*fds));
+    near->n_fds -= n;
+    memmove(near->fds, near->fds + n, near->n_fds * sizeof(*fds));
+    return n;
+}
+
 static void free_near(void *state)
 {
     struct near *near = state;
     munmap(near->memory, mapped_size());
+    for (size_t i = 0; i < near->n_fds; i++)
+        close(near->fds[i]);
     free(near);
 }
 
@@ -185,6 +225,8 @@ static const struct transport transport = {
     .write = write_near,
     .has_more = has_more,
     .sleep = sleep_near,
+    .send_fds = send_fds,
+    .take_fds = take_fds,
     .free = free_near,
 };
 

@@ -158,6 +158,14 @@ enum {
     POOL_FORGOT, /* pool -> front: {b hash}: it made room and no longer has this payload;
                     sent only between a POOL_PAYLOAD and its answer */
 
+    /* Large bodies between processes of one machine: in a sealed file in memory
+     * (memory_file.h), which is the frame's descriptor. */
+    POOL_TASK_FILE = 144, /* front -> pool: {b hash, u size}: a POOL_TASK; in the file are
+                             so many bytes, its body behind the hash */
+    POOL_RESULT_FILE,     /* pool -> front: {u size}: a POOL_RESULT with this body */
+    TASK_RUN_FILE,        /* pool -> job worker: {u size}: a TASK_RUN with this body */
+    TASK_DONE_FILE,       /* job worker -> pool: {u size}: a TASK_DONE with this body */
+
     /* How a pool's channel is kept (kernel/peer/line.h). Control frames, which
      * line_is_control() lists, are small, are not counted and overtake data. All others
      * are data: with a window, a body above LINE_PIECE goes as LINE_PART frames followed

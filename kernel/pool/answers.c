@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "kernel/peer/display.h"
+#include "kernel/peer/memory_file.h"
 #include "kernel/peer/protocol.h"
 #include "kernel/pool/pool.h"
 
@@ -142,7 +143,8 @@ void tasks_awake(const struct pool *pool)
 
 static bool is_answer(const struct frame *frame)
 {
-    return frame->kind == TASK_DONE || frame->kind == TASK_DONE_READY;
+    return frame->kind == TASK_DONE || frame->kind == TASK_DONE_READY ||
+           frame->kind == TASK_DONE_FILE;
 }
 
 /* What a task displays comes after all that it has printed before. */
@@ -167,12 +169,33 @@ static bool is_aside(struct pool *pool, struct worker *worker, struct frame *fra
            (is_answer(frame) && (!worker->task || frame->id != worker->task->id));
 }
 
+/* The file goes on as it is where the front is near; else the bytes in it. */
+static void say_result_file(struct pool *pool, const struct worker *worker,
+                            const struct frame *frame)
+{
+    struct unpack in = unpack_init(frame->data, frame->size);
+    size_t size = (size_t)unpack_max(&in, FRAME_SIZE_MAX);
+    CLEANUP(buffer_clear) struct buffer body = {0};
+    pack_u64(&body, size);
+    bool is_good = unpack_done(&in) && frame->n_fds == 1;
+    if (is_good && line_send_file(pool->front, POOL_RESULT_FILE, worker->task->id, &body,
+                                  frame->fds[0]) == 0)
+        return;
+    void *data = is_good ? memory_file_map(frame->fds[0], size) : NULL;
+    struct buffer bytes = {.data = data, .size = data ? size : 0};
+    pool_say(pool, POOL_RESULT, worker->task->id, &bytes); /* of none: it is bad */
+    memory_file_unmap(data, size);
+}
+
 static void take_answer(struct pool *pool, struct family *family, struct worker *worker,
                         const struct frame *frame)
 {
     struct buffer body = {.data = (char *)frame->data, .size = frame->size};
     send_rest(pool, worker);
-    pool_say(pool, POOL_RESULT, worker->task->id, &body);
+    if (frame->kind == TASK_DONE_FILE)
+        say_result_file(pool, worker, frame);
+    else
+        pool_say(pool, POOL_RESULT, worker->task->id, &body);
     if (frame->kind == TASK_DONE_READY) {
         pop(pool, family, worker);
         return;
@@ -195,8 +218,11 @@ static bool read_one(struct pool *pool, struct family *family, struct worker *wo
         return true;
     if (r == 1 && is_answer(&frame)) {
         take_answer(pool, family, worker, &frame);
+        display_done(&frame);
         return !worker->is_gone;
     }
+    if (r == 1)
+        display_done(&frame);
     worker->is_closed = true;
     if (r != -EPIPE) /* user code wrote on it */
         syscall(SYS_pidfd_send_signal, worker->pidfd, SIGKILL, NULL, 0);

@@ -21,6 +21,7 @@ void task_free(struct task *task)
     if (!task)
         return;
     free(task->argument);
+    closep(&task->file);
     free(task);
 }
 
@@ -46,6 +47,16 @@ struct task *task_new(uint32_t id, const void *argument, size_t size)
     task->id = id;
     task->argument = must_realloc(NULL, size, 1);
     memcpy(task->argument, argument, size);
+    task->size = size;
+    task->file = -1;
+    return task;
+}
+
+struct task *task_new_file(uint32_t id, int file, size_t size)
+{
+    struct task *task = must_alloc(sizeof(*task));
+    task->id = id;
+    task->file = file;
     task->size = size;
     return task;
 }

@@ -23,7 +23,8 @@ struct task {
     unsigned starts;
     bool is_in_lane;
     uint32_t place; /* there */
-    char *argument; /* owned body of its TASK_RUN */
+    char *argument; /* owned body of its TASK_RUN; NULL: it is in `file` */
+    int file;       /* owned, -1: none */
     size_t size;
 };
 
@@ -90,6 +91,7 @@ family_next_task(struct family *family) MUST_USE; /* owned; NULL: none waits */
 bool family_drop_task(struct family *family,
                       uint32_t id); /* false: it does not wait here */
 struct task *task_new(uint32_t id, const void *argument, size_t size) MUST_USE;
+struct task *task_new_file(uint32_t id, int file, size_t size) MUST_USE; /* takes it */
 void task_free(struct task *task);
 
 /* Takes the descriptors: task channel, out, err, pidfd, lane. */

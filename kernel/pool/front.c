@@ -105,6 +105,15 @@ static bool take_payload(struct pool *pool, const struct frame *frame)
     return true;
 }
 
+static void refuse_task(struct pool *pool, uint32_t id)
+{
+    struct outcome outcome = {.kind = OUTCOME_REFUSED,
+                              .name = (char *)"UnknownPayload",
+                              .message =
+                                  (char *)"the pool does not have the task's payload"};
+    tasks_result(pool, id, &outcome);
+}
+
 static bool take_task(struct pool *pool, const struct frame *frame)
 {
     struct unpack in = unpack_init(frame->data, frame->size);
@@ -116,15 +125,27 @@ static bool take_task(struct pool *pool, const struct frame *frame)
     if (!unpack_done(&in) || !frame->id)
         return false;
     struct family *family = tasks_find_family(pool, hash);
-    if (family) {
-        tasks_add(pool, family, frame->id, body, body_size);
-        return true;
-    }
-    struct outcome outcome = {.kind = OUTCOME_REFUSED,
-                              .name = (char *)"UnknownPayload",
-                              .message =
-                                  (char *)"the pool does not have the task's payload"};
-    tasks_result(pool, frame->id, &outcome);
+    if (family)
+        tasks_add(pool, family, task_new(frame->id, body, body_size));
+    else
+        refuse_task(pool, frame->id);
+    return true;
+}
+
+/* Its argument is in a file, which only its job worker reads. */
+static bool take_task_file(struct pool *pool, struct frame *frame)
+{
+    struct unpack in = unpack_init(frame->data, frame->size);
+    const uint8_t *hash = read_hash(&in);
+    size_t size = (size_t)unpack_max(&in, FRAME_SIZE_MAX);
+    if (!unpack_done(&in) || !frame->id || frame->n_fds != 1 || !size)
+        return false;
+    struct family *family = tasks_find_family(pool, hash);
+    if (family)
+        tasks_add(pool, family,
+                  task_new_file(frame->id, frame->fds[--frame->n_fds], size));
+    else
+        refuse_task(pool, frame->id);
     return true;
 }
 
@@ -156,17 +177,18 @@ static bool take_terms(struct pool *pool, const struct frame *frame)
     return true;
 }
 
-static void handle(struct pool *pool, const struct frame *frame)
+static void handle(struct pool *pool, struct frame *frame)
 {
     bool is_good = true;
-    for (size_t i = 0; i < frame->n_fds; i++)
-        close(frame->fds[i]);
     switch (frame->kind) {
     case POOL_PAYLOAD:
         is_good = take_payload(pool, frame);
         break;
     case POOL_TASK:
         is_good = take_task(pool, frame);
+        break;
+    case POOL_TASK_FILE:
+        is_good = take_task_file(pool, frame);
         break;
     case POOL_TERMS:
         is_good = take_terms(pool, frame);
@@ -183,6 +205,8 @@ static void handle(struct pool *pool, const struct frame *frame)
     default:
         is_good = false;
     }
+    for (size_t i = 0; i < frame->n_fds; i++)
+        close(frame->fds[i]);
     if (!is_good)
         say_bad(pool, frame->id, "the pool cannot read this");
 }

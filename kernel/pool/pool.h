@@ -21,12 +21,13 @@
 /* Beyond this the front gets no more credit, and is not read where there is none. */
 #define POOL_WAITING_BYTES (256u << 20) /* arguments */
 #define POOL_UNSENT_BYTES                                                                \
-    (32u << 20)               /* to the front; beyond it job workers are not read */
-#define POOL_SPARE 4          /* job workers that wait beside those in use */
-#define POOL_CANCEL_US 50000  /* from SIGINT to SIGKILL */
-#define POOL_AHEAD 32         /* tasks that a job worker may have; it runs one */
-#define POOL_PRESTART_US 3000 /* after a payload was loaded: its first task comes first  \
-                               */
+    (32u << 20)              /* to the front; beyond it job workers are not read */
+#define POOL_SPARE 4         /* job workers that wait beside those in use */
+#define POOL_CANCEL_US 50000 /* from SIGINT to SIGKILL */
+#define POOL_AHEAD 32        /* tasks that a job worker may have; it runs one */
+#define POOL_PRESTART_US                                                                 \
+    3000 /* after a payload was loaded: its first task comes first                       \
+          */
 #define POOL_TRIM_US 20000
 #define POOL_POLL_US 200 /* so often descriptors are looked at while tasks flow */
 
@@ -79,8 +80,8 @@ void zygotes_sweep(struct pool *pool);         /* kills orphans of dead zygotes 
 
 /* tasks.c */
 struct family *tasks_find_family(struct pool *pool, const void *hash);
-void tasks_add(struct pool *pool, struct family *family, uint32_t id,
-               const void *argument, size_t size);
+void tasks_add(struct pool *pool, struct family *family,
+               struct task *task); /* takes it */
 void tasks_dispatch(struct pool *pool);
 void tasks_trim(struct pool *pool); /* what idle payloads need not have */
 void tasks_cancel(struct pool *pool, uint32_t id);

@@ -16,11 +16,27 @@ struct family *tasks_find_family(struct pool *pool, const void *hash)
     return NULL;
 }
 
+static bool hand_over_file(struct worker *worker, const struct task *task)
+{
+    CLEANUP(buffer_clear) struct buffer body = {0};
+    pack_u64(&body, task->size);
+    struct frame_parts frame = {.kind = TASK_RUN_FILE,
+                                .id = task->id,
+                                .parts = {{body.data, body.size}},
+                                .n_parts = 1,
+                                .fds = &task->file,
+                                .n_fds = 1};
+    return channel_post_parts(worker->channel, &frame, NULL) == 0;
+}
+
 /* Hands it over, if need be ahead of time; false: there is no room, or the worker died.
  */
 static bool hand_over(struct worker *worker, struct task *task)
 {
     bool is_ahead = worker->task != NULL;
+    task->is_in_lane = false;
+    if (task->file >= 0)
+        return !is_ahead && hand_over_file(worker, task);
     task->is_in_lane =
         worker->lane && (!is_ahead || worker->task->is_in_lane) &&
         lane_send(worker->lane, task->id, task->argument, task->size, &task->place);
@@ -53,10 +69,9 @@ static bool start(struct pool *pool, struct family *family, struct task *task)
     return false;
 }
 
-void tasks_add(struct pool *pool, struct family *family, uint32_t id,
-               const void *argument, size_t size)
+void tasks_add(struct pool *pool, struct family *family, struct task *task)
 {
-    struct task *task = task_new(id, argument, size);
+    size_t size = task->size;
     bool is_next = family->state == FAMILY_AWAKE && !family->n_waiting &&
                    pool->n_running < pool->n_workers;
     if (is_next && start(pool, family, task))

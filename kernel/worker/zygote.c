@@ -23,6 +23,7 @@
 #include "kernel/peer/forked.h"
 #include "kernel/peer/frame_header.h"
 #include "kernel/peer/lane.h"
+#include "kernel/peer/memory_file.h"
 #include "kernel/peer/process.h"
 #include "kernel/peer/protocol.h"
 #include "kernel/worker/renewal.h"
@@ -133,7 +134,7 @@ struct task {
  * may be protected. */
 static void read_task(const struct link *link, struct task *ret)
 {
-    char *inbox = lane_inbox(link->lane);
+    const char *inbox = lane_inbox(link->lane);
     struct frame_header header = frame_header_read(inbox);
     if (header.kind != TASK_RUN || header.size > SOCKET_TASK_MAX || header.n_fds)
         _exit(0);
@@ -143,6 +144,48 @@ static void read_task(const struct link *link, struct task *ret)
     renewal_unwatch();
     read_all(link->fd, body, header.size);
     *ret = (struct task){.id = header.id, .data = body, .size = header.size};
+}
+
+/* What is in a file, which the pool has got from a front that it trusts. */
+static void map_task(const struct link *link, int file, struct task *ret)
+{
+    char *inbox = lane_inbox(link->lane);
+    struct frame_header header = frame_header_read(inbox);
+    if (file < 0 || header.size > LANE_INBOX_SIZE)
+        _exit(0);
+    read_all(link->fd, inbox, header.size);
+    struct unpack in = unpack_init(inbox, header.size);
+    size_t size = (size_t)unpack_max(&in, SOCKET_TASK_MAX);
+    renewal_watch();
+    const void *data = memory_file_map(file, size);
+    close(file);
+    renewal_unwatch();
+    if (!unpack_done(&in) || !data)
+        _exit(1);
+    *ret = (struct task){.id = header.id, .data = data, .size = size};
+}
+
+/* The header of a frame into the inbox, as all that the kernel fills; its descriptor, or
+ * -1. */
+static int read_header(const struct link *link)
+{
+    char *inbox = lane_inbox(link->lane);
+    struct iovec part = {.iov_base = inbox, .iov_len = FRAME_HEADER_SIZE};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = inbox + FRAME_HEADER_SIZE,
+                             .msg_controllen = CMSG_SPACE(sizeof(int))};
+    ssize_t n = recvmsg(link->fd, &message, MSG_WAITALL | MSG_CMSG_CLOEXEC);
+    if (n == 0 || (n < 0 && errno != EINTR))
+        _exit(0);
+    if (n < FRAME_HEADER_SIZE)
+        read_all(link->fd, inbox + (n > 0 ? n : 0),
+                 FRAME_HEADER_SIZE - (size_t)(n > 0 ? n : 0));
+    struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    int fd = -1;
+    if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(fd)))
+        memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+    return fd;
 }
 
 /* Until there is a task. */
@@ -159,12 +202,15 @@ static void wait_for_task(const struct link *link, struct task *ret)
             continue;
         char *inbox = lane_inbox(link->lane);
         int64_t before = clock_us();
-        read_all(link->fd, inbox, FRAME_HEADER_SIZE);
+        int file = read_header(link);
         lane_worker_awake(link->lane, clock_us() - before);
-        if (frame_header_read(inbox).kind != TASK_LOOK) {
+        uint16_t kind = frame_header_read(inbox).kind;
+        if (kind == TASK_RUN_FILE)
+            map_task(link, file, ret);
+        else if (kind != TASK_LOOK)
             read_task(link, ret);
+        if (kind != TASK_LOOK)
             return;
-        }
     }
 }
 
@@ -185,6 +231,24 @@ static void write_frame(int fd, uint16_t kind, uint32_t id, const char *data, si
             n -= (ssize_t)sent;
         }
     }
+}
+
+/* A large answer; false: it must go as bytes. */
+static bool answer_in_file(const struct link *link, uint32_t id,
+                           const struct buffer *answer)
+{
+    struct iovec part = {.iov_base = answer->data, .iov_len = answer->size};
+    CLEANUP(buffer_clear) struct buffer body = {0};
+    int fd = answer->size < MEMORY_FILE_MIN ? -1 : memory_file_make(&part, 1);
+    if (fd < 0)
+        return false;
+    pack_u64(&body, answer->size);
+    int r =
+        channel_send_small(link->fd, TASK_DONE_FILE, 0, id, body.data, body.size, &fd, 1);
+    close(fd);
+    if (r < 0)
+        _exit(1);
+    return true;
 }
 
 static void run_task(struct zygote *zygote, const struct task *task,
@@ -222,6 +286,8 @@ static bool take_task(struct zygote *zygote, const struct link *link)
     struct buffer answer = {0};
     wait_for_task(link, &task);
     run_task(zygote, &task, &answer);
+    if (answer_in_file(link, task.id, &answer))
+        return false;
     bool is_renewed = renewal_is_possible();
     if (is_renewed && lane_answer(link->lane, task.id, answer.data, answer.size)) {
         if (lane_must_wake_pool(link->lane))

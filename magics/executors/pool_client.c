@@ -8,8 +8,11 @@
 #include <poll.h>
 #include <string.h>
 
+#include "kernel/peer/memory_file.h"
 #include "kernel/peer/protocol.h"
 #include "magics/executors/pool_client_inside.h"
+
+#define FILES_MAX 32 /* on their way: a socket holds few descriptors */
 
 static void open_add(struct open_tasks *open, uint32_t id)
 {
@@ -41,7 +44,7 @@ static struct open_task *open_find(const struct open_tasks *open, uint32_t id)
 
 static void open_remove(struct open_tasks *open, struct open_task *task)
 {
-    task->is_open = false;
+    task->is_open = task->has_file = false;
     while (open->start < open->n && !open->all[open->start].is_open) {
         open->start++;
         open->first++;
@@ -148,6 +151,7 @@ void pool_client_free(struct pool_client *client)
     if (!client->is_dead && line_send(client->line, POOL_BYE, 0, NULL, 0, NULL) < 0)
         client->is_broken = true;
     line_free(client->line);
+    memory_file_unmap(client->mapped, client->mapped_size);
     client->type->end(client->executor, client->link.state);
     if (client->owns_executor)
         client->type->close(client->executor);
@@ -231,12 +235,18 @@ int pool_client_lost(const struct pool_client *client, struct error *err)
                      client->type->name);
 }
 
+static void drop_mapped(struct pool_client *client)
+{
+    memory_file_unmap(TAKE(client->mapped), client->mapped_size);
+}
+
 static bool read_result(struct pool_client *client, const struct frame *frame,
                         struct open_task *task, struct pool_event *ret)
 {
     struct unpack in = unpack_init(frame->data, frame->size);
     ret->kind = POOL_EVENT_RESULT;
     ret->tag = task->tag;
+    client->n_files -= task->has_file;
     open_remove(&client->open, task);
     if (frame->kind == POOL_RESULT && outcome_unpack(&in, &ret->outcome, NULL) == 0) {
         ret->data = unpack_bytes(&in, &ret->size);
@@ -251,6 +261,21 @@ static bool read_result(struct pool_client *client, const struct frame *frame,
                          .name = must_strdup("BadResult"),
                          .message = must_strdup("the pool's answer cannot be read")};
     return true;
+}
+
+/* The result in the frame's file, as if it had come in the frame. */
+static bool read_result_file(struct pool_client *client, const struct frame *frame,
+                             struct open_task *task, struct pool_event *ret)
+{
+    struct unpack in = unpack_init(frame->data, frame->size);
+    struct frame whole = {.kind = POOL_RESULT, .id = frame->id};
+    size_t size = (size_t)unpack_max(&in, FRAME_SIZE_MAX);
+    if (unpack_done(&in) && frame->n_fds == 1)
+        client->mapped = memory_file_map(frame->fds[0], size);
+    client->mapped_size = size;
+    whole.data = client->mapped;
+    whole.size = client->mapped ? size : 0;
+    return read_result(client, &whole, task, ret);
 }
 
 /* The answer to the payload of request `i`. */
@@ -336,6 +361,8 @@ static bool read_event(struct pool_client *client, const struct frame *frame,
         ret->data = frame->data;
         ret->size = frame->size;
         return true;
+    case POOL_RESULT_FILE:
+        return read_result_file(client, frame, task, ret);
     case POOL_RESULT:
     case FRAME_BAD:
         return read_result(client, frame, task, ret);
@@ -414,6 +441,7 @@ int pool_client_look(struct pool_client *client, struct pool_event *ret)
 {
     struct frame frame;
     struct error why = {0};
+    drop_mapped(client);
     /* What is sent in answer to results that came together goes together. */
     if (!line_has_frame(client->line) && line_uncork(client->line, NULL) < 0)
         client->is_broken = true;
@@ -423,8 +451,9 @@ int pool_client_look(struct pool_client *client, struct pool_event *ret)
             pool_client_lose(client, r == -EPIPE ? NULL : &why);
         if (r <= 0)
             return r;
+        bool is_event = read_event(client, &frame, ret);
         drop_fds(&frame);
-        if (read_event(client, &frame, ret))
+        if (is_event)
             return 1;
     } while (!client->is_dead && line_has_frame(client->line));
     return client->is_dead ? -EPIPE : 0;
@@ -524,9 +553,40 @@ int pool_client_post_task(struct pool_client *client, const uint8_t hash[32],
     return r;
 }
 
+/* True: the argument has gone in a file. */
+static bool post_file(struct pool_client *client, const uint8_t hash[32],
+                      const struct blob *argument, uint32_t *ret_id)
+{
+    if (!client->type->is_near || argument->size < MEMORY_FILE_MIN ||
+        client->n_files >= FILES_MAX || !pool_client_is_alive(client))
+        return false;
+    CLEANUP(buffer_clear) struct buffer body = {0};
+    pack_u64(&body, argument->size);
+    struct iovec parts[] = {{body.data, body.size}, {argument->data, argument->size}};
+    size_t size = body.size + argument->size;
+    int fd = memory_file_make(parts, 2);
+    if (fd < 0)
+        return false;
+    body.size = 0;
+    pack_bytes(&body, hash, HASH_SIZE);
+    pack_u64(&body, size);
+    uint32_t id = client->last_id + 1;
+    bool is_sent = line_send_file(client->line, POOL_TASK_FILE, id, &body, fd) == 0;
+    close(fd);
+    if (!is_sent)
+        return false;
+    client->last_id = *ret_id = id;
+    open_add(&client->open, id);
+    open_find(&client->open, id)->has_file = true;
+    client->n_files++;
+    return true;
+}
+
 int pool_client_post_large(struct pool_client *client, const uint8_t hash[32],
                            struct blob *argument, uint32_t *ret_id, struct error *err)
 {
+    if (post_file(client, hash, argument, ret_id))
+        return 0;
     int r = post(client, POOL_TASK, hash, NULL, 0, argument, ret_id, err);
     if (r == 0)
         open_add(&client->open, *ret_id);

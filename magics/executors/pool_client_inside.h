@@ -14,6 +14,7 @@
 /* Ids are handed out in order: what is open is a window over them. */
 struct open_task {
     bool is_open;
+    bool has_file; /* its argument went in one */
     void *tag;
 };
 
@@ -55,6 +56,9 @@ struct pool_client {
     size_t n_requests, requests_capacity;
     struct kept_event *kept, **kept_end;
     size_t kept_output; /* bytes that were kept since the last time there were none */
+    size_t n_files;     /* arguments that may not be with their job workers yet */
+    void *mapped;       /* the file that the last event's data are in ... */
+    size_t mapped_size; /* ... so many bytes */
     char *lent;         /* data of the event handed out last */
     struct buffer head; /* of the frame that is being sent */
 };

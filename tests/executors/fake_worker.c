@@ -5,14 +5,20 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "kernel/peer/channel.h"
+#include "kernel/peer/memory_file.h"
+#include "kernel/peer/protocol.h"
 #include "kernel/worker/renewal.h"
 #include "kernel/worker/zygote.h"
 
 static char large[12 << 20]; /* more than is put back */
-static int count;            /* a task must never see what another has counted */
+static int task_channel;
+static uint32_t task_id;
+static int count; /* a task must never see what another has counted */
 
 static void load(void *context, const void *payload, size_t size, const void *object,
                  size_t object_size, struct outcome *ret)
@@ -85,6 +91,22 @@ static void note(const char *text, struct buffer *result)
     buffer_add_string(result, number + 1);
 }
 
+/* Says of `n` bytes in memory that they are its result, as user code might that has found
+ * the channel: a file that anybody can change, or with less in it. */
+static void forge(size_t n, bool is_sealed)
+{
+    struct buffer body = {0};
+    char byte = 0;
+    struct iovec part = {.iov_base = &byte, .iov_len = 1};
+    int fd = is_sealed ? memory_file_make(&part, 1) : memfd_create("forged", MFD_CLOEXEC);
+    pack_u64(&body, n);
+    if (fd < 0 || (!is_sealed && ftruncate(fd, (off_t)n) < 0) ||
+        channel_send_small(task_channel, TASK_DONE_FILE, 0, task_id, body.data, body.size,
+                           &fd, 1) < 0)
+        _exit(1);
+    pause_ms(1000000); /* till the pool has no more use for it */
+}
+
 static void do_task(const void *argument, size_t size, struct outcome *ret,
                     struct buffer *result)
 {
@@ -129,10 +151,26 @@ static void do_task(const void *argument, size_t size, struct outcome *ret,
     else if (strcmp(text, "big") == 0)
         buffer_reserve(result, (size_t)n), memset(result->data, 'b', (size_t)n),
             result->size = (size_t)n;
+    else if (strcmp(text, "forge") == 0)
+        forge((size_t)n, false);
+    else if (strcmp(text, "forge-sealed") == 0)
+        forge((size_t)n, true);
     else if (strcmp(text, "size") == 0)
         buffer_format(result, "%zu", size);
     else
         ret->kind = OUTCOME_FAULT, ret->name = must_strdup("SIGILL");
+}
+
+static void begin(void *context, int fd)
+{
+    (void)context;
+    task_channel = fd;
+}
+
+static void begin_task(void *context, uint32_t id)
+{
+    (void)context;
+    task_id = id;
 }
 
 static void run(void *context, const void *argument, size_t size, struct outcome *ret,
@@ -146,7 +184,8 @@ static void run(void *context, const void *argument, size_t size, struct outcome
 
 int main(void)
 {
-    struct zygote_work work = {.load = load, .run = run};
+    struct zygote_work work = {
+        .load = load, .begin = begin, .begin_task = begin_task, .run = run};
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     return zygote_serve(&work);
 }

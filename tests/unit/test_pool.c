@@ -5,6 +5,7 @@
  * Arguments: the paths of achar-pool and of the fake worker. */
 #include <sys/resource.h>
 
+#include "kernel/peer/memory_file.h"
 #include "tests/executors/pool_test.h"
 
 static enum outcome_kind send_payload(struct pool_client *client, const char *payload,
@@ -308,6 +309,44 @@ static void test_big(void)
     check_nothing_left("big");
 }
 
+#define MANY 80 /* more than go in files at a time */
+
+static void test_files(void)
+{
+    struct pool_client *client = start("2");
+    uint8_t hash[32];
+    size_t size = MEMORY_FILE_MIN + 5;
+    CLEANUP(freep) char *large = must_alloc(size);
+    struct done all[MANY] = {0};
+    send_payload(client, "ok", hash);
+    memcpy(large, "echo ", 5);
+    for (size_t i = 0; i < MANY; i++) {
+        memset(large + 5, 'a' + (int)(i % 26), size - 5);
+        all[i].id = submit_bytes(client, hash, large, size);
+    }
+    for (size_t n = 0; n < MANY;)
+        n += wait_one(client, all, MANY);
+    for (size_t i = 0; i < MANY; i++) {
+        CHECK_INT(all[i].outcome.kind, OUTCOME_OK);
+        CHECK_INT(all[i].result.size, size - 5);
+        CHECK_INT(buffer_string(&all[i].result)[size - 6], 'a' + (int)(i % 26));
+        done_clear(&all[i]);
+    }
+    /* What a task makes of this is no result, and no harm. */
+    static const char *const forged[] = {"forge 1000000", "forge-sealed 1000000"};
+    for (size_t i = 0; i < 2; i++) {
+        struct done done = run(client, hash, forged[i]);
+        CHECK_INT(done.outcome.kind, OUTCOME_DIED);
+        CHECK_STRING(done.outcome.name, "BadResult");
+        done_clear(&done);
+        done = run(client, hash, "echo after");
+        CHECK_STRING(buffer_string(&done.result), "after");
+        done_clear(&done);
+    }
+    pool_client_free(client);
+    check_nothing_left("files");
+}
+
 /* Nothing survives: hung tasks, deaf ones, background processes, detached ones. */
 static void test_end(void)
 {
@@ -375,8 +414,8 @@ static void test_options(void)
     struct error err = {0};
     struct executor_option bad[] = {{"wrokers", "2"}};
     CHECK_INT(pool_client_new(&executor_local, bad, 1, &client, &err), -EINVAL);
-    CHECK_STRING(err.text,
-                 "executor 'local' has no option '--wrokers'; it has --workers, --pin, --memory, --timeout, --lease");
+    CHECK_STRING(err.text, "executor 'local' has no option '--wrokers'; it has "
+                           "--workers, --pin, --memory, --timeout, --lease");
     struct executor_option zero[] = {{"workers", "0"}};
     err = (struct error){0};
     CHECK_INT(pool_client_new(&executor_local, zero, 1, &client, &err), -EINVAL);
@@ -449,6 +488,7 @@ int main(int argc, char **argv)
     test_cancel();
     test_payloads();
     test_big();
+    test_files();
     test_end();
     test_pool_killed();
     test_few_descriptors();
