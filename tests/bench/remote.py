@@ -4,6 +4,8 @@ import contextlib
 import importlib.util
 import os
 import pathlib
+import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -11,6 +13,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+from client import Kernel  # noqa: E402
 from engines.daemons import EngineError  # noqa: E402
 from engines.slurm import Slurm  # noqa: E402
 from engines.ssh import Ssh  # noqa: E402
@@ -38,6 +41,85 @@ def submitit_seconds(environment):
         return time.perf_counter() - start
 
 
+@contextlib.contextmanager
+def in_cluster(slurm):
+    """What is started meanwhile finds this Slurm."""
+    before = os.environ.get("SLURM_CONF")
+    os.environ["SLURM_CONF"] = slurm.environment["SLURM_CONF"]
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["SLURM_CONF"]
+        else:
+            os.environ["SLURM_CONF"] = before
+
+
+WORK = """
+#include <stdio.h>
+#include <stdlib.h>
+unsigned long work(unsigned long x)
+{
+    for (long i = 0; i < 700000000; i++) {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+    }
+    return x;
+}
+"""
+MAIN = """
+int main(int argc, char **argv)
+{
+    printf("%lu\\n", work(strtoul(argv[argc - 1], 0, 10) + 1));
+    return 0;
+}
+"""
+ARRAY = 8  # tasks of about a second
+
+
+def raw_array_seconds(slurm, folder, program):
+    """From sbatch to the last result of an array of a compiled program."""
+    results = [folder / f"raw.{i}" for i in range(ARRAY)]
+    for result in results:
+        result.unlink(missing_ok=True)
+    start = time.perf_counter()
+    slurm.run("sbatch", f"--array=0-{ARRAY - 1}", "--cpus-per-task=1", f"--output={folder}/log.%a",
+              f"--wrap={program} $SLURM_ARRAY_TASK_ID > {folder}/raw.$SLURM_ARRAY_TASK_ID")
+    while not all(result.exists() and result.stat().st_size for result in results):
+        time.sleep(0.01)
+    return time.perf_counter() - start
+
+
+def batch_seconds(kernel):
+    """From the magic to the last result in its array."""
+    start = time.perf_counter()
+    _, text = kernel.execute("%map work in -> out --on c --batch")
+    kernel.execute(f"%wait {re.search(r'slurm-[0-9]+', text)[0]}")
+    return time.perf_counter() - start
+
+
+def measure_array(slurm, achar, rounds):
+    with tempfile.TemporaryDirectory() as name, in_cluster(slurm):
+        folder = pathlib.Path(name)
+        (folder / "work.c").write_text(WORK + MAIN)
+        subprocess.run(["gcc", "-O2", "-o", folder / "work", folder / "work.c"], check=True)
+        kernel = Kernel([str(achar), "kernel", "-f", "{connection_file}"])
+        try:
+            kernel.wait_for_iopub()
+            kernel.execute(WORK + f"unsigned long in[{ARRAY}], out[{ARRAY}];\n"
+                           f"for (int i = 0; i < {ARRAY}; i++)\n    in[i] = i + 1;")
+            kernel.execute(f"%executor c = slurm --cpus=1 --shared={folder}/shared")
+            ours, raw = [], []
+            for _ in range(rounds):
+                raw.append(raw_array_seconds(slurm, folder, folder / "work"))
+                ours.append(batch_seconds(kernel))
+        finally:
+            kernel.close()
+    yield (f"slurm: --batch, {ARRAY} tasks of a second", "s", statistics.median(ours),
+           "sbatch --array, compiled C", statistics.median(raw))
+
+
 def measure_slurm(program, times, quick):
     try:
         slurm = Slurm()
@@ -56,6 +138,8 @@ def measure_slurm(program, times, quick):
                    submitit_seconds(environment))
         yield "slurm: a call in the allocation", "s", call, "srun of 'true'", srun
         yield "slurm: calls, pipelined", "/s", rate, "one srun after the other", 1 / srun
+        slurm.clear()
+        yield from measure_array(slurm, program.parents[2] / "kernel/app/achar", 1 if quick else 3)
         local = run_calls(program, times, {}, "local", "workers=2")[3]
         yield "slurm: large arguments, TLS", "B/s", bulk, "local", local
 
