@@ -8,7 +8,7 @@
 
 #include "kernel/worker/heap_guard.h"
 
-#define AUDIT_VISITS_MAX 4096 /* blocks of one look; a group of words counts as one */
+#define AUDIT_VISITS_MAX 1024 /* blocks of one look; a group of words counts as one */
 
 /* True with what was found; not while threads of cells run. */
 bool heap_audit(struct heap_finding *ret);
