@@ -254,7 +254,8 @@ static int run_plan(struct ranks_cell *cell, const struct buffer *request,
 }
 
 /* Takes the plan. */
-static int run_cell(struct ranks_cell *cell, struct plan *plan, struct result *result,
+static int run_cell(struct ranks_cell *cell, struct plan *plan,
+                    const struct ranks_options *options, struct result *result,
                     struct error *err)
 {
     CLEANUP(capture_roots_clear) struct capture_roots roots = {0};
@@ -262,6 +263,11 @@ static int run_cell(struct ranks_cell *cell, struct plan *plan, struct result *r
     bool has_text = plan->text != NULL;
     note_made(cell, plan);
     find_roots(plan, &roots);
+    ranks_check_wanted(cell, options, result);
+    if (result->kind != RESULT_OK) {
+        plan_free(plan);
+        return 0;
+    }
     int r = session_define_for(cell->context->session, plan, cell->context->events,
                                &request, result, err);
     if (r < 0 || result->kind != RESULT_OK)
@@ -310,7 +316,7 @@ int ranks_run(struct magic_context *context, struct named_executor *executor,
         r = session_plan(context->session, context->cell, arguments->body_line, PLAN_CELL,
                          arguments->body, &plan, result, err);
     if (r == 0 && result->kind == RESULT_OK && plan)
-        r = run_cell(&cell, plan, result, err);
+        r = run_cell(&cell, plan, options, result, err);
     if (r == 0 && result->kind == RESULT_OK)
         r = bring_home(&cell, options, result, err);
     cell.ranks->moment = session_moment(context->session);

@@ -72,6 +72,10 @@ int ranks_own(struct ranks_cell *cell, const char *const *names, size_t n,
 /* The answers as the cell's result: rank 0's value, or what failed first. */
 void ranks_report(struct ranks_cell *cell, struct rank_answers *answers,
                   struct result *result);
+/* What is to come home is a variable, or will be one when the cell has run; else the
+ * result says so, before anything runs. */
+void ranks_check_wanted(struct ranks_cell *cell, const struct ranks_options *options,
+                        struct result *result);
 int ranks_bring_out(struct ranks_cell *cell, const char *names, struct result *result,
                     struct error *err) MUST_USE;
 int ranks_gather(struct ranks_cell *cell, const char *text, struct result *result,

@@ -124,6 +124,34 @@ static const struct definition *find_variable(struct ranks_cell *cell, const cha
     return NULL;
 }
 
+static void check_variable(struct ranks_cell *cell, const char *name,
+                           struct result *result)
+{
+    for (size_t i = 0; i < cell->n_made; i++)
+        if (!strcmp(cell->made[i], name))
+            return;
+    (void)find_variable(cell, name, result);
+}
+
+void ranks_check_wanted(struct ranks_cell *cell, const struct ranks_options *options,
+                        struct result *result)
+{
+    CLEANUP(freep) char *blanks = must_strdup(options->out ? options->out : "");
+    char **names = NULL;
+    size_t n = 0;
+    for (char *at = blanks; *at; at++)
+        *at = *at == ',' ? ' ' : *at;
+    words_split(blanks, &names, &n);
+    for (size_t i = 0; i < n; i++) {
+        if (result->kind == RESULT_OK)
+            check_variable(cell, names[i], result);
+    }
+    words_free(names, n);
+    const char *equals = options->gather ? strchr(options->gather, '=') : NULL;
+    if (options->gather && result->kind == RESULT_OK)
+        check_variable(cell, equals ? equals + 1 : options->gather, result);
+}
+
 static void pack_names(const char *const *names, size_t n, struct buffer *out)
 {
     pack_u64(out, n);

@@ -117,8 +117,9 @@ def test_values_come_home(ranks):
     assert ranks.session.value("part_ranks[1][0]") == "8.0"
     # what came home from rank 0 does not go to rank 1
     assert lines(good(ranks('printf("%d\\n", total);')).stdout)[0] == "[0] 4"
-    cell = ranks("1;", "--gather nothing_of_that_name")
-    assert cell.name == "NameError"
+    for wanted in ("--gather nothing_of_that_name", "--out nothing_of_that_name"):
+        assert ranks('printf("it ran");', wanted).name == "NameError"
+        assert "it ran" not in ranks('printf("it ran");', wanted).stdout
 
 
 @pytest.mark.parametrize("group, shown", [
@@ -187,7 +188,7 @@ def check_alive(ranks, seconds=SECONDS):
     ("kill(getpid(), SIGKILL);", "SIGKILL", "killed", None),
 ])
 def test_a_rank_that_fails_while_the_others_wait(ranks, code, name, message, line):
-    cell = ranks(f'printf("before\\n");\nif (rank == 1)\n    setup();\n'
+    cell = ranks('printf("before\\n"); MPI_Barrier(MPI_COMM_WORLD);\nif (rank == 1)\n    setup();\n'
                  f"if (rank == 1) {code}\nMPI_Barrier(MPI_COMM_WORLD);")
     assert (cell.status, cell.name) == ("error", name)
     assert "rank 1" in cell.message and message in cell.message

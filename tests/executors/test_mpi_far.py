@@ -55,7 +55,8 @@ def need_pmix():
 
 def check_work(session):
     """Everything that passes between a rank and the kernel: both ways, large, in order."""
-    session.value("struct pair { int a; double b; };\nstruct pair pairs[2] = {{1, 0.5}, {2, 1.5}};\n"
+    session.value("struct pair { int a; double b; };\n"
+                  "struct pair pairs[2] = {{1, 0.5}, {2, 1.5}};\n"
                   "int many[400000];\nmany[399999] = 7;")
     cell = good(session.run(SETUP + """
 int sum, mine[300000];
@@ -75,8 +76,9 @@ shown""", 2 * SECONDS))
 
 
 def check_failure(session):
-    cell = session.run('%%remote far\nprintf("before\\n");\nif (rank == 1)\n'
-                       "    *(volatile int *)0 = 1;\nMPI_Barrier(MPI_COMM_WORLD);", SECONDS)
+    cell = session.run('%%remote far\nprintf("before\\n"); MPI_Barrier(MPI_COMM_WORLD);\n'
+                       "if (rank == 1)\n    *(volatile int *)0 = 1;\nMPI_Barrier(MPI_COMM_WORLD);",
+                       SECONDS)
     assert cell.name == "SIGSEGV" and "rank 1" in cell.message
     assert re.search(r"In\[\d+\]:4\b", cell.traceback)
     assert "All ranks are started again" in cell.traceback
