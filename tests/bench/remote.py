@@ -13,12 +13,14 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+import links  # noqa: E402
 from client import Kernel  # noqa: E402
 from engines.daemons import EngineError  # noqa: E402
 from engines.slurm import Slurm  # noqa: E402
 from engines.ssh import Ssh  # noqa: E402
 
 BULK = 256  # MiB
+STDIO_BULK = 64
 
 
 def run_calls(program, times, environment, *words):
@@ -118,6 +120,16 @@ def measure_array(slurm, achar, rounds):
             kernel.close()
     yield (f"slurm: --batch, {ARRAY} tasks of a second", "s", statistics.median(ours),
            "sbatch --array, compiled C", statistics.median(raw))
+def measure_slurm_stdio(program, times, slurm):
+    """Where nodes cannot connect back. Frames beyond 1 KiB wait 44 ms each way (Slurm < 24.05)."""
+    environment = slurm.environment
+    srun = ["srun", "-Q", "-n1", "-u"]
+    trip = links.command_round_trip([*srun, "cat"], times, environment)
+    cat = links.command_rate([*srun, "sh", "-c"], STDIO_BULK, environment)
+    _, call, _, bulk = run_calls(program, times // 10 + 1, environment, "slurm", "nodes=1",
+                                 "interface=none")
+    yield "slurm: a call, through srun only", "s", call, "srun -u cat, 32 bytes", trip
+    yield "slurm: large arguments, through srun only", "B/s", bulk, "srun -u cat", cat
 
 
 def measure_slurm(program, times, quick):
@@ -137,26 +149,18 @@ def measure_slurm(program, times, quick):
             yield ("slurm: 100 calls from nothing", "s", first, "submitit, one array",
                    submitit_seconds(environment))
         yield "slurm: a call in the allocation", "s", call, "srun of 'true'", srun
+        yield ("slurm: a call in the allocation", "s", call, "TCP, 32 bytes there and back",
+               links.tcp_round_trip(times))
+        local = run_calls(program, times, {}, "local", "workers=2")
         yield "slurm: calls, pipelined", "/s", rate, "one srun after the other", 1 / srun
+        yield "slurm: calls, pipelined", "/s", rate, "local", local[2]
+        yield "slurm: large arguments, TLS", "B/s", bulk, "local", local[3]
+        if raw := links.tls_rate(64):
+            yield "slurm: large arguments, TLS", "B/s", bulk, "Python's TLS", raw
+        slurm.clear()
+        yield from measure_slurm_stdio(program, times, slurm)
         slurm.clear()
         yield from measure_array(slurm, program.parents[2] / "kernel/app/achar", 1 if quick else 3)
-        local = run_calls(program, times, {}, "local", "workers=2")[3]
-        yield "slurm: large arguments, TLS", "B/s", bulk, "local", local
-
-
-def ssh_cat_rate(ssh):
-    """Bytes a second through `ssh cat`, of a stream that goes there and is dropped here."""
-    piece = bytes(1 << 20)
-    with subprocess.Popen(["ssh", "-F", ssh.config, "-o", "BatchMode=yes", "a",
-                           "echo; cat > /dev/null; echo"], stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE) as process:
-        process.stdout.readline()
-        start = time.perf_counter()
-        for _ in range(BULK):
-            process.stdin.write(piece)
-        process.stdin.close()
-        process.stdout.readline()
-        return BULK * len(piece) / (time.perf_counter() - start)
 
 
 def measure_ssh(program, times):
@@ -169,12 +173,15 @@ def measure_ssh(program, times):
         start = time.perf_counter()
         ssh.run("true")
         new = time.perf_counter() - start
+        words = ["ssh", "-F", ssh.config, "-o", "BatchMode=yes", "a"]
         first, call, rate, bulk = run_calls(program, times, {}, "ssh", "hosts=a",
                                             f"config={ssh.config}", "workers=2")
         yield "ssh: 100 calls from nothing", "s", first, "one 'ssh HOST true'", new
         yield "ssh: a call on a warm channel", "s", call, "one 'ssh HOST true'", new
+        yield ("ssh: a call on a warm channel", "s", call, "ssh HOST cat, 32 bytes",
+               links.command_round_trip([*words, "cat"], times))
         yield "ssh: calls, pipelined", "/s", rate, "one ssh after the other", 1 / new
-        yield "ssh: large arguments", "B/s", bulk, "ssh HOST cat", ssh_cat_rate(ssh)
+        yield "ssh: large arguments", "B/s", bulk, "ssh HOST cat", links.command_rate(words, BULK)
 
 
 def measure_engines(program, times, quick):

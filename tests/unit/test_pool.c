@@ -415,7 +415,8 @@ static void test_options(void)
     struct executor_option bad[] = {{"wrokers", "2"}};
     CHECK_INT(pool_client_new(&executor_local, bad, 1, &client, &err), -EINVAL);
     CHECK_STRING(err.text, "executor 'local' has no option '--wrokers'; it has "
-                           "--workers, --pin, --memory, --timeout, --lease");
+                           "--workers, --pin, --memory, --timeout, --prologue, "
+                           "--lease");
     struct executor_option zero[] = {{"workers", "0"}};
     err = (struct error){0};
     CHECK_INT(pool_client_new(&executor_local, zero, 1, &client, &err), -EINVAL);
