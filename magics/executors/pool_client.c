@@ -378,22 +378,6 @@ static void drop_fds(struct frame *frame)
     frame->n_fds = 0;
 }
 
-bool pool_client_is_quick(const struct pool_client *client)
-{
-    return client->open.start < client->open.n &&
-           channel_is_direct(line_channel(client->line));
-}
-
-bool pool_client_is_here(struct pool_client *client)
-{
-    return line_look(client->line);
-}
-
-bool pool_client_sleep(struct pool_client *client)
-{
-    return line_sleep(client->line);
-}
-
 size_t pool_client_poll(const struct pool_client *client, struct pollfd *ret,
                         int *ret_timeout_ms)
 {

@@ -37,6 +37,22 @@ static void keep(struct pool_client *client, const struct pool_event *given)
     client->kept_end = &kept->next;
 }
 
+bool pool_client_is_quick(const struct pool_client *client)
+{
+    return client->open.start < client->open.n &&
+           channel_is_direct(line_channel(client->line));
+}
+
+bool pool_client_is_here(struct pool_client *client)
+{
+    return line_look(client->line);
+}
+
+bool pool_client_sleep(struct pool_client *client)
+{
+    return line_sleep(client->line);
+}
+
 enum { READY_WAKE = 1, READY_OTHER = 2 };
 
 static bool is_here(void *context)
