@@ -253,6 +253,38 @@ static bool is_wide_bit_field(CXCursor cursor)
     return true;
 }
 
+static bool is_long_double(CXCursor cursor)
+{
+    return clang_getCanonicalType(clang_getCursorType(cursor)).kind == CXType_LongDouble;
+}
+
+static enum CXChildVisitResult find_long_double(CXCursor cursor, CXCursor parent,
+                                                CXClientData data)
+{
+    (void)parent;
+    *(bool *)data |= is_long_double(cursor);
+    return *(bool *)data ? CXChildVisit_Break : CXChildVisit_Continue;
+}
+
+/* Two values of the x87's stack at a time, which libtcc mixes up or lets overflow. */
+static bool is_long_double_lost(CXCursor cursor, enum CXCursorKind kind)
+{
+    bool is_any = false;
+    int n = 0, n_arguments =
+                   kind == CXCursor_CallExpr ? clang_Cursor_getNumArguments(cursor) : 0;
+    for (int i = 0; i < n_arguments; i++)
+        n += is_long_double(clang_Cursor_getArgument(cursor, (unsigned)i));
+    if (n > 1 || kind == CXCursor_CallExpr)
+        return n > 1;
+    bool is_operation =
+        (kind == CXCursor_BinaryOperator &&
+         clang_getCursorBinaryOperatorKind(cursor) != CXBinaryOperator_Assign) ||
+        kind == CXCursor_CompoundAssignOperator;
+    if (is_operation)
+        clang_visitChildren(cursor, find_long_double, &is_any);
+    return is_any;
+}
+
 static const char *reason_of_expression(CXCursor cursor, CXCursor parent,
                                         enum CXCursorKind kind, CXType type)
 {
@@ -268,6 +300,8 @@ static const char *reason_of_expression(CXCursor cursor, CXCursor parent,
         return "va_arg of a struct";
     if (is_lost_logic(cursor))
         return "a constant in a condition";
+    if (is_long_double_lost(cursor, kind))
+        return "long double";
     return NULL;
 }
 
