@@ -13,7 +13,6 @@
 #include "magics/executors/pool_client_inside.h"
 
 #define FILES_MAX 32 /* on their way: a socket holds few descriptors */
-
 static void open_add(struct open_tasks *open, uint32_t id)
 {
     if (open->start == open->n) {
@@ -235,11 +234,6 @@ int pool_client_lost(const struct pool_client *client, struct error *err)
                      client->type->name);
 }
 
-static void drop_mapped(struct pool_client *client)
-{
-    memory_file_unmap(TAKE(client->mapped), client->mapped_size);
-}
-
 static bool read_result(struct pool_client *client, const struct frame *frame,
                         struct open_task *task, struct pool_event *ret)
 {
@@ -425,7 +419,7 @@ int pool_client_look(struct pool_client *client, struct pool_event *ret)
 {
     struct frame frame;
     struct error why = {0};
-    drop_mapped(client);
+    memory_file_unmap(TAKE(client->mapped), client->mapped_size);
     /* What is sent in answer to results that came together goes together. */
     if (!line_has_frame(client->line) && line_uncork(client->line, NULL) < 0)
         client->is_broken = true;
@@ -555,9 +549,9 @@ static bool post_file(struct pool_client *client, const uint8_t hash[32],
     pack_bytes(&body, hash, HASH_SIZE);
     pack_u64(&body, size);
     uint32_t id = client->last_id + 1;
-    bool is_sent = line_send_file(client->line, POOL_TASK_FILE, id, &body, fd) == 0;
+    int r = line_send_file(client->line, POOL_TASK_FILE, id, &body, fd);
     close(fd);
-    if (!is_sent)
+    if (r < 0)
         return false;
     client->last_id = *ret_id = id;
     open_add(&client->open, id);
