@@ -2,8 +2,11 @@
 #include "kernel/peer/descent.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
+
+#include "pickler/base/memory.h"
 
 bool descent_is_known(void)
 {
@@ -12,18 +15,30 @@ bool descent_is_known(void)
     return access(path, R_OK) == 0;
 }
 
-static size_t read_children(pid_t pid, const char *thread, pid_t *ret, size_t max)
+/* Nothing is allocated: see descent_own(). */
+static size_t read_children(pid_t pid, int thread, pid_t *ret, size_t max)
 {
-    char path[320];
+    char path[64], text[4096];
+    ssize_t size;
     size_t n = 0;
-    int child;
-    snprintf(path, sizeof(path), "/proc/%d/task/%s/children", (int)pid, thread);
-    FILE *file = fopen(path, "re");
-    while (file && n < max && fscanf(file, "%d", &child) == 1)
-        ret[n++] = child;
-    if (file)
-        fclose(file);
+    pid_t child = 0;
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, thread);
+    CLEANUP(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    while (fd >= 0 && n < max && (size = read(fd, text, sizeof(text))) > 0)
+        for (ssize_t i = 0; i < size && n < max; i++) {
+            if (text[i] >= '0' && text[i] <= '9') {
+                child = child * 10 + (text[i] - '0');
+            } else if (child) {
+                ret[n++] = child;
+                child = 0;
+            }
+        }
     return n;
+}
+
+size_t descent_own(pid_t *ret, size_t max)
+{
+    return read_children(getpid(), gettid(), ret, max);
 }
 
 size_t descent_children(pid_t pid, pid_t *ret, size_t max)
@@ -34,7 +49,8 @@ size_t descent_children(pid_t pid, pid_t *ret, size_t max)
     DIR *folder = opendir(path);
     for (struct dirent *entry; folder && (entry = readdir(folder));)
         if (*entry->d_name != '.')
-            n += read_children(pid, entry->d_name, ret + n, max - n);
+            n += read_children(pid, (int)strtol(entry->d_name, NULL, 10), ret + n,
+                               max - n);
     if (folder)
         closedir(folder);
     return n;

@@ -408,9 +408,7 @@ static bool forget_child(struct zygote *zygote, pid_t pid)
 static void end_strays(const struct zygote *zygote)
 {
     pid_t found[ZYGOTE_CHILDREN_MAX + STRAYS_A_TIME];
-    size_t n = zygote->has_own
-                   ? 0
-                   : descent_children(getpid(), found, sizeof(found) / sizeof(*found));
+    size_t n = zygote->has_own ? 0 : descent_own(found, sizeof(found) / sizeof(*found));
     for (size_t i = 0; i < n; i++) {
         bool is_worker = false;
         for (size_t k = 0; k < zygote->n_children; k++)
