@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "kernel/unit/early_compile.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "kernel/unit/ahead.h"
 #include "pickler/code/tcc.h"
@@ -19,7 +21,21 @@ static struct {
 
 static void work(void *context)
 {
-    early.result = tcc_compile_file(ahead_path(early.ahead), &early.compiled, &early.err);
+    early.result = tcc_compile_file(ahead_path(early.ahead) + strlen(AHEAD_FOLDER),
+                                    &early.compiled, &early.err);
+}
+
+/* libtcc puts the folder of the file's path before the names in #line directives, so it
+ * is given a path without one. */
+static void begin_there(void)
+{
+    CLEANUP(closep) int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (here < 0 || chdir(AHEAD_FOLDER) < 0)
+        return;
+    if (!ahead_begin(early.ahead, work, NULL))
+        compiled_clear(&early.compiled);
+    if (fchdir(here) < 0)
+        early_compile_drop();
 }
 
 void early_compile_begin(void)
@@ -29,8 +45,7 @@ void early_compile_begin(void)
     early.is_tried = true;
     if (!early.ahead || ahead_is_waiting(early.ahead))
         return;
-    if (!ahead_begin(early.ahead, work, NULL))
-        compiled_clear(&early.compiled);
+    begin_there();
 }
 
 void early_compile_drop(void)

@@ -86,3 +86,9 @@ def test_programs(shared_session, expected, group, is_whole):
         if problem:
             wrong[name] = problem
     assert not wrong, "\n\n".join(f"{name}: {problem}" for name, problem in wrong.items())
+
+
+def test_the_file_is_the_cell(session):
+    """Also where libtcc was ready before the text came."""
+    for _ in range(3):
+        assert re.fullmatch(r'"In\[\d+\]"', session.value("const char *place = __FILE__;\nplace"))
