@@ -173,6 +173,7 @@ def test_cycles_end(shared_session):
 
 def test_wide_trees_are_bounded(shared_session):
     text = shared_session.value("""
+        #include <stdlib.h>
         struct bush { struct bush *all[10]; };
         struct bush *grow(int depth)
         {
