@@ -10,6 +10,7 @@
 
 static const struct magic magic = {
     .name = "sample",
+    .usage = "WORD ...",
     .options =
         (const struct magic_option[]){{"on", "NAME", ""}, {"quick", NULL, ""}, {0}},
     .min_words = 1,
