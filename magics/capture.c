@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kernel/display/mime_function.h"
+#include "kernel/session/tier.h"
 
 #define CAPTURE_ROUNDS_MAX 1000 /* each adds at least one definition */
 
@@ -130,6 +131,8 @@ static int capture_round(struct magic_context *context, struct capture_roots *ro
         return r;
     payload->values_size = values.size;
     payload->values = buffer_take(&values);
+    payload->is_heavy |= roots->is_heavy;
+    payload->is_heavy &= session_tier(context->session)->level != NULL; /* %opt off */
     add_libraries(context, payload);
     *ret = TAKE(payload);
     return 0;

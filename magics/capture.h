@@ -10,6 +10,7 @@
 struct capture_roots {
     uint32_t *ids;
     size_t n, capacity;
+    bool is_heavy; /* what is not a definition nests loops (struct plan) */
 };
 
 void capture_roots_clear(struct capture_roots *roots);

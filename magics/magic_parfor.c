@@ -89,6 +89,7 @@ static int analyse(struct loop *loop, struct result *result, struct error *err)
         return r;
     CLEANUP(freep) char *entry = without_bounds(plan->entry_text);
     loop->entry = must_format("long achar_from, achar_to;\n%s", entry);
+    loop->roots.is_heavy = plan->is_heavy;
     loop->n_sites = plan->n_sites;
     loop->sites = TAKE(plan->sites);
     plan->n_sites = 0;

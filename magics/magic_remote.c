@@ -36,6 +36,7 @@ static int prepare(struct magic_context *context, const struct magic_arguments *
     if (r < 0 || !plan)
         return r;
     ret->entry = must_strdup(plan->entry_text);
+    ret->roots.is_heavy = plan->is_heavy;
     ret->type = plan->value_symbol ? plan->value_type : 0;
     ret->n_sites = plan->n_sites;
     ret->sites = TAKE(plan->sites);

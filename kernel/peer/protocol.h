@@ -125,21 +125,22 @@ enum {
                          code may refer to */
 
     /* pool -> zygote (a job worker that has loaded one payload and forks) */
-    ZYGOTE_LOAD =
-        80,       /* {b payload, b object (empty: libtcc), u children to keep alive} ->
-                     {outcome}. After OUTCOME_COMPILE it may be sent again, with an object */
-    ZYGOTE_READY, /* zygote -> pool: {u pid of a new job worker, n u pid of those that
-                     ended with status 0 since} with descriptors: task channel, out, err,
-                     pidfd, memory that is shared with it (lane.h) */
-    ZYGOTE_DIED,  /* zygote -> pool: {u pid, u wait status}, after the last bytes of its
-                     output and its TASK_DONE, if there was one */
-    TASK_RUN,     /* pool -> job worker: {b argument values} -> TASK_DONE */
-    TASK_DONE,    /* {outcome, b result values}, with the task's id; the job worker ends.
-                     Everything the task printed is in its pipes. For
-                     PAYLOAD_CALL with a value the job worker renders it into
-                     outcome.value_text (display_value()): a front has no compiled
-                     layouts of the payload's types */
-    ZYGOTE_KEEP,  /* pool -> zygote: {u children to keep alive}; no answer */
+    ZYGOTE_LOAD = 80, /* {b payload, b object (empty: libtcc), u children to keep alive, b
+                         there will be no object} -> {outcome}. After OUTCOME_COMPILE it
+                         may be sent again, with an object or, if its name was
+                         ZYGOTE_WISH, without any hope of one */
+    ZYGOTE_READY,     /* zygote -> pool: {u pid of a new job worker, n u pid of those that
+                         ended with status 0 since} with descriptors: task channel, out, err,
+                         pidfd, memory that is shared with it (lane.h) */
+    ZYGOTE_DIED, /* zygote -> pool: {u pid, u wait status}, after the last bytes of its
+                    output and its TASK_DONE, if there was one */
+    TASK_RUN,    /* pool -> job worker: {b argument values} -> TASK_DONE */
+    TASK_DONE,   /* {outcome, b result values}, with the task's id; the job worker ends.
+                    Everything the task printed is in its pipes. For
+                    PAYLOAD_CALL with a value the job worker renders it into
+                    outcome.value_text (display_value()): a front has no compiled
+                    layouts of the payload's types */
+    ZYGOTE_KEEP, /* pool -> zygote: {u children to keep alive}; no answer */
     TASK_DONE_READY, /* as TASK_DONE, but the job worker takes another task */
     TASK_LOOK,       /* either way: there is something in the shared memory, which holds
                         the bodies of small TASK_RUN and TASK_DONE_READY; no answer */
@@ -270,5 +271,8 @@ enum {
     TIME_LOOPS_MAX = 1000000000,
     TIME_REPEATS_MAX = 1000,
 };
+
+/* The name of an OUTCOME_COMPILE: libtcc would do, and cc better. */
+#define ZYGOTE_WISH "CompilerWish"
 
 #endif

@@ -72,8 +72,10 @@ static void compile(const void *payload, size_t size, int wake_fd, struct outcom
         ret->message = must_strdup(err.text);
         return;
     }
-    struct cc_options options = {
-        .wake_fd = wake_fd, .is_cached = true, .chosen = buffer_string(&chosen)};
+    struct cc_options options = {.wake_fd = wake_fd,
+                                 .is_cached = true,
+                                 .is_whole = true,
+                                 .chosen = buffer_string(&chosen)};
     r = cc_compile(buffer_string(&text), &options, ret_object, &messages, &err);
     if (r == 0)
         return;

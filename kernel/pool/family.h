@@ -63,6 +63,8 @@ struct family {
     struct buffer payload;
     struct buffer object; /* of cc; empty: the zygote compiles by libtcc */
     bool is_by_cc;        /* libtcc refused it, or was not to be asked */
+    bool is_wish;         /* libtcc would do as well */
+    bool is_hopeless;     /* and must: cc made no object of it */
     bool is_proven;  /* it has been loaded once: a zygote's death is not the payload's
                         fault */
     bool is_removed; /* freed at the end of the round */

@@ -129,6 +129,7 @@ static void load(struct pool *pool, struct family *family)
     pack_bytes(&body, family->payload.data, family->payload.size);
     pack_bytes(&body, family->object.data, family->object.size);
     pack_u64(&body, family->keep);
+    pack_u64(&body, family->is_hopeless);
     int r = take_zygote(pool, family, &err);
     if (r == 0)
         r = channel_post(family->zygote.channel, ZYGOTE_LOAD, 0, 1, body.data, body.size,
@@ -145,7 +146,7 @@ void zygotes_wake(struct pool *pool, struct family *family)
 {
     zygotes_make_room(pool, 2 * POOL_ZYGOTES_MAX - 1);
     family->used = ++pool->clock;
-    if (family->is_by_cc && !family->object.size)
+    if (family->is_by_cc && !family->object.size && !family->is_hopeless)
         start_compiler(pool, family);
     else
         load(pool, family);
@@ -238,6 +239,7 @@ static void loaded(struct pool *pool, struct family *family, const struct frame 
         answer_request(pool, family, &outcome);
     } else if (outcome.kind == OUTCOME_COMPILE && !family->is_by_cc) {
         family->is_by_cc = true;
+        family->is_wish = outcome.name && !strcmp(outcome.name, ZYGOTE_WISH);
         start_compiler(pool, family);
     } else {
         fail(pool, family, &outcome);
@@ -298,6 +300,14 @@ void zygotes_read(struct pool *pool, struct family *family)
         zygote_died(pool, family);
 }
 
+/* There may be no compiler on this host. */
+static void do_without(struct pool *pool, struct family *family)
+{
+    family->is_hopeless = true;
+    end_process(&family->compiler);
+    load(pool, family);
+}
+
 void zygotes_read_compiler(struct pool *pool, struct family *family)
 {
     struct frame frame;
@@ -313,6 +323,11 @@ void zygotes_read_compiler(struct pool *pool, struct family *family)
         r = error_set(&err, -EBADMSG, "the compiling helper gave no answer");
     if (r == 1)
         r = outcome_unpack(&in, &outcome, &err);
+    if (family->is_wish && (r < 0 || outcome.kind != OUTCOME_OK)) {
+        do_without(pool, family);
+        outcome_clear(&outcome);
+        return;
+    }
     if (r < 0) {
         fail_because(pool, family, "CompilerLost", err.text);
         return;

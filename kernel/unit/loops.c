@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Statements that are worth the time that cc takes to compile them: a loop in a loop,
- * unless literal bounds say that it is soon over. */
+ * Statements and functions that are worth the time that cc takes to compile them: a loop
+ * in a loop, unless literal bounds say that it is soon over, or one whose bound is huge.
+ */
 #include "kernel/unit/draft.h"
+#include "pickler/base/lex.h"
 
-#define SHORT_ROUNDS 1000000 /* libtcc's code does so many while cc compiles */
+#define SHORT_ROUNDS 1000000  /* libtcc's code does so many while cc compiles */
+#define LONG_ROUNDS 100000000 /* of a single loop: cc's code saves more than that time   \
+                               */
 
 struct nest {
     double rounds; /* of the loops around */
@@ -63,7 +67,8 @@ static enum CXChildVisitResult find_loops(CXCursor cursor, CXCursor parent,
     if (kind != CXCursor_ForStmt && kind != CXCursor_WhileStmt && kind != CXCursor_DoStmt)
         return CXChildVisit_Recurse;
     struct nest inner = {nest->rounds * rounds_of(cursor), nest->depth + 1, false};
-    inner.is_heavy = inner.depth > 1 && inner.rounds > SHORT_ROUNDS;
+    inner.is_heavy =
+        (inner.depth > 1 && inner.rounds > SHORT_ROUNDS) || inner.rounds >= LONG_ROUNDS;
     if (!inner.is_heavy)
         clang_visitChildren(cursor, find_loops, &inner);
     nest->is_heavy |= inner.is_heavy;
@@ -78,8 +83,34 @@ static bool is_heavy(CXCursor cursor)
     return nest.is_heavy;
 }
 
+/* What is cheap to see first: libclang's way through a tree is long. */
+static bool has_loop(const char *text, size_t size)
+{
+    struct lexer lexer = lexer_init(text, size);
+    for (;;) {
+        struct token token = lexer_next(&lexer);
+        if (token.kind == TOKEN_END)
+            return false;
+        if (token.kind == TOKEN_IDENTIFIER &&
+            (token_is(&token, "for") || token_is(&token, "while")))
+            return true;
+    }
+}
+
+static void find_heavy_functions(struct draft *draft)
+{
+    for (size_t i = 0; i < draft->n_entities; i++) {
+        const struct entity *entity = draft->entities[i];
+        const struct piece *piece = &draft->pieces[entity->piece];
+        if (entity->role == ENTITY_FUNCTION && entity->definition->source &&
+            has_loop(piece->text, piece->size))
+            entity->definition->is_heavy = is_heavy(entity->cursor);
+    }
+}
+
 void find_heavy(struct draft *draft)
 {
+    find_heavy_functions(draft);
     for (size_t i = 0; i < draft->n_wrappers; i++)
         draft->plan->is_heavy |= is_heavy(draft->runs[i]);
     if (draft->has_value)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "kernel/peer/protocol.h"
 #include "kernel/worker/heap.h"
 #include "kernel/worker/renewal.h"
 #include "kernel/worker/replace.h"
@@ -49,25 +50,28 @@ static int make_text(const struct job *job, struct buffer *ret, struct error *er
 }
 
 /* Compiles and binds; false with the outcome in `ret`. */
-static bool load_code(struct job *job, const void *object, size_t object_size,
-                      struct outcome *ret)
+static bool load_code(struct job *job, struct zygote_object object, struct outcome *ret)
 {
     struct error err = {0};
     CLEANUP(buffer_clear) struct buffer text = {0};
     size_t n;
-    if (!object_size && job->payload->needs_cc) {
+    if (!object.size && job->payload->needs_cc) {
         outcome_set(ret, OUTCOME_COMPILE, "CompileError",
                     "the payload has code that libtcc must not compile");
         return false;
     }
-    if (!object_size && make_text(job, &text, &err) < 0) {
+    if (!object.size && job->payload->is_heavy && !object.is_hopeless) {
+        outcome_set(ret, OUTCOME_COMPILE, ZYGOTE_WISH, "cc would do better");
+        return false;
+    }
+    if (!object.size && make_text(job, &text, &err) < 0) {
         refuse(ret, &err);
         return false;
     }
     CLEANUP(freep) struct name_binding *bindings = make_bindings(job->payload, &n);
-    job->unit =
-        engine_load(job->engine, buffer_string(&text),
-                    (struct engine_object){object, object_size, false}, bindings, n, ret);
+    job->unit = engine_load(job->engine, buffer_string(&text),
+                            (struct engine_object){object.data, object.size, false},
+                            bindings, n, ret);
     if (!job->unit)
         return false;
     for (size_t i = 0; i < job->payload->n_definitions; i++) {
@@ -157,14 +161,14 @@ static bool open_payload(struct job *job, const void *data, size_t size,
     return true;
 }
 
-void job_load(void *context, const void *payload, size_t size, const void *object,
-              size_t object_size, struct outcome *ret)
+void job_load(void *context, const void *payload, size_t size,
+              struct zygote_object object, struct outcome *ret)
 {
     struct job *job = context;
     struct error err = {0};
     if (!job->payload && !open_payload(job, payload, size, ret))
         return;
-    if (!load_code(job, object, object_size, ret))
+    if (!load_code(job, object, ret))
         return;
     int r = read_layouts(job, &err);
     if (r == 0 && job->payload->values_size)

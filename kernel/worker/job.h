@@ -7,6 +7,7 @@
 #define ACHAR_WORKER_JOB_H
 
 #include "kernel/worker/engine.h"
+#include "kernel/worker/zygote.h"
 #include "pickler/payload/payload.h"
 
 /* State that is compared after a PAYLOAD_RANGE task; of more, a write elsewhere than to
@@ -30,8 +31,8 @@ struct job {
 };
 
 /* As zygote_work.load and .run, with a job as context. */
-void job_load(void *context, const void *payload, size_t size, const void *object,
-              size_t object_size, struct outcome *ret);
+void job_load(void *context, const void *payload, size_t size,
+              struct zygote_object object, struct outcome *ret);
 void job_run(void *context, const void *argument, size_t size, struct outcome *ret,
              struct buffer *result);
 

@@ -452,10 +452,12 @@ static int load(struct zygote *zygote, const struct frame *frame)
     const void *payload = unpack_bytes(&in, &size);
     const void *object = unpack_bytes(&in, &object_size);
     uint64_t keep = unpack_u64(&in);
+    bool is_hopeless = unpack_bool(&in);
     if (!unpack_done(&in) || zygote->is_loaded)
         return -EBADMSG;
     struct outcome outcome = {0};
-    zygote->work->load(zygote->work->context, payload, size, object, object_size,
+    zygote->work->load(zygote->work->context, payload, size,
+                       (struct zygote_object){object, object_size, is_hopeless},
                        &outcome);
     fflush(NULL); /* children would print what is left in the buffers once each */
     zygote->is_loaded = outcome.kind == OUTCOME_OK;

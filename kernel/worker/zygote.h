@@ -9,15 +9,23 @@
 
 #include "kernel/peer/outcome.h"
 
+/* What cc has made of a payload. */
+struct zygote_object {
+    const void *data;
+    size_t size;      /* 0: none */
+    bool is_hopeless; /* and there will be none */
+};
+
 /* What is done with a payload and a task; it knows nothing of processes and frames. */
 struct zygote_work {
     void *context;
     /* In the zygote, while nothing is asked of it yet: what makes load() faster. */
     void (*warm)(void *context);
     /* In the zygote, once, or again after OUTCOME_COMPILE: everything that tasks share.
-     * An empty object means: compile here. Fills `ret` when it is not OK. */
-    void (*load)(void *context, const void *payload, size_t size, const void *object,
-                 size_t object_size, struct outcome *ret);
+     * An empty object means: compile here, which may be refused with OUTCOME_COMPILE
+     * where cc would do better, if there is hope of cc. Fills `ret` when it is not OK. */
+    void (*load)(void *context, const void *payload, size_t size,
+                 struct zygote_object object, struct outcome *ret);
     /* In a fresh job worker, before its task comes. As warm() it may be NULL. */
     void (*begin)(void *context, int task_fd);
     /* In the same, before each task: what is reported from now on is of that id; may be

@@ -14,7 +14,8 @@ enum {
     IS_STALE = 4,
     HAS_OPTIONS = 8,
     IS_OPAQUE = 16,
-    ALL_FLAGS = 31
+    IS_HEAVY = 32,
+    ALL_FLAGS = 63
 };
 
 #define DISPLAY_SITE (UINT32_C(1) << 31)
@@ -153,7 +154,8 @@ void definition_pack(const struct definition *definition, struct buffer *out)
                       (definition->is_local_static ? IS_LOCAL_STATIC : 0) |
                       (definition->is_stale ? IS_STALE : 0) |
                       (definition->options ? HAS_OPTIONS : 0) |
-                      (definition->is_opaque ? IS_OPAQUE : 0));
+                      (definition->is_opaque ? IS_OPAQUE : 0) |
+                      (definition->is_heavy ? IS_HEAVY : 0));
     if (definition->options)
         pack_string(out, definition->options);
     pack_u64(out, definition->n_refs);
@@ -241,6 +243,7 @@ int definition_unpack(struct unpack *in, struct definition **ret, struct error *
     definition->is_local_static = flags & IS_LOCAL_STATIC;
     definition->is_stale = flags & IS_STALE;
     definition->is_opaque = flags & IS_OPAQUE;
+    definition->is_heavy = flags & IS_HEAVY;
     if (flags & HAS_OPTIONS)
         definition->options = unpack_string(in);
     unpack_refs(in, definition);

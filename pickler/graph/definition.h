@@ -51,6 +51,7 @@ struct definition {
     uint32_t cell, line, column; /* where the name stands */
     uint32_t type;  /* variables and functions: type id of the session table */
     bool needs_cc;  /* libtcc must not compile what touches it */
+    bool is_heavy;  /* its loops are worth the time that cc takes to compile it */
     bool is_opaque; /* its body is C of gcc only, and was not read: it cannot be sent */
     /* How it is compiled where that was chosen, "gcc -std=gnu23 -O3" (cc.h); or NULL. */
     char *options;

@@ -272,6 +272,7 @@ static struct payload *build(const struct capture *capture, const uint32_t *root
     for (size_t i = 0; i < capture->n_kept; i++) {
         struct definition *copy = renumbered(capture, i, &payload->types);
         payload->needs_cc |= copy->needs_cc;
+        payload->is_heavy |= copy->is_heavy;
         payload->definitions[payload->n_definitions++] = copy;
     }
     renumber_types(capture, &payload->types);

@@ -44,7 +44,8 @@ struct payload {
     char *entry_text;   /* NULL for PAYLOAD_NONE */
     bool returns_state; /* result values hold the variables that the run changed */
     bool needs_cc;
-    char **names; /* what was asked for: roots, in order */
+    bool is_heavy; /* cc is worth its time, where there is one */
+    char **names;  /* what was asked for: roots, in order */
     size_t n_names;
     struct definition **definitions; /* renumbered 1..n in order; owned */
     size_t n_definitions;

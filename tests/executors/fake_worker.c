@@ -20,8 +20,8 @@ static int task_channel;
 static uint32_t task_id;
 static int count; /* a task must never see what another has counted */
 
-static void load(void *context, const void *payload, size_t size, const void *object,
-                 size_t object_size, struct outcome *ret)
+static void load(void *context, const void *payload, size_t size,
+                 struct zygote_object object, struct outcome *ret)
 {
     CLEANUP(freep) char *word = must_strndup(payload, size);
     if (strncmp(word, "die", 3) == 0)

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from session import Session
 from waiting import eventually, is_alive, kernel_pid, processes_below
 
 GRAPH = """
@@ -288,3 +289,38 @@ def test_how_a_value_looks_is_no_hindrance(session):
     session.run('void mime_vector(const vector *it, achar_bundle *out)\n{\n    *(volatile int *)0 = 1;\n}')
     cell = session.run("%call twice(3)")
     assert cell.name == "SIGSEGV" and "mime_vector" in cell.traceback, cell.traceback
+
+
+LOOPS = ("int nested(int n) { int s = 0; for (int i = 0; i < n; i++)\n"
+         "    for (int k = 0; k < n; k++) s += i ^ k;\n    return s; }\n"
+         "int single(int n) { int s = 0; for (int i = 0; i < n; i++) s += i; return s; }")
+
+
+def test_loops_in_loops_are_compiled_by_cc(kernelspec, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    session = Session(tmp_path)
+
+    def objects_of(line):
+        before = set(tmp_path.glob("cache/achar/objects/*"))
+        session.value(line)
+        return len(set(tmp_path.glob("cache/achar/objects/*")) - before)
+
+    try:
+        session.value(LOOPS)
+        session.value("%opt wait")
+        assert objects_of("%call single(4)") == 0
+        assert objects_of("%call nested(4)") == 1
+        session.value("%opt off")
+        assert objects_of("%call nested(5) + 1") == 0
+    finally:
+        session.close()
+
+
+def test_loops_in_loops_run_where_there_is_no_cc(kernelspec, tmp_path, monkeypatch):
+    monkeypatch.setenv("ACHAR_CC", str(tmp_path / "none"))
+    session = Session(tmp_path)
+    try:
+        session.value(LOOPS)
+        assert session.value("%call nested(4)") == "24"
+    finally:
+        session.close()
