@@ -120,6 +120,8 @@ def measure_array(slurm, achar, rounds):
             kernel.close()
     yield (f"slurm: --batch, {ARRAY} tasks of a second", "s", statistics.median(ours),
            "sbatch --array, compiled C", statistics.median(raw))
+
+
 def measure_slurm_stdio(program, times, slurm):
     """Where nodes cannot connect back. Frames beyond 1 KiB wait 44 ms each way (Slurm < 24.05)."""
     environment = slurm.environment
