@@ -88,10 +88,34 @@ static void heap_damaged(const struct heap_finding *found)
     guard_fault(SIGABRT, text.name, "%s", text.message);
 }
 
+/* A long write behind a block damages those that follow it, too. */
+static bool is_cause(const struct heap_finding *one, const struct heap_finding *other)
+{
+    if (one->damage != HEAP_OVERRUN)
+        return false;
+    return other->damage != HEAP_OVERRUN || one->block.start < other->block.start;
+}
+
+/* Of all that is damaged, the block where it began. */
+static bool find_damage(struct heap_finding *ret)
+{
+    struct heap_finding more;
+    if (!heap_check(ret))
+        return false;
+    bool is_contained = ret->is_contained;
+    for (int i = 0; i < FINDINGS_MAX && heap_check(&more); i++) {
+        is_contained &= more.is_contained;
+        if (is_cause(&more, ret))
+            *ret = more;
+    }
+    ret->is_contained = is_contained;
+    return true;
+}
+
 bool damage_find(struct damage_text *ret)
 {
     struct heap_finding found;
-    if (!heap_check(&found) || found.is_contained)
+    if (!find_damage(&found) || found.is_contained)
         return false;
     describe(&found, ret);
     return true;
@@ -99,12 +123,9 @@ bool damage_find(struct damage_text *ret)
 
 static void check_heap(void)
 {
-    struct heap_finding found, more;
-    if (!guard_has_one_thread() || !heap_check(&found))
-        return;
-    for (int i = 0; i < FINDINGS_MAX && heap_check(&more); i++)
-        found.is_contained &= more.is_contained;
-    heap_damaged(&found);
+    struct heap_finding found;
+    if (guard_has_one_thread() && find_damage(&found))
+        heap_damaged(&found);
 }
 
 void damage_check(void)
