@@ -159,7 +159,8 @@ int capture_with_mime(struct magic_context *context, struct capture_roots *roots
                       struct capture_shown shown, struct payload **ret,
                       struct result *result, struct error *err)
 {
-    CLEANUP(capture_roots_clear) struct capture_roots more = {0};
+    CLEANUP(capture_roots_clear)
+    struct capture_roots more = {.is_heavy = roots->is_heavy};
     CLEANUP(result_clear) struct result hindrance = {0};
     struct payload *with_mime = NULL;
     const struct graph *graph = session_graph(context->session);

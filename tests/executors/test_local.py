@@ -310,6 +310,11 @@ def test_loops_in_loops_are_compiled_by_cc(kernelspec, tmp_path, monkeypatch):
         session.value("%opt wait")
         assert objects_of("%call single(4)") == 0
         assert objects_of("%call nested(4)") == 1
+        session.value("#include <achar.h>\nstruct look { int n; }; struct look seen;\n"
+                      "void mime_look(const struct look *l, achar_bundle *out) { (void)l; (void)out; }")
+        session.value("%opt wait")
+        assert objects_of("%%remote\nfor (int i = 0; i < 2000; i++)\n"
+                          "    for (int k = 0; k < 2000; k++) seen.n += i ^ k;\nseen") == 1
         session.value("%opt off")
         assert objects_of("%call nested(5) + 1") == 0
     finally:
