@@ -13,6 +13,7 @@
 
 #include "magics/executors/pool_client.h"
 #include "pickler/payload/payload.h"
+#include "tests/bench/measure.h"
 
 #define WARM_UP 20
 #define CALLS_MAX 1000000
@@ -28,19 +29,6 @@ static const char entry_text[] = "static int offset = 1;\n"
                                  "static int f(int x) { return x + offset; }\n"
                                  "int achar_value;\n"
                                  "void achar_entry(void) { achar_value = f(3); }\n";
-
-static void fail(const char *what, const char *why)
-{
-    fprintf(stderr, "bench_executor: %s: %s\n", what, why ? why : "");
-    exit(1);
-}
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 /* It makes a system call, so that no other task starts from what it leaves. */
 static const char ending_text[] = "#include <unistd.h>\nint achar_value;\n"
@@ -83,12 +71,6 @@ static void take_result(struct pool_client *client)
     take_any_result(client, true);
 }
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 static double round_trip(struct pool_client *client, const uint8_t hash[32], size_t n)
 {
     CLEANUP(freep) double *seconds = must_alloc(n * sizeof(*seconds));
@@ -98,8 +80,7 @@ static double round_trip(struct pool_client *client, const uint8_t hash[32], siz
         take_result(client);
         seconds[i] = now() - start;
     }
-    qsort(seconds, n, sizeof(*seconds), compare);
-    return seconds[n / 2];
+    return median(seconds, n);
 }
 
 static double pipelined(struct pool_client *client, const uint8_t hash[32], size_t n)
@@ -191,8 +172,7 @@ static double first_call(struct pool_client *client)
         take_result(client);
         seconds[i] = now() - start;
     }
-    qsort(seconds, COLD, sizeof(*seconds), compare);
-    return seconds[COLD / 2];
+    return median(seconds, COLD);
 }
 
 int main(int argc, char **argv)

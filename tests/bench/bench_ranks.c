@@ -12,23 +12,11 @@
 #include "kernel/plan/plan.h"
 #include "magics/executors/ranks_client.h"
 #include "pickler/code/tcc.h"
+#include "tests/bench/measure.h"
 
 #define WARM_UP 50
 #define CELLS_MAX 100000
 #define N_RANKS 2
-
-static void fail(const char *what, const char *why)
-{
-    fprintf(stderr, "bench_ranks: %s: %s\n", what, why ? why : "");
-    exit(1);
-}
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 /* The WORKER_RUN of a cell with one empty statement. */
 static void make_request(struct buffer *ret)
@@ -65,12 +53,6 @@ static double run_once(struct ranks_client *client, const struct buffer *request
     return seconds;
 }
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 int main(int argc, char **argv)
 {
     CLEANUP(buffer_clear) struct buffer request = {0};
@@ -93,8 +75,7 @@ int main(int argc, char **argv)
         run_once(client, &request);
     for (size_t i = 0; i < n; i++)
         seconds[i] = run_once(client, &request);
-    qsort(seconds, n, sizeof(*seconds), compare);
-    printf("%.9f\n", seconds[n / 2]);
+    printf("%.9f\n", median(seconds, n));
     ranks_client_free(client);
     return 0;
 }

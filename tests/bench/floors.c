@@ -14,36 +14,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/bench/measure.h"
+
 #define TIMES_MAX 100000
 #define MESSAGE 32
 #define HEAP ((size_t)10 << 20) /* what a session that is measured here has as well */
 #define COPY ((size_t)32 << 20)
 #define PAGE 4096
-
-static void fail(const char *what)
-{
-    fprintf(stderr, "floors: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-static double median(double *seconds, size_t n)
-{
-    qsort(seconds, n, sizeof(*seconds), compare);
-    return seconds[n / 2];
-}
 
 static bool pass(int fd, bool is_first)
 {
@@ -59,10 +36,10 @@ static void measure_messages(double *seconds, size_t n)
 {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0)
-        fail("socketpair");
+        fail("socketpair", strerror(errno));
     pid_t child = fork();
     if (child < 0)
-        fail("fork");
+        fail("fork", strerror(errno));
     if (child == 0) {
         close(ends[0]);
         while (pass(ends[1], false))
@@ -73,7 +50,7 @@ static void measure_messages(double *seconds, size_t n)
     for (size_t i = 0; i < n; i++) {
         double start = now();
         if (!pass(ends[0], true))
-            fail("the other process");
+            fail("the other process", strerror(errno));
         seconds[i] = now() - start;
     }
     close(ends[0]);
@@ -87,7 +64,7 @@ static void measure_forks(double *seconds, size_t n, const char *name)
         double start = now();
         pid_t child = fork();
         if (child < 0)
-            fail("fork");
+            fail("fork", strerror(errno));
         if (child == 0)
             _exit(0);
         waitpid(child, NULL, 0);
@@ -101,7 +78,7 @@ static void *map(size_t size)
     void *memory =
         mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
-        fail("mmap");
+        fail("mmap", strerror(errno));
     madvise(memory, size, MADV_NOHUGEPAGE);
     return memory;
 }
@@ -132,7 +109,7 @@ static void measure_copies(double *seconds, size_t n)
         seconds[i] = now() - start;
     }
     if (to[COPY - 1] != 1)
-        fail("memcpy");
+        fail("memcpy", strerror(errno));
     printf("%.0f memcpy\n", (double)COPY / median(seconds, n));
     munmap(from, COPY);
     munmap(to, COPY);
@@ -147,7 +124,7 @@ int main(int argc, char **argv)
     }
     double *seconds = calloc(n, sizeof(*seconds));
     if (!seconds)
-        fail("calloc");
+        fail("calloc", strerror(errno));
     setvbuf(stdout, NULL, _IOLBF, 0); /* nothing is left for children to print again */
     measure_messages(seconds, n);
     measure_forks(seconds, n, "fork and exit");
