@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "pickler/code/machine.h"
+
 #define GRAIN ((size_t)64)
 #define PAGE ((size_t)4096)
 #define ARENA_SIZE_MIN ((size_t)64 << 20)
@@ -28,7 +30,7 @@ int arena_init(struct arena *arena, size_t size, struct error *err)
     }
     if (start == MAP_FAILED)
         return error_errno(err, -errno, "cannot reserve address space for code");
-    size_t code_size = size / 8;
+    size_t code_size = size / 8 < machine_code_max ? size / 8 : machine_code_max;
     if (mprotect(start, code_size, PROT_READ | PROT_WRITE | PROT_EXEC)) {
         int code = -errno;
         munmap(start, size);

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "pickler/code/machine.h"
 #include "pickler/code/trampoline.h"
 
 struct range {
@@ -72,32 +73,17 @@ void collect_address(struct collection *collection, const void *address)
         reach_range(collection, address);
 }
 
-/* glibc's PTR_DEMANGLE. */
-static uintptr_t revealed(uintptr_t value, uintptr_t guard)
-{
-    return (value >> 17 | value << 47) ^ guard;
-}
-
-static uintptr_t pointer_guard(void)
-{
-    uintptr_t guard = 0;
-#ifdef __x86_64__
-    __asm__("movq %%fs:0x30, %0" : "=r"(guard));
-#endif
-    return guard;
-}
-
 void collect_scan(struct collection *collection, const void *start, size_t size)
 {
     const char *at = start;
     uintptr_t arena = (uintptr_t)collection->names->arena->start, address;
-    uintptr_t guard = pointer_guard();
+    uintptr_t guard = machine_pointer_guard();
     size_t arena_size = collection->names->arena->size;
     for (size_t i = 0; size >= sizeof(address) && i <= size - sizeof(address); i++) {
         memcpy(&address, at + i, sizeof(address));
         if (address - arena < arena_size)
             collect_address(collection, (const void *)address);
-        address = revealed(address, guard);
+        address = machine_revealed(address, guard);
         if (address - arena < arena_size)
             collect_address(collection, (const void *)address);
     }

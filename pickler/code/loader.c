@@ -5,9 +5,7 @@
 #include <string.h>
 
 #include "pickler/base/buffer.h"
-#include "pickler/code/relocate.h"
-
-#define STUB_SIZE 16
+#include "pickler/code/machine.h"
 
 static int too_big(struct error *err)
 {
@@ -77,7 +75,8 @@ static int place(struct image *image, struct error *err)
     struct image_link *link = image->link;
     size_t ends[ARENA_PART_COUNT] = {0};
     if (!lay_sections(link, ends) || !lay_commons(link, &ends[ARENA_DATA]) ||
-        !lay(&ends[ARENA_CODE], link->n_stubs * STUB_SIZE, STUB_SIZE, &link->stubs) ||
+        !lay(&ends[ARENA_CODE], link->n_stubs * MACHINE_STUB_SIZE, MACHINE_STUB_SIZE,
+             &link->stubs) ||
         !lay(&ends[ARENA_DATA], link->n_slots * sizeof(void *), sizeof(void *),
              &link->slots) ||
         !lay(&ends[ARENA_DATA], (link->n_pairs + 1) * sizeof(struct thread_index),
@@ -191,9 +190,6 @@ static void collect_symbols(struct image *image)
 int image_open(struct arena *arena, const void *object, size_t size, struct image **ret,
                struct error *err)
 {
-#ifndef __x86_64__
-    return error_set(err, -ENOTSUP, "code can be loaded on x86-64 only so far");
-#endif
     CLEANUP(image_freep) struct image *image = must_alloc(sizeof(*image));
     struct image_link *link = image->link = must_alloc(sizeof(*link));
     image->arena = arena;
@@ -316,4 +312,11 @@ char *image_section_address(const struct image *image, size_t section)
 const struct elf *image_elf(const struct image *image)
 {
     return &image->link->elf;
+}
+
+const void *loader_stub_target(const struct arena *arena, const char *code)
+{
+    bool is_inside = arena_has_code(arena, code) &&
+                     arena_has_code(arena, code + MACHINE_STUB_SIZE - 1);
+    return is_inside ? machine_stub_target(code) : NULL;
 }

@@ -91,9 +91,8 @@ const struct elf *image_elf(const struct image *image);
 /* Releases what relocation needed; the object is not used any more. */
 void image_seal(struct image *image);
 
-/* A jump to `target` at the 16 bytes at `code`, and back: the target of a jump or call
- * that the loader wrote, NULL for anything else. */
-void loader_write_stub(char *code, const void *target);
-void *loader_stub_target(const struct arena *arena, const char *code);
+/* The target of a jump or call out of the arena that the loader wrote at `code`, NULL for
+ * anything else. */
+const void *loader_stub_target(const struct arena *arena, const char *code);
 
 #endif

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <string.h>
 
+#include "pickler/code/machine.h"
 #include "pickler/code/names_table.h"
 #include "pickler/code/trampoline.h"
 
@@ -186,20 +187,14 @@ bool names_code(const struct names *names, const void *address, char *text, size
 
 const char *names_called(const struct names *names, const char *return_address)
 {
-    const unsigned char *code = (const unsigned char *)return_address;
-    if (!arena_has_code(names->arena, return_address - 6))
+    if (!arena_has_code(names->arena, return_address - MACHINE_CALL_SIZE_MAX))
         return NULL;
-    int32_t distance;
-    const char *target = NULL;
-    if (code[-5] == 0xe8) { /* call rel32 */
-        memcpy(&distance, code - 4, sizeof(distance));
-        target = loader_stub_target(names->arena, return_address + distance);
-    } else if (code[-6] == 0xff && code[-5] == 0x15) { /* call *rel32(%rip) */
-        memcpy(&distance, code - 4, sizeof(distance));
-        const char *slot = return_address + distance;
-        if (arena_has(names->arena, slot))
-            memcpy(&target, slot, sizeof(target));
-    }
+    const char *at;
+    const void *target = NULL;
+    if (!machine_call_target(return_address, &at))
+        target = loader_stub_target(names->arena, at);
+    else if (arena_has(names->arena, at))
+        memcpy(&target, at, sizeof(target));
     const struct library_symbol *symbol = target ? find_library(names, target) : NULL;
     return symbol ? symbol->name : NULL;
 }

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "pickler/code/machine.h"
+
 static int bad(struct error *err, const char *what)
 {
     return error_set(err, -EBADMSG, "not a usable object file: %s", what);
@@ -21,8 +23,8 @@ static int check_header(const struct elf *elf, struct error *err)
     if (elf->size < sizeof(*header) || memcmp(header->e_ident, ELFMAG, SELFMAG))
         return bad(err, "no ELF header");
     if (header->e_ident[EI_CLASS] != ELFCLASS64 ||
-        header->e_ident[EI_DATA] != ELFDATA2LSB || header->e_machine != EM_X86_64)
-        return bad(err, "only x86-64 so far");
+        header->e_ident[EI_DATA] != ELFDATA2LSB || header->e_machine != machine_elf)
+        return bad(err, "it is for another machine");
     if (header->e_type != ET_REL)
         return bad(err, "it is linked already");
     if (header->e_shentsize != sizeof(Elf64_Shdr) || header->e_shnum < 2 ||
@@ -79,7 +81,7 @@ static int check_relocations(const struct elf *elf, const Elf64_Shdr *section,
     uint64_t size = elf->sections[section->sh_info].sh_size;
     for (size_t i = 0; i < n; i++) {
         uint32_t type = ELF64_R_TYPE(at[i].r_info);
-        uint64_t width = type == R_X86_64_NONE ? 0 : 4;
+        uint64_t width = type == 0 ? 0 : 4; /* R_*_NONE; the rest is for who applies it */
         if (ELF64_R_SYM(at[i].r_info) >= elf->n_symbols || at[i].r_offset > size ||
             width > size - at[i].r_offset)
             return bad(err, "a relocation outside of its section");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A view of a relocatable ELF object (x86-64) whose tables were checked once, so that the
- * loader and the line tables can read it without fear: every section lies in the file,
- * every table is aligned, every string table ends with a NUL. */
+ * A view of a relocatable ELF object of this machine whose tables were checked once, so
+ * that the loader and the line tables can read it without fear: every section lies in the
+ * file, every table is aligned, every string table ends with a NUL. */
 #ifndef ACHAR_CODE_OBJECT_H
 #define ACHAR_CODE_OBJECT_H
 

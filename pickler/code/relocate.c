@@ -5,53 +5,9 @@
 #include <string.h>
 
 #include "pickler/base/buffer.h"
+#include "pickler/code/machine.h"
 
 #define UNDEFINED_SHOWN_MAX 8
-
-struct binder {
-    struct image *image;
-    struct image_link *link;
-    char **addresses; /* of every symbol, to be called */
-    char **shown;     /* and to be stored and compared */
-    char **slots;     /* given so far, NULL: none yet; both lists by symbol */
-    char **stubs;
-    struct thread_index **pairs;
-    size_t n_slots, n_stubs, n_pairs;
-    struct error *err;
-};
-
-static int need_of(uint32_t type)
-{
-    switch (type) {
-    case R_X86_64_GOTPCREL:
-    case R_X86_64_GOTPCRELX:
-    case R_X86_64_REX_GOTPCRELX:
-    case R_X86_64_GOTPCREL64:
-    case R_X86_64_GOT64:
-    case R_X86_64_GOT32:
-        return LINK_SLOT;
-    case R_X86_64_PLT32:
-    case R_X86_64_PC32:
-        return LINK_STUB;
-    case R_X86_64_TLSGD:
-        return LINK_PAIR;
-    case R_X86_64_NONE:
-    case R_X86_64_TLSLD:
-    case R_X86_64_DTPOFF32:
-    case R_X86_64_DTPOFF64:
-    case R_X86_64_64:
-    case R_X86_64_PC64:
-    case R_X86_64_32:
-    case R_X86_64_32S:
-    case R_X86_64_GOTPC32:
-    case R_X86_64_GOTPC64:
-    case R_X86_64_GOTOFF64:
-    case R_X86_64_PLTOFF64:
-        return 0;
-    default:
-        return -1;
-    }
-}
 
 int link_scan(struct image_link *link, struct error *err)
 {
@@ -65,9 +21,8 @@ int link_scan(struct image_link *link, struct error *err)
         for (size_t i = 0; i < n; i++) {
             uint32_t type = ELF64_R_TYPE(at[i].r_info);
             size_t symbol = ELF64_R_SYM(at[i].r_info);
-            int need = need_of(type);
-            if (type == R_X86_64_GOTTPOFF || type == R_X86_64_TPOFF32 ||
-                type == R_X86_64_GOTPC32_TLSDESC)
+            int need = machine_need(type);
+            if (need == MACHINE_THREAD_MODEL)
                 return error_set(err, -ENOTSUP,
                                  "thread-local variable '%s' is accessed in a way that a "
                                  "cell's cannot be: leave out tls_model, -ftls-model and "
@@ -156,24 +111,28 @@ static int resolve_symbols(struct binder *binder, image_resolver resolve, void *
     return any ? report_undefined(binder, is_missing) : 0;
 }
 
-static char **shown_address(struct binder *binder, size_t symbol)
+char *binder_shown(const struct binder *binder, size_t symbol)
 {
-    return binder->shown[symbol] ? &binder->shown[symbol] : &binder->addresses[symbol];
+    return binder->shown[symbol] ? binder->shown[symbol] : binder->addresses[symbol];
 }
 
-static char *slot_of(struct binder *binder, size_t symbol)
+char *binder_slot(struct binder *binder, size_t symbol)
 {
     if (!binder->slots[symbol]) {
-        char *at = binder->image->parts[ARENA_DATA] + binder->link->slots +
-                   binder->n_slots++ * sizeof(void *);
-        memcpy(at, shown_address(binder, symbol), sizeof(void *));
+        char *at = binder_table(binder) + binder->n_slots++ * sizeof(void *);
+        char *shown = binder_shown(binder, symbol);
+        memcpy(at, &shown, sizeof(shown));
         binder->slots[symbol] = at;
     }
     return binder->slots[symbol];
 }
 
-/* What __tls_get_addr() is given for a symbol; for none: for the unit's own block. */
-static struct thread_index *pair_of(struct binder *binder, size_t symbol)
+char *binder_table(const struct binder *binder)
+{
+    return binder->image->parts[ARENA_DATA] + binder->link->slots;
+}
+
+struct thread_index *binder_pair(struct binder *binder, size_t symbol)
 {
     struct image *image = binder->image;
     struct thread_index *first = (void *)(image->parts[ARENA_DATA] + binder->link->pairs);
@@ -190,167 +149,26 @@ static struct thread_index *pair_of(struct binder *binder, size_t symbol)
     return binder->pairs[symbol] = pair;
 }
 
-void loader_write_stub(char *code, const void *target)
+char *binder_called(struct binder *binder, size_t symbol)
 {
-    static const uint8_t jump[8] = {0xff, 0x25, 2, 0, 0, 0, 0x90, 0x90};
-    memcpy(code, jump, sizeof(jump)); /* jmp *8(start) */
-    memcpy(code + sizeof(jump), &target, sizeof(target));
-}
-
-void *loader_stub_target(const struct arena *arena, const char *code)
-{
-    static const uint8_t jump[8] = {0xff, 0x25, 2, 0, 0, 0, 0x90, 0x90};
-    if (!arena_has_code(arena, code) || !arena_has_code(arena, code + 15) ||
-        memcmp(code, jump, sizeof(jump)))
-        return NULL;
-    void *target;
-    memcpy(&target, code + sizeof(jump), sizeof(target));
-    return target;
-}
-
-static char *stub_of(struct binder *binder, size_t symbol)
-{
+    const Elf64_Sym *at = &binder->link->elf.symbols[symbol];
+    char *target = binder->addresses[symbol];
+    if (at->st_shndx != SHN_UNDEF || arena_has(binder->image->arena, target))
+        return target;
     if (!binder->stubs[symbol]) {
-        char *at = binder->image->parts[ARENA_CODE] + binder->link->stubs +
-                   binder->n_stubs++ * 16;
-        loader_write_stub(at, binder->addresses[symbol]);
-        binder->stubs[symbol] = at;
+        char *stub = binder->image->parts[ARENA_CODE] + binder->link->stubs +
+                     binder->n_stubs++ * MACHINE_STUB_SIZE;
+        machine_write_stub(stub, target);
+        binder->stubs[symbol] = stub;
     }
     return binder->stubs[symbol];
 }
 
-static int too_far(const struct binder *binder, size_t symbol)
+int binder_too_far(const struct binder *binder, size_t symbol)
 {
     return error_set(binder->err, -ERANGE,
                      "'%s' is too far away for the code that refers to it",
                      elf_symbol_name(&binder->link->elf, symbol));
-}
-
-static int write_signed(const struct binder *binder, char *place, int64_t value,
-                        size_t symbol)
-{
-    int32_t narrow = (int32_t)value;
-    if (narrow != value)
-        return too_far(binder, symbol);
-    memcpy(place, &narrow, sizeof(narrow));
-    return 0;
-}
-
-/* target + addend - place, for any values. */
-static int64_t between(const char *place, const char *target, int64_t addend)
-{
-    return (int64_t)((uint64_t)(uintptr_t)target + (uint64_t)addend -
-                     (uint64_t)(uintptr_t)place);
-}
-
-/* PC32 and PLT32. A function that is too far away is reached through a stub; so are calls
- * in any case, since backtraces name library functions by their stub. */
-static int write_relative(struct binder *binder, char *place, const Elf64_Rela *r)
-{
-    size_t symbol = ELF64_R_SYM(r->r_info);
-    const Elf64_Sym *at = &binder->link->elf.symbols[symbol];
-    char *target = binder->addresses[symbol];
-    bool is_call = ELF64_R_TYPE(r->r_info) == R_X86_64_PLT32 ||
-                   ELF64_ST_TYPE(at->st_info) == STT_FUNC;
-    if (is_call && at->st_shndx == SHN_UNDEF && !arena_has(binder->image->arena, target))
-        target = stub_of(binder, symbol);
-    return write_signed(binder, place, between(place, target, r->r_addend), symbol);
-}
-
-static int write_32(const struct binder *binder, char *place, uint64_t value,
-                    bool is_signed, size_t symbol)
-{
-    if (is_signed ? (int64_t)value != (int32_t)value : value != (uint32_t)value)
-        return too_far(binder, symbol);
-    uint32_t narrow = (uint32_t)value;
-    memcpy(place, &narrow, sizeof(narrow));
-    return 0;
-}
-
-static int write_64(char *place, uint64_t value)
-{
-    memcpy(place, &value, sizeof(value));
-    return 0;
-}
-
-static int apply(struct binder *binder, char *place, const Elf64_Rela *r)
-{
-    size_t symbol = ELF64_R_SYM(r->r_info);
-    uint64_t value =
-        (uint64_t)(uintptr_t)*shown_address(binder, symbol) + (uint64_t)r->r_addend;
-    uint64_t here = (uint64_t)(uintptr_t)place;
-    uint64_t table = (uint64_t)(uintptr_t)binder->image->parts[ARENA_DATA] +
-                     binder->link->slots; /* the place of _GLOBAL_OFFSET_TABLE_ */
-    switch (ELF64_R_TYPE(r->r_info)) {
-    case R_X86_64_64:
-        return write_64(place, value);
-    case R_X86_64_PC64:
-        return write_64(place, value - here);
-    case R_X86_64_32:
-        return write_32(binder, place, value, false, symbol);
-    case R_X86_64_32S:
-        return write_32(binder, place, value, true, symbol);
-    case R_X86_64_PLT32:
-    case R_X86_64_PC32:
-        return write_relative(binder, place, r);
-    case R_X86_64_GOTPCREL:
-    case R_X86_64_GOTPCRELX:
-    case R_X86_64_REX_GOTPCRELX:
-        return write_signed(binder, place,
-                            between(place, slot_of(binder, symbol), r->r_addend), symbol);
-    case R_X86_64_TLSGD:
-    case R_X86_64_TLSLD:
-        symbol = ELF64_R_TYPE(r->r_info) == R_X86_64_TLSGD ? symbol : 0;
-        return write_signed(binder, place,
-                            between(place, (char *)pair_of(binder, symbol), r->r_addend),
-                            symbol);
-    case R_X86_64_DTPOFF32:
-        return write_signed(
-            binder, place,
-            (int64_t)value - (int64_t)(uintptr_t)binder->image->thread_start, symbol);
-    case R_X86_64_DTPOFF64:
-        return write_64(place, value - (uint64_t)(uintptr_t)binder->image->thread_start);
-    case R_X86_64_GOTPCREL64:
-        return write_64(place, (uint64_t)(uintptr_t)slot_of(binder, symbol) +
-                                   (uint64_t)r->r_addend - here);
-    case R_X86_64_GOTPC32:
-        return write_signed(binder, place,
-                            (int64_t)(table + (uint64_t)r->r_addend - here), symbol);
-    case R_X86_64_GOTPC64:
-        return write_64(place, table + (uint64_t)r->r_addend - here);
-    case R_X86_64_GOTOFF64:
-    case R_X86_64_PLTOFF64:
-        return write_64(place, value - table);
-    case R_X86_64_GOT32:
-        return write_signed(binder, place,
-                            (int64_t)((uint64_t)(uintptr_t)slot_of(binder, symbol) -
-                                      table + (uint64_t)r->r_addend),
-                            symbol);
-    case R_X86_64_GOT64:
-        return write_64(place, (uint64_t)(uintptr_t)slot_of(binder, symbol) - table +
-                                   (uint64_t)r->r_addend);
-    default:
-        return 0; /* R_X86_64_NONE: link_scan() refused what is not known */
-    }
-}
-
-static size_t width_of(uint32_t type)
-{
-    switch (type) {
-    case R_X86_64_NONE:
-        return 0;
-    case R_X86_64_64:
-    case R_X86_64_PC64:
-    case R_X86_64_DTPOFF64:
-    case R_X86_64_GOTPCREL64:
-    case R_X86_64_GOTPC64:
-    case R_X86_64_GOTOFF64:
-    case R_X86_64_PLTOFF64:
-    case R_X86_64_GOT64:
-        return 8;
-    default:
-        return 4;
-    }
 }
 
 static int relocate_section(struct binder *binder, size_t section)
@@ -361,12 +179,12 @@ static int relocate_section(struct binder *binder, size_t section)
     size_t n;
     elf_relocations(elf, section, &at, &n);
     for (size_t i = 0; i < n; i++) {
-        size_t width = width_of(ELF64_R_TYPE(at[i].r_info));
+        size_t width = machine_width(ELF64_R_TYPE(at[i].r_info));
         if (width > elf->sections[section].sh_size - at[i].r_offset)
             return error_set(
                 binder->err, -EBADMSG,
                 "not a usable object file: a relocation outside of its section");
-        int r = apply(binder, start + at[i].r_offset, &at[i]);
+        int r = machine_apply(binder, start + at[i].r_offset, &at[i]);
         if (r < 0)
             return r;
     }
@@ -400,6 +218,8 @@ int image_relocate(struct image *image, image_resolver resolve, void *context,
         if (r < 0)
             return r;
     }
+    if (image->parts[ARENA_CODE])
+        machine_code_written(image->parts[ARENA_CODE], image->part_sizes[ARENA_CODE]);
     if (image->has_threads)
         thread_block_set(image->thread_block, image->thread_start);
     return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The part of the loader that knows x86-64 relocations (System V ABI, AMD64 supplement,
- * 4.4). A reference out of the arena that does not reach goes through a slot (data) or a
- * stub (code) of the image. */
+ * The part of the loader that binds references, with machine.h, which knows the machine's
+ * relocations. A reference out of the arena that does not reach goes through a slot
+ * (data) or a stub (code) of the image. */
 #ifndef ACHAR_CODE_RELOCATE_H
 #define ACHAR_CODE_RELOCATE_H
 
@@ -20,6 +20,33 @@ struct image_link {
     size_t pairs; /* of struct thread_index; the first one is the unit's own block's */
     size_t alignment;
 };
+
+/* What a machine's relocations are resolved with; lists are by symbol. */
+struct binder {
+    struct image *image;
+    struct image_link *link;
+    char **addresses; /* of every symbol, to be called */
+    char **shown;     /* and to be stored and compared; NULL: as called */
+    char **slots;     /* given so far, NULL: none yet */
+    char **stubs;
+    struct thread_index **pairs;
+    size_t n_slots, n_stubs, n_pairs;
+    struct error *err;
+};
+
+/* The address of a symbol where it is taken; of a place that holds it; of what reaches it
+ * as the target of a call (calls out of the arena go through a stub in any case, since
+ * backtraces name library functions by it). For the last two link_scan() must have been
+ * told by machine_need(). */
+char *binder_shown(const struct binder *binder, size_t symbol);
+char *binder_slot(struct binder *binder, size_t symbol);
+char *binder_called(struct binder *binder, size_t symbol);
+/* What __tls_get_addr() is given for a symbol; for none (0): for the unit's own block. */
+struct thread_index *binder_pair(struct binder *binder, size_t symbol);
+/* Where the slots begin: the place of _GLOBAL_OFFSET_TABLE_. */
+char *binder_table(const struct binder *binder);
+/* -ERANGE, with its text. */
+int binder_too_far(const struct binder *binder, size_t symbol);
 
 /* Counts slots and stubs and refuses relocations that are not known. */
 int link_scan(struct image_link *link, struct error *err) MUST_USE;

@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define THUNK_SIZE 32
-
 int trampolines_init(struct names *names, struct error *err)
 {
     struct arena *arena = names->arena;
@@ -63,11 +61,8 @@ char *trampoline_take(struct names *names, size_t n_taken)
     if (i >= NAMES_MAX)
         return NULL;
     char *at = trampoline_at(names, i);
-    static const uint8_t jump[2] = {0xff, 0x25}; /* jmp *slot(%rip) */
-    int32_t distance = (int32_t)(slot_of(names, i) - (at + 6));
-    memcpy(at, jump, sizeof(jump));
-    memcpy(at + 2, &distance, sizeof(distance));
-    memset(at + 6, 0xcc, TRAMPOLINE_SIZE - 6);
+    machine_write_trampoline(at, slot_of(names, i));
+    machine_code_written(at, TRAMPOLINE_SIZE);
     return at;
 }
 
@@ -113,22 +108,17 @@ void names_leave(struct names *names, enum arena_part part, char *start, size_t 
 
 char *thunk_make(struct names *names, char mark, const char *text)
 {
-    static const uint8_t load_text[2] = {0x48, 0xbf}, load_target[2] = {0x48, 0xb8},
-                         jump[2] = {0xff, 0xe0};
-    size_t size = THUNK_SIZE + 1 + strlen(text) + 1;
+    size_t size = MACHINE_THUNK_SIZE + 1 + strlen(text) + 1;
     char *at = arena_take(names->arena, ARENA_CODE, size, 16);
     if (!at)
         return NULL;
-    char *own = at + THUNK_SIZE;
+    char *own = at + MACHINE_THUNK_SIZE;
     own[0] = mark;
     own += mark != '\0';
     memcpy(own, text, strlen(text) + 1);
     own -= mark != '\0';
-    memcpy(at, load_text, 2);
-    memcpy(at + 2, &own, 8);
-    memcpy(at + 10, load_target, 2);
-    memcpy(at + 12, &names->hooks.undefined, 8);
-    memcpy(at + 20, jump, 2);
+    machine_write_thunk(at, own, (const void *)names->hooks.undefined);
+    machine_code_written(at, MACHINE_THUNK_SIZE);
     names_leave(names, ARENA_CODE, at, size);
     return at;
 }

@@ -7,9 +7,10 @@
 #ifndef ACHAR_CODE_TRAMPOLINE_H
 #define ACHAR_CODE_TRAMPOLINE_H
 
+#include "pickler/code/machine.h"
 #include "pickler/code/names.h"
 
-#define TRAMPOLINE_SIZE 16
+#define TRAMPOLINE_SIZE MACHINE_TRAMPOLINE_SIZE
 
 int trampolines_init(struct names *names, struct error *err) MUST_USE;
 void trampolines_clear(struct names *names);
