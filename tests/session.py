@@ -8,6 +8,8 @@ import time
 import zmq
 from jupyter_client.manager import KernelManager
 
+from ports import free_ports
+
 SECONDS = 30
 
 
@@ -40,7 +42,9 @@ class Session:
     """One kernel process and a client of it."""
 
     def __init__(self, folder=None):
-        self.manager = KernelManager(kernel_name="achar")
+        names = [f"{name}_port" for name in ("shell", "iopub", "stdin", "control", "hb")]
+        self.manager = KernelManager(kernel_name="achar", cache_ports=False,
+                                     **dict(zip(names, free_ports(len(names)))))
         self.manager.start_kernel(cwd=str(folder) if folder else None)
         self.client = self.manager.blocking_client()
         self.client.start_channels()

@@ -9,7 +9,6 @@ import json
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -28,18 +27,6 @@ def program(name):
     if not path:
         raise EngineError(f"'{name}' is not installed: ./dev test installs it on Debian")
     return path
-
-
-def free_ports(count):
-    """Ports of the loopback address that nobody uses now, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 class Daemons:

@@ -16,7 +16,8 @@ import socket
 import subprocess
 import tempfile
 
-from engines.daemons import Daemons, EngineError, free_ports, program
+from engines.daemons import Daemons, EngineError, program
+from ports import free_ports
 
 CONFIGURATION = """\
 ClusterName=achar

@@ -11,7 +11,8 @@ import shutil
 import subprocess
 import tempfile
 
-from engines.daemons import Daemons, EngineError, free_ports, program
+from engines.daemons import Daemons, EngineError, program
+from ports import free_ports
 
 SERVER = """
 Port {port}

@@ -2,7 +2,6 @@
 """A Jupyter client as thin as can be: sockets, signatures, nothing hidden."""
 import json
 import os
-import socket
 import subprocess
 import time
 import uuid
@@ -10,17 +9,9 @@ import uuid
 import zmq
 from jupyter_client.session import Session
 
+from ports import free_ports
+
 CHANNELS = ("shell", "control", "stdin", "iopub", "hb")
-
-
-def free_ports(n):
-    sockets = [socket.socket() for _ in range(n)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 class Client:
