@@ -14,6 +14,7 @@ struct expander {
     struct code *code;
     size_t work;
     int depth;
+    size_t n_brackets;     /* open ones of what was pushed */
     struct place place;    /* of the macro use that is being expanded */
     struct place pending;  /* of uses that expanded to nothing; start NULL: none */
     const size_t *closers; /* of the lexed tokens: index of the matching parenthesis */
@@ -38,6 +39,12 @@ static void tokens_add(struct tokens *tokens, struct token token)
 static void push(struct expander *expander, const struct token *token, struct word *word)
 {
     struct code *code = expander->code;
+    if (token->kind == TOKEN_PUNCTUATOR && token->size == 1) {
+        if (strchr("([{", *token->text))
+            expander->n_brackets++;
+        else if (strchr(")]}", *token->text) && expander->n_brackets)
+            expander->n_brackets--;
+    }
     GROW(code->tokens, code->n_tokens, code->capacity);
     code->tokens[code->n_tokens++] = (struct code_token){.kind = token->kind,
                                                          .text = token->text,
@@ -246,6 +253,25 @@ static size_t expand_lexed(struct expander *expander, const struct token *tokens
     return next;
 }
 
+static void push_empty_statement(struct expander *expander)
+{
+    struct token empty = {.kind = TOKEN_PUNCTUATOR, .text = ";", .size = 1};
+    expander->place = expander->pending;
+    expander->pending.start = NULL;
+    push(expander, &empty, NULL);
+}
+
+/* What becomes nothing between two items, in front of a directive, which would else be
+ * inside the item that it is joined to. */
+static bool is_pending_alone(const struct expander *expander)
+{
+    const struct code *code = expander->code;
+    const struct code_token *last =
+        code->n_tokens ? &code->tokens[code->n_tokens - 1] : NULL;
+    return expander->pending.start && !expander->n_brackets &&
+           (!last || code_token_is(last, ';') || code_token_is(last, '}'));
+}
+
 void code_expand(struct code *code, const struct token *tokens, size_t n)
 {
     CLEANUP(freep) size_t *closers = match_parentheses(tokens, n);
@@ -253,16 +279,16 @@ void code_expand(struct code *code, const struct token *tokens, size_t n)
     size_t directive = 0;
     for (size_t i = 0; i < n;) {
         for (; directive < code->n_directives && code->directives[directive].before <= i;
-             directive++)
+             directive++) {
+            if (is_pending_alone(&expander))
+                push_empty_statement(&expander);
             apply_directive(code, &code->directives[directive]);
+        }
         i = expand_lexed(&expander, tokens, n, i);
     }
     struct token end = {.kind = TOKEN_END, .text = "", .size = 0};
-    if (expander.pending.start) { /* nothing behind it: an empty statement */
-        struct token empty = {.kind = TOKEN_PUNCTUATOR, .text = ";", .size = 1};
-        expander.place = expander.pending;
-        push(&expander, &empty, NULL);
-    }
+    if (expander.pending.start) /* nothing is behind it */
+        push_empty_statement(&expander);
     expander.place = (struct place){0};
     push(&expander, &end, NULL);
     code->n_tokens--;

@@ -309,6 +309,9 @@ static void define_function(struct composer *composer, const struct entity *enti
     const struct definition *definition = entity->definition;
     add_line(composer, definition->declaration);
     repeat_attributes(composer, entity);
+    if (clang_Cursor_isFunctionInlined(entity->cursor)) /* a macro may say so, too */
+        buffer_format(&composer->out, "extern __typeof__(%s) %s;\n", definition->name,
+                      entity->symbol);
     bool is_named = mentions_function(composer, definition->source);
     if (is_named)
         name_function(&composer->out, definition->name, true);
@@ -442,6 +445,7 @@ static void declare_rest(struct composer *composer, const struct piece *piece)
         declarator_text(piece->text, declaration, declarator, &composer->out);
         buffer_add_char(&composer->out, '\n');
     }
+    buffer_add_string(&composer->out, piece->prototypes ? piece->prototypes : "");
     struct lexer lexer = lexer_init(piece->text, piece->size);
     struct token first = lexer_next(&lexer);
     if (token_is(&first, "asm") || token_is(&first, "__asm__") ||

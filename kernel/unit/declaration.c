@@ -342,11 +342,14 @@ static bool read_declarator(struct reader *reader)
         return false;
     declarator.name = (struct span){offset(reader, name), name->size};
     reader->at++;
-    declarator.is_function = token_is(peek(reader, 0), "(");
+    bool is_enclosed = first + 1 < reader->at &&
+                       token_is(&reader->tokens[reader->at - 2], "(") &&
+                       token_is(peek(reader, 0), ")") && token_is(peek(reader, 1), "(");
+    declarator.is_function = token_is(peek(reader, 0), "(") || is_enclosed;
     size_t list = reader->at;
-    if (declarator.is_function)
+    if (declarator.is_function && !is_enclosed)
         skip_brackets(reader);
-    if (!declarator.is_function || !is_at_parameters(reader)) {
+    if (is_enclosed || !declarator.is_function || !is_at_parameters(reader)) {
         reader->at = list;
         skip_declarator(reader, first, true);
     }

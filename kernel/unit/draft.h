@@ -16,6 +16,7 @@
 #include "kernel/unit/library.h"
 #include "kernel/unit/typing.h"
 #include "pickler/graph/graph.h"
+#include "pickler/graph/name_ids.h"
 
 #define CELL_SIZE_MAX (8u << 20) /* bytes of one cell */
 #define CELL_DIAGNOSTICS_MAX 40  /* reported for one cell */
@@ -87,6 +88,7 @@ struct piece {
     size_t text_size;
     bool has_lengths; /* of arrays, that only the running cell knows */
     bool is_opaque;   /* a function whose body is C that only gcc reads */
+    char *prototypes; /* owned print of those that a macro makes, or NULL */
 };
 
 enum entity_role {
@@ -125,12 +127,31 @@ struct entity {
     struct edit *edits; /* functions: static locals moved out */
     size_t n_edits, edits_capacity;
     const struct entity *owner; /* hoisted static locals: the function they were in */
+    size_t index;               /* in the draft */
+};
+
+/* Which entities have a name (names.c). {0} is empty. */
+struct entity_names {
+    struct name_ids last; /* of a name: where its newest item stands, + 1 */
+    struct entity_name {
+        struct entity *entity;
+        uint32_t earlier; /* of the same name: + 1; 0: none */
+    } *items;
+    size_t n, capacity;
 };
 
 /* A definition whose later version is not compatible. */
 struct change {
     uint32_t id;
     size_t piece; /* what depends on it follows this piece */
+};
+
+/* Macros of the cell that stand for `static` (storage.c). */
+struct storage_macros {
+    struct storage_macro {
+        char *name, *body; /* owned */
+    } *items;
+    size_t n, capacity;
 };
 
 struct draft {
@@ -147,6 +168,7 @@ struct draft {
     size_t n_pieces, pieces_capacity;
     char **hidden; /* names that the prologue must not declare */
     size_t n_hidden, hidden_capacity;
+    struct name_ids is_hidden; /* 1: the name is among them */
     char **uses; /* taken from `hidden`: macros that the cell uses, as it seems */
     size_t n_uses;
     bool has_tried_uses;
@@ -162,6 +184,10 @@ struct draft {
     size_t n_used;
     struct entity **entities; /* owned, each at a place that stays */
     size_t n_entities, entities_capacity;
+    struct entity_names names;
+    struct storage_macros storage;
+    size_t counted_to; /* lines were counted up to this offset of the text */
+    uint32_t counted_line;
     uint32_t first_id, next_id;
     struct diagnostic *diagnostics;
     size_t n_diagnostics, diagnostics_capacity;
@@ -211,6 +237,12 @@ bool draft_use_macros(struct draft *draft);
 /* Hides them again: they are defined anew, after all. */
 void draft_drop_uses(struct draft *draft);
 struct cell_names draft_names(struct analysis *analysis);
+
+/* storage.c */
+/* Before a declaration is read: "local int f;" becomes "static int f;", when `local` is a
+ * macro that says so. Pieces are shown in the order of the cell, directives too. */
+void storage_spell_out(struct draft *draft, struct piece *piece);
+void storage_clear(struct draft *draft);
 
 /* pushed.c */
 void pieces_pop_macros(struct draft *draft);
@@ -322,6 +354,13 @@ void hoist_statics(struct draft *draft, struct entity *function);
 void entities_clear(struct draft *draft);
 struct entity *entity_add(struct draft *draft, enum entity_role role,
                           enum definition_kind kind, size_t piece, const char *name);
+/* Another name of what an entity defines; once. */
+void entity_add_name(struct draft *draft, struct entity *entity, const char *name);
+
+/* names.c */
+void entity_names_add(struct entity_names *names, const char *name,
+                      struct entity *entity);
+void entity_names_clear(struct entity_names *names);
 /* The definition that a name means at the end of this cell, macros: at a piece of it;
  * 0: none of the session. */
 uint32_t draft_resolve(const struct draft *draft, const char *name, size_t piece);

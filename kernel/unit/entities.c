@@ -13,7 +13,8 @@ struct entity *entity_add(struct draft *draft, enum entity_role role,
 {
     GROW(draft->entities, draft->n_entities, draft->entities_capacity);
     struct entity *entity = must_alloc(sizeof(*entity));
-    draft->entities[draft->n_entities++] = entity;
+    size_t index = draft->n_entities++;
+    draft->entities[index] = entity;
     struct definition *definition = must_alloc(sizeof(*definition));
     const struct piece *at = &draft->pieces[piece];
     definition->id = draft->next_id++;
@@ -27,7 +28,9 @@ struct entity *entity_add(struct draft *draft, enum entity_role role,
                               .piece = piece,
                               .text = at->text,
                               .declaration = &at->declaration,
-                              .cursor = clang_getNullCursor()};
+                              .cursor = clang_getNullCursor(),
+                              .index = index};
+    entity_names_add(&draft->names, name, entity);
     return entity;
 }
 
@@ -41,31 +44,12 @@ static bool is_named(const struct definition *definition, const char *name)
     return false;
 }
 
-struct entity *entity_find(const struct draft *draft, const char *name)
+void entity_add_name(struct draft *draft, struct entity *entity, const char *name)
 {
-    for (size_t i = draft->n_entities; i-- > 0;)
-        if (is_named(draft->entities[i]->definition, name))
-            return draft->entities[i];
-    return NULL;
-}
-
-uint32_t draft_resolve(const struct draft *draft, const char *name, size_t piece)
-{
-    for (size_t i = draft->n_entities; i-- > 0;) {
-        const struct entity *entity = draft->entities[i];
-        bool is_later = entity->role == ENTITY_MACRO && entity->piece >= piece;
-        if (!is_later && is_named(entity->definition, name))
-            return entity->definition->id;
-    }
-    for (size_t i = 0; i < draft->n_pieces; i++)
-        for (size_t k = 0;
-             draft->pieces[i].same_as && k < draft->pieces[i].declaration.n_names; k++)
-            if (strcmp(draft->pieces[i].declaration.names[k], name) == 0)
-                return draft->pieces[i].same_as;
-    if (draft_hides(draft, name))
-        return 0;
-    const struct definition *current = graph_current(draft->analysis->graph, name);
-    return current ? current->id : 0;
+    if (is_named(entity->definition, name))
+        return;
+    definition_add_name(entity->definition, name);
+    entity_names_add(&draft->names, name, entity);
 }
 
 static void entity_free(struct entity *entity)
@@ -88,6 +72,7 @@ void entities_clear(struct draft *draft)
         entity_free(draft->entities[i]);
     free(draft->entities);
     free(draft->runs);
+    entity_names_clear(&draft->names);
     draft->entities = NULL;
     draft->runs = NULL;
     draft->n_entities = draft->entities_capacity = 0;
@@ -254,17 +239,37 @@ static bool is_defined_here(CXCursor cursor)
     return !clang_Cursor_isNull(clang_getCursorDefinition(cursor));
 }
 
+/* `API(int) f(int);`: the tokens do not know what it declares. */
+static void keep_prototype(struct draft *draft, struct piece *piece, CXCursor cursor)
+{
+    struct cell_names names = draft_names(draft->analysis);
+    CLEANUP(freep) char *print = take_string(clang_getCursorPrettyPrinted(cursor, NULL));
+    struct declaration declaration = {0};
+    declaration_parse(print, strlen(print), &names, &declaration);
+    CLEANUP(buffer_clear) struct buffer text = {0};
+    buffer_add_string(&text, piece->prototypes ? piece->prototypes : "");
+    for (size_t i = 0; i < declaration.n_declarators; i++) {
+        declarator_text(print, &declaration, &declaration.declarators[i], &text);
+        buffer_add_char(&text, '\n');
+    }
+    declaration_clear(&declaration);
+    free(piece->prototypes);
+    piece->prototypes = must_strdup(buffer_string(&text));
+}
+
 static void found_function(struct draft *draft, size_t index, CXCursor cursor,
                            size_t offset)
 {
     CLEANUP(freep) char *name = cursor_name(cursor);
-    declarator_at(&draft->pieces[index], offset, name);
+    bool is_plain = declarator_at(&draft->pieces[index], offset, name);
     if (clang_isCursorDefinition(cursor)) {
         struct entity *entity =
             add_named(draft, ENTITY_FUNCTION, DEFINITION_FUNCTION, index, cursor, offset);
         entity->definition->is_opaque = draft->pieces[index].is_opaque;
         return;
     }
+    if (!is_plain)
+        keep_prototype(draft, &draft->pieces[index], cursor);
     const struct definition *old = graph_current(draft->analysis->graph, name);
     bool is_known = old && old->kind == DEFINITION_FUNCTION && !draft_hides(draft, name);
     if (!is_defined_here(cursor) && !is_known && !entity_find(draft, name))
@@ -315,7 +320,7 @@ static bool is_used_macro(const struct draft *draft, const char *name)
     return false;
 }
 
-static void add_type_names(const struct draft *draft, struct entity *entity)
+static void add_type_names(struct draft *draft, struct entity *entity)
 {
     const struct declaration *declaration = entity->declaration;
     for (size_t i = 0; i < declaration->n_names; i++)
@@ -323,28 +328,33 @@ static void add_type_names(const struct draft *draft, struct entity *entity)
             strcmp(declaration->names[i], entity->definition->name) != 0 &&
             (declaration->is_typedef || !declaration->n_declarators ||
              i + declaration->n_declarators < declaration->n_names))
-            definition_add_name(entity->definition, declaration->names[i]);
+            entity_add_name(draft, entity, declaration->names[i]);
 }
+
+struct enumeration {
+    struct draft *draft;
+    struct entity *entity;
+};
 
 /* Those that a macro makes do not stand in the declaration's tokens. */
 static enum CXChildVisitResult add_enumerator_name(CXCursor cursor, CXCursor parent,
                                                    CXClientData data)
 {
-    struct definition *definition = data;
+    const struct enumeration *to = data;
     if (clang_getCursorKind(cursor) != CXCursor_EnumConstantDecl)
         return CXChildVisit_Continue;
     CLEANUP(freep) char *name = cursor_name(cursor);
-    if (!is_named(definition, name))
-        definition_add_name(definition, name);
+    entity_add_name(to->draft, to->entity, name);
     return CXChildVisit_Continue;
 }
 
-static void add_enumerators(struct entity *entity, CXCursor cursor)
+static void add_enumerators(struct draft *draft, struct entity *entity, CXCursor cursor)
 {
+    struct enumeration to = {draft, entity};
     if (clang_getCursorKind(cursor) == CXCursor_TypedefDecl)
         cursor = clang_getTypeDeclaration(clang_getTypedefDeclUnderlyingType(cursor));
     if (clang_getCursorKind(cursor) == CXCursor_EnumDecl)
-        clang_visitChildren(cursor, add_enumerator_name, entity->definition);
+        clang_visitChildren(cursor, add_enumerator_name, &to);
 }
 
 /* Neither its name nor its keyword stands where it is declared. */
@@ -411,7 +421,7 @@ static void found_type(struct draft *draft, size_t index, CXCursor cursor, size_
         entity->definition->source = record && is_typedef
                                          ? must_format("typedef %s %s;", record, spelling)
                                          : must_format("%s;", entity->printed);
-        add_enumerators(entity, cursor);
+        add_enumerators(draft, entity, cursor);
         return;
     }
     for (size_t i = 0; i < draft->n_entities; i++)
@@ -434,7 +444,7 @@ static void found_type(struct draft *draft, size_t index, CXCursor cursor, size_
     piece_place(piece, place.start, &entity->definition->line,
                 &entity->definition->column);
     add_type_names(draft, entity);
-    add_enumerators(entity, cursor);
+    add_enumerators(draft, entity, cursor);
 }
 
 static bool is_forward_of_known(const struct draft *draft, const struct piece *piece)
@@ -510,6 +520,8 @@ static void renumber(struct draft *draft)
 {
     if (draft->n_entities)
         qsort(draft->entities, draft->n_entities, sizeof(*draft->entities), by_piece);
+    for (size_t i = 0; i < draft->n_entities; i++)
+        draft->entities[i]->index = i;
     uint32_t id = draft->first_id;
     for (size_t i = 0; i < draft->n_entities; i++)
         if (draft->entities[i]->role == ENTITY_INCLUDE &&
@@ -526,9 +538,11 @@ void entities_from_tree(struct draft *draft)
     draft->runs = must_alloc((draft->n_wrappers + 1) * sizeof(*draft->runs));
     for (size_t i = 0; i < draft->n_wrappers; i++)
         draft->runs[i] = clang_getNullCursor();
-    for (size_t i = 0; i < draft->n_pieces; i++)
+    for (size_t i = 0; i < draft->n_pieces; i++) {
         if (draft->pieces[i].kind == ITEM_VALUE)
             draft->value_piece = i;
+        free(TAKE(draft->pieces[i].prototypes));
+    }
     clang_visitChildren(clang_getTranslationUnitCursor(draft->analysis->unit), found,
                         draft);
     renumber(draft);

@@ -65,14 +65,12 @@ void draft_hide(struct draft *draft, const char *name)
         return;
     GROW(draft->hidden, draft->n_hidden, draft->hidden_capacity);
     draft->hidden[draft->n_hidden++] = must_strdup(name);
+    name_ids_set(&draft->is_hidden, name, 1);
 }
 
 bool draft_hides(const struct draft *draft, const char *name)
 {
-    for (size_t i = 0; i < draft->n_hidden; i++)
-        if (strcmp(draft->hidden[i], name) == 0)
-            return true;
-    return false;
+    return name_ids_get(&draft->is_hidden, name, strlen(name));
 }
 
 bool draft_use_macros(struct draft *draft)
@@ -84,7 +82,7 @@ bool draft_use_macros(struct draft *draft)
     for (size_t i = 0; i < draft->n_hidden; i++) {
         char *name = draft->hidden[i];
         if (name_macro(draft->analysis, name, strlen(name)))
-            draft->uses[draft->n_uses++] = name;
+            name_ids_set(&draft->is_hidden, draft->uses[draft->n_uses++] = name, 0);
         else
             draft->hidden[n++] = name;
     }
@@ -297,14 +295,19 @@ static void read_declaration(struct draft *draft, struct piece *piece,
     }
 }
 
-static void set_place(const struct draft *draft, struct piece *piece,
-                      const struct item *item)
+static void set_place(struct draft *draft, struct piece *piece, const struct item *item)
 {
     const struct region *region = region_at(draft, item->start);
-    const char *start = draft->text.data + region->start;
+    size_t start = region->start;
     uint32_t line = region->line;
-    for (const char *at = start; at < draft->text.data + item->start; at++)
-        line += *at == '\n';
+    if (draft->counted_to > start && draft->counted_to <= item->start) {
+        start = draft->counted_to;
+        line = draft->counted_line;
+    }
+    for (size_t at = start; at < item->start; at++)
+        line += draft->text.data[at] == '\n';
+    draft->counted_to = item->start;
+    draft->counted_line = line;
     piece->line = line;
     piece->column = item->column;
     piece->file = must_strdup(region->file);
@@ -505,6 +508,7 @@ bool pieces_cut(struct draft *draft)
         set_place(draft, piece, item);
         piece->text_start = item->start;
         piece->text_size = last->start + last->size - item->start;
+        storage_spell_out(draft, piece);
         if (piece->kind == ITEM_DECLARATION || piece->kind == ITEM_FUNCTION)
             read_declaration(draft, piece, &n_anonymous);
         piece->is_include = piece_is_directive(piece, "include");
@@ -527,12 +531,15 @@ void pieces_clear(struct draft *draft)
         free(draft->pieces[i].before);
         free(draft->pieces[i].after);
         free(draft->pieces[i].why_broken);
+        free(draft->pieces[i].prototypes);
     }
     free(draft->pieces);
     draft_drop_uses(draft);
     for (size_t i = 0; i < draft->n_hidden; i++)
         free(draft->hidden[i]);
     free(draft->hidden);
+    name_ids_clear(&draft->is_hidden);
+    storage_clear(draft);
     draft->pieces = NULL;
     draft->hidden = NULL;
     draft->n_pieces = draft->pieces_capacity = 0;
