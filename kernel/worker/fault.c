@@ -8,14 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kernel/worker/frames.h"
 #include "kernel/worker/heap.h"
 #include "kernel/worker/limit.h"
 
 #define NULL_PAGE 65536 /* addresses below are offsets from a null pointer */
 #define STACK_SLACK ((uintptr_t)256 << 10)
 #define STACK_JUMP ((uintptr_t)1 << 30) /* one frame with a large array */
-
-enum { ERROR_WRITE = 2, ERROR_FETCH = 16 }; /* x86 page fault error code */
 
 void fault_name(int signal, char *name, size_t size)
 {
@@ -32,30 +31,28 @@ static bool is_overflow(uintptr_t address, uintptr_t sp, const struct fault_stac
 
 bool fault_is_behind_stack(const ucontext_t *context, const struct fault_stack *stack)
 {
-    const greg_t *registers = context->uc_mcontext.gregs;
-    uintptr_t address = (uintptr_t)registers[REG_CR2];
-    return stack && registers[REG_ERR] & ERROR_WRITE &&
+    uintptr_t address = registers_address(context);
+    return stack && registers_is_write(context) &&
            address - (uintptr_t)stack->high < STACK_SLACK;
 }
 
 static void describe_access(const siginfo_t *info, const ucontext_t *context,
                             const struct fault_stack *stack, char *text, size_t size)
 {
-    const greg_t *registers = context->uc_mcontext.gregs;
     uintptr_t address = (uintptr_t)info->si_addr;
     if (info->si_code == SI_KERNEL) {
         snprintf(text, size, "use of a pointer that holds no address");
         return;
     }
-    if (is_overflow(address, (uintptr_t)registers[REG_RSP], stack)) {
+    if (is_overflow(address, registers_sp(context), stack)) {
         snprintf(text, size, "stack overflow");
         return;
     }
-    greg_t error = registers[REG_ERR];
-    bool is_call = error & ERROR_FETCH || address == (uintptr_t)registers[REG_RIP];
-    const char *what = is_call               ? "call of address"
-                       : error & ERROR_WRITE ? "write to address"
-                                             : "read of address";
+    bool is_call = registers_is_call(context, address);
+    bool is_write = !is_call && registers_is_write(context);
+    const char *what = is_call    ? "call of address"
+                       : is_write ? "write to address"
+                                  : "read of address";
     int n = snprintf(text, size, "%s 0x%zx", what, (size_t)address);
     char *rest = text + n;
     size_t left = size - (size_t)n;
@@ -67,31 +64,9 @@ static void describe_access(const siginfo_t *info, const ucontext_t *context,
                  block.size);
     else if (info->si_code == SEGV_ACCERR && !is_call)
         snprintf(rest, left,
-                 error & ERROR_WRITE ? ", which is read-only"
-                                     : ", which may not be read");
+                 is_write ? ", which is read-only" : ", which may not be read");
     else if (is_call)
         snprintf(rest, left, ", where there is no code");
-}
-
-/* The divisor of an idiv or div with a register operand, else -1 (not known). */
-static int64_t divisor(const ucontext_t *context)
-{
-    static const int order[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
-                                  REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
-                                  REG_R12, REG_R13, REG_R14, REG_R15};
-    const greg_t *registers = context->uc_mcontext.gregs;
-    const uint8_t *code = (const uint8_t *)(uintptr_t)registers[REG_RIP];
-    unsigned high = 0;
-    bool is_wide = false;
-    if ((*code & 0xf0) == 0x40) { /* REX */
-        high = (*code & 1) * 8;
-        is_wide = *code & 8;
-        code++;
-    }
-    if (code[0] != 0xf7 || code[1] < 0xf0) /* F7 /6, F7 /7 with mod 11 */
-        return -1;
-    int64_t value = registers[order[(code[1] & 7) + high]];
-    return is_wide ? value : (int32_t)value;
 }
 
 static void describe_arithmetic(const siginfo_t *info, const ucontext_t *context,
@@ -99,8 +74,9 @@ static void describe_arithmetic(const siginfo_t *info, const ucontext_t *context
 {
     if (info->si_code == FPE_INTDIV)
         snprintf(text, size, "%s",
-                 divisor(context) ? "division by zero, or its result is too large"
-                                  : "division by zero");
+                 registers_divides_by_zero(context)
+                     ? "division by zero"
+                     : "division by zero, or its result is too large");
     else if (info->si_code > 0)
         snprintf(text, size, "floating-point exception");
     else

@@ -119,7 +119,8 @@ static void name_smash(const ucontext_t *context)
     const struct fault_stack *stack = is_cell_thread() ? &guard.stack : thread_stack();
     if (report->status != SIGSEGV)
         return;
-    if (!fault_is_behind_stack(context, stack) && !trace_is_smashed(guard.names, context))
+    if (!fault_is_behind_stack(context, stack) &&
+        !frames_is_smashed(guard.names, context))
         return;
     snprintf(report->name, sizeof(report->name), "StackSmashing");
     snprintf(
@@ -131,7 +132,7 @@ static void name_smash(const ucontext_t *context)
 /* Code of libraries faults when the heap is damaged: then that is what happened. */
 static void name_damage(const ucontext_t *context)
 {
-    const void *ip = (const void *)(uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+    const void *ip = registers_ip(context);
     struct damage_text text;
     if (arena_has_code(guard.names->arena, ip) || !damage_find(&text))
         return;
@@ -141,7 +142,7 @@ static void name_damage(const ucontext_t *context)
 }
 
 /* Takes the trace; a fault on the way (a damaged stack) ends it. */
-static void take_trace(ucontext_t *context, struct trace_saved *saved)
+static void take_trace(ucontext_t *context, struct frames_saved *saved)
 {
     struct trace *trace = &guard.report.trace;
     restore_return();
@@ -181,23 +182,17 @@ static void set_report(const struct ending *why)
 }
 
 /* The library function that was interrupted has returned, but to here. */
-static __attribute__((used)) void guard_landed(void)
+_Noreturn void frames_landed(void)
 {
     guard.diverted = NULL;
     leave();
 }
 
-extern const char guard_landing[] __attribute__((visibility("hidden")));
-__asm__(".text\n.hidden guard_landing\n.globl guard_landing\n"
-        ".type guard_landing, @function\nguard_landing:\n"
-        "    and $-16, %rsp\n    call guard_landed\n    ud2\n"
-        ".size guard_landing, . - guard_landing\n");
-
 /* Leaves the cell now, or as soon as the library function returns, or tries again. */
 static void end_cell(ucontext_t *context)
 {
     struct trace *trace = &guard.report.trace;
-    struct trace_saved saved;
+    struct frames_saved saved;
     if (!trace_is_worthwhile(guard.names, context)) {
         set_timer(RETRY_NS);
         return;
@@ -209,11 +204,11 @@ static void end_cell(ucontext_t *context)
     set_report(&guard.asked);
     if (trace->is_safe_to_interrupt)
         leave();
-    trace_restore(context, &saved);
+    frames_restore(context, &saved);
     if (trace->is_safe_behind && trace->return_slot) {
         guard.diverted = trace->return_slot;
         guard.return_address = *guard.diverted;
-        *guard.diverted = (void *)guard_landing;
+        *guard.diverted = (void *)frames_landing;
     } else {
         set_timer(RETRY_NS);
     }
@@ -268,10 +263,10 @@ static void on_fault(int signal_number, siginfo_t *info, void *context)
     }
     guard.faulting_thread = thread;
     guard.is_faulting = 1;
-    struct trace_saved saved;
+    struct frames_saved saved;
     ucontext_t *at = context;
     if (signal_number == SIGTRAP && info->si_code > 0)
-        at->uc_mcontext.gregs[REG_RIP]--; /* int3 has been executed */
+        registers_leave_trap(at);
     set_report(&why);
     take_trace(at, &saved);
     guard.is_walking = 1;
@@ -320,7 +315,7 @@ static void on_interrupt(int signal_number, siginfo_t *info, void *context)
 
 bool guard_is_in_cell(const ucontext_t *context)
 {
-    const void *ip = (const void *)(uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+    const void *ip = registers_ip(context);
     return guard.is_running && !guard.is_faulting && !guard_is_forked() &&
            is_cell_thread() && arena_has_code(guard.names->arena, ip);
 }
@@ -333,7 +328,7 @@ bool guard_where(int number, ucontext_t *context, struct guard_report *ret)
         syscall(SYS_tgkill, guard.pid, guard.thread, number);
         return false;
     }
-    struct trace_saved saved;
+    struct frames_saved saved;
     void **diverted = guard.diverted;
     restore_return();
     guard.faulting_thread = guard.thread;
@@ -342,9 +337,9 @@ bool guard_where(int number, ucontext_t *context, struct guard_report *ret)
     if (sigsetjmp(guard.walk, 1) == 0)
         trace_take(guard.names, context, guard.base, &ret->trace, &saved);
     guard.is_faulting = guard.is_walking = 0;
-    trace_restore(context, &saved);
+    frames_restore(context, &saved);
     if (diverted)
-        *diverted = (void *)guard_landing;
+        *diverted = (void *)frames_landing;
     guard.diverted = diverted;
     ret->kind = OUTCOME_INTERRUPTED;
     return true;
@@ -434,7 +429,7 @@ void guard_init(const struct names *names,
 /* The stack pointer here is where a trace ends: above it stands code of ours only. */
 static __attribute__((noinline)) int enter(const struct guard_call *call)
 {
-    __asm__ volatile("mov %%rsp, %0" : "=r"(guard.base));
+    guard.base = frames_sp();
     int status = 0;
     if (call->main)
         status = call->main(call->argc, call->argv, environ);

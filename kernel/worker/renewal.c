@@ -9,8 +9,6 @@
  * it (it would answer EFAULT): only to what was written to before by the program. */
 #include "kernel/worker/renewal.h"
 
-#if defined(__x86_64__) && !defined(ACHAR_ASAN)
-
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
@@ -504,53 +502,3 @@ _Noreturn void renewal_restore(void)
                      : "memory");
     __builtin_unreachable();
 }
-
-#else
-
-#include <stdlib.h>
-
-bool renewal_is_supported(void)
-{
-    return false;
-}
-
-bool renewal_is_worth_it(void)
-{
-    return false;
-}
-
-bool renewal_prepare(const void *kept, size_t kept_size)
-{
-    (void)kept, (void)kept_size;
-    return false;
-}
-
-sigjmp_buf *renewal_start(void)
-{
-    static sigjmp_buf unused;
-    return &unused;
-}
-
-void renewal_snapshot(void)
-{
-}
-
-void renewal_watch(void)
-{
-}
-
-void renewal_unwatch(void)
-{
-}
-
-bool renewal_is_possible(void)
-{
-    return false;
-}
-
-_Noreturn void renewal_restore(void)
-{
-    abort();
-}
-
-#endif

@@ -5,14 +5,6 @@
 #include <link.h>
 #include <stdio.h>
 #include <string.h>
-#include <unwind.h>
-
-#include "pickler/code/tcc_helper.h"
-
-#define ALLOCA_SIZE 48 /* bytes of libtcc1's alloca() */
-
-extern void __register_frame(void *description);
-extern const char __executable_start[], etext[]; /* the linker's */
 
 static struct {
     const char *low, *high;
@@ -117,27 +109,6 @@ static bool is_listed(const char *const *list, size_t n, const char *name)
     return false;
 }
 
-/* A CIE and an FDE (DWARF 4, section 6.4.1) for [start, start + size): every function
- * saves rbp and keeps rbp - 16 = CFA. */
-static void describe(unsigned char *out, uint64_t start, uint64_t size)
-{
-    static const unsigned char cie[24] = {20,   0, 0,    0,    0,  0,    0, 0,
-                                          1,    0, 1,    0x78, 16, 0x0c, 6, 16,
-                                          0x86, 2, 0x90, 1,    0,  0,    0, 0};
-    uint32_t length = 24, back = 28;
-    memcpy(out, cie, sizeof(cie));
-    memcpy(out + 24, &length, 4);
-    memcpy(out + 28, &back, 4);
-    memcpy(out + 32, &start, 8);
-    memcpy(out + 40, &size, 8);
-}
-
-static _Unwind_Reason_Code count_frame(struct _Unwind_Context *context, void *argument)
-{
-    ++*(int *)argument;
-    return _URC_NO_REASON;
-}
-
 static int find_libc(struct dl_phdr_info *info, size_t size, void *context)
 {
     if (!strstr(info->dlpi_name, "libc.so"))
@@ -154,27 +125,21 @@ static int find_libc(struct dl_phdr_info *info, size_t size, void *context)
 
 bool trace_is_worthwhile(const struct names *names, const ucontext_t *context)
 {
-    const char *ip = (const char *)(uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+    const char *ip = registers_ip(context);
     return arena_has_code(names->arena, ip) || (ip >= library.low && ip < library.high);
 }
 
 void trace_init(const struct arena *arena)
 {
     dl_iterate_phdr(find_libc, NULL);
-    static unsigned char description[64] __attribute__((aligned(8))); /* kept for ever */
-    const struct arena_region *code = &arena->parts[ARENA_CODE];
-    describe(description, (uint64_t)(uintptr_t)code->start, code->size);
-    __register_frame(description);
-    int n = 0;
-    _Unwind_Backtrace(count_frame, &n); /* what it allocates once, it allocates now */
+    frames_init(arena);
 }
 
 struct walk {
     const struct names *names;
     const void *base;
     struct trace *trace;
-    const void *start; /* frames are skipped until this address; NULL: our own */
-    bool has_started, is_complete;
+    bool is_complete;
     bool is_moved; /* the first address is a return address already */
     size_t n_frames;
     bool
@@ -228,11 +193,10 @@ static const char *exported_name(const void *ip)
     return dladdr(ip, &about) ? about.dli_sname : NULL;
 }
 
-/* The run of library frames ends at a cell's frame: `return_address` lies behind the call
- * that started it, `sp` is the cell's stack pointer there. */
-static void end_library(struct walk *walk, const char *return_address, void **sp)
+/* The run of library frames ends at a cell's frame, behind the call that started it. */
+static void end_library(struct walk *walk, const struct stack_frame *frame)
 {
-    const char *name = names_called(walk->names, return_address);
+    const char *name = names_called(walk->names, frame->ip);
     if (!name)
         name = exported_name(walk->outer_ip);
     name = plain_name(name);
@@ -244,40 +208,32 @@ static void end_library(struct walk *walk, const char *return_address, void **sp
     bool is_innermost = walk->is_innermost;
     if (!is_innermost)
         trace->is_safe_behind = false;
-    else if (sp[-1] == (const void *)return_address)
-        trace->return_slot = sp - 1;
+    else if (frame->slot && *frame->slot == (const void *)frame->ip)
+        trace->return_slot = frame->slot;
     if (!is_innermost || !name || !IS_LISTED(blocking, name))
         trace->is_safe_to_interrupt = false;
     if (!is_innermost || !name || !IS_LISTED(formatting, name))
         trace->is_safe_to_leave = false;
 }
 
-static _Unwind_Reason_Code visit(struct _Unwind_Context *context, void *argument)
+static bool visit(void *argument, const struct stack_frame *frame)
 {
     struct walk *walk = argument;
-    int is_exact = 0;
-    const char *ip = (const char *)_Unwind_GetIPInfo(context, &is_exact);
-    bool is_cell = arena_has_code(walk->names->arena, ip);
-    bool is_own = ip >= __executable_start && ip < etext;
-    if (!walk->has_started && (walk->start ? ip != walk->start : is_own))
-        return _URC_NO_REASON;
-    walk->has_started = true;
-    /* what libgcc calls the CFA here is the stack pointer of this frame */
-    if ((uintptr_t)_Unwind_GetCFA(context) >= (uintptr_t)walk->base) {
+    if ((uintptr_t)frame->sp >= (uintptr_t)walk->base) {
         walk->is_complete = true;
-        return _URC_END_OF_STACK;
+        return false;
     }
-    if (is_cell) {
+    if (arena_has_code(walk->names->arena, frame->ip)) {
         if (walk->in_library)
-            end_library(walk, ip, (void **)_Unwind_GetCFA(context));
+            end_library(walk, frame);
         walk->is_innermost = false;
-        add_cell_frame(walk, ip, !is_exact || walk->is_moved);
+        add_cell_frame(walk, frame->ip, !frame->is_exact || walk->is_moved);
         walk->is_moved = false;
-        return _URC_NO_REASON;
+        return true;
     }
     walk->in_library = true;
-    walk->outer_ip = ip;
-    return _URC_NO_REASON;
+    walk->outer_ip = frame->ip;
+    return true;
 }
 
 /* The outermost frames stand in a ring: brings them in order. */
@@ -315,62 +271,16 @@ static void finish(struct walk *walk)
     unroll(trace);
 }
 
-static const char *word_at(greg_t address)
-{
-    const char *value;
-    memcpy(&value, (const void *)(uintptr_t)address, sizeof(value));
-    return value;
-}
-
-/* A function that has not pushed rbp yet (or popped it again) is not described by the
- * FDE: it is recorded and the context moved to its caller. The same for a call of an
- * address where there is no code. */
+/* What has no frame is recorded as it is, and the rest is walked from its caller. */
 static void step_out(struct walk *walk, ucontext_t *context)
 {
-    greg_t *registers = context->uc_mcontext.gregs;
-    const unsigned char *ip = (const unsigned char *)(uintptr_t)registers[REG_RIP];
-    const struct unit *unit = names_unit(walk->names, ip);
-    Dl_info about;
-    greg_t skipped = -1;
-    const unsigned char *alloca_code = tcc_helper("alloca");
-    if ((size_t)(ip - alloca_code) < ALLOCA_SIZE &&
-        arena_has_code(walk->names->arena, (const void *)(uintptr_t)registers[REG_RDX])) {
-        registers[REG_RIP] = registers[REG_RDX]; /* it keeps its return address there */
-        walk->is_moved = true;
+    const char *ip = registers_ip(context);
+    if (!frames_step_out(walk->names, context))
         return;
-    }
-    if (unit) {
-        const struct image_symbol *symbol = image_symbol_at(unit->image, ip);
-        const unsigned char *start =
-            symbol ? (const unsigned char *)symbol->address : NULL;
-        if (*ip == 0xc3 || (start == ip && *ip == 0x55))
-            skipped = 0; /* ret, or before push %rbp */
-        else if (start && ip == start + 1 && *start == 0x55)
-            skipped = 8; /* between push %rbp and mov %rsp, %rbp */
-    } else if (!arena_has_code(walk->names->arena, ip) && !dladdr(ip, &about) &&
-               arena_has_code(walk->names->arena, word_at(registers[REG_RSP]))) {
-        skipped = 0;
-    }
-    if (skipped < 0)
-        return;
-    if (unit)
-        add_cell_frame(walk, (const char *)ip, false);
+    if (names_unit(walk->names, ip))
+        add_cell_frame(walk, ip, false);
     walk->is_moved = true;
     walk->is_innermost = false;
-    registers[REG_RIP] = (greg_t)(uintptr_t)word_at(registers[REG_RSP] + skipped);
-    registers[REG_RSP] += skipped + 8;
-}
-
-bool trace_is_smashed(const struct names *names, const ucontext_t *context)
-{
-    const greg_t *registers = context->uc_mcontext.gregs;
-    const char *ip = (const char *)(uintptr_t)registers[REG_RIP];
-    if (arena_has_code(names->arena, ip))
-        return *(const unsigned char *)ip == 0xc3; /* ret, to what is no address */
-    Dl_info about;
-    /* a call has just pushed an address of code, a return has just popped its own */
-    return !dladdr(ip, &about) && word_at(registers[REG_RSP] - 8) == ip &&
-           !arena_has_code(names->arena, word_at(registers[REG_RSP]));
 }
 
 static void reset(struct trace *trace)
@@ -381,28 +291,20 @@ static void reset(struct trace *trace)
 }
 
 void trace_take(const struct names *names, ucontext_t *context, const void *base,
-                struct trace *ret, struct trace_saved *saved)
+                struct trace *ret, struct frames_saved *saved)
 {
-    greg_t *registers = context->uc_mcontext.gregs;
     struct walk walk = {.names = names, .base = base, .trace = ret, .is_innermost = true};
-    *saved = (struct trace_saved){registers[REG_RIP], registers[REG_RSP]};
+    *saved = frames_save(context);
     reset(ret);
     step_out(&walk, context);
-    walk.start = (const void *)(uintptr_t)registers[REG_RIP];
-    _Unwind_Backtrace(visit, &walk);
+    frames_walk(names->arena, context, visit, &walk);
     finish(&walk);
-}
-
-void trace_restore(ucontext_t *context, const struct trace_saved *saved)
-{
-    context->uc_mcontext.gregs[REG_RIP] = saved->ip;
-    context->uc_mcontext.gregs[REG_RSP] = saved->sp;
 }
 
 void trace_take_here(const struct names *names, const void *base, struct trace *ret)
 {
     struct walk walk = {.names = names, .base = base, .trace = ret};
     reset(ret);
-    _Unwind_Backtrace(visit, &walk);
+    frames_walk(names->arena, NULL, visit, &walk);
     finish(&walk);
 }

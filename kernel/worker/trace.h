@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The stack of a cell that was stopped by a signal, innermost frame first, and whether it
- * may be left by a long jump. All loaded code keeps frame pointers, so one synthetic
- * unwind description of the arena (CFA = rbp + 16) lets the unwinder cross from library
- * code into cells and back. Everything here may run in a signal handler: nothing is
+ * may be left by a long jump. Everything here may run in a signal handler: nothing is
  * allocated. */
 #ifndef ACHAR_WORKER_TRACE_H
 #define ACHAR_WORKER_TRACE_H
@@ -11,6 +9,7 @@
 #include <stdbool.h>
 #include <ucontext.h>
 
+#include "kernel/worker/frames.h"
 #include "pickler/code/names.h"
 
 #define TRACE_FRAMES_MAX 48
@@ -41,21 +40,13 @@ struct trace {
 void trace_init(const struct arena *arena);
 
 /* From a signal's context down to the frame whose stack pointer is `base`. The context is
- * changed where the interrupted function has no frame yet; trace_restore() undoes that.
+ * changed where the interrupted function has no frame yet; frames_restore() undoes that.
  */
-struct trace_saved {
-    greg_t ip, sp;
-};
 void trace_take(const struct names *names, ucontext_t *context, const void *base,
-                struct trace *ret, struct trace_saved *saved);
-void trace_restore(ucontext_t *context, const struct trace_saved *saved);
+                struct trace *ret, struct frames_saved *saved);
 
 /* Whether the stack can be walked from here: in code of cells or of the C library. */
 bool trace_is_worthwhile(const struct names *names, const ucontext_t *context);
-
-/* Whether a SIGSEGV is due to a function that returned to an address that had been
- * overwritten. Reads the stack at the stack pointer, and may fault itself. */
-bool trace_is_smashed(const struct names *names, const ucontext_t *context);
 
 /* All the judgements at once: false when the walk itself has faulted. */
 void trace_set_safe(struct trace *trace, bool is_safe);
