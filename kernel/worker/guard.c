@@ -20,6 +20,7 @@
 #include "kernel/peer/protocol.h"
 #include "kernel/worker/damage.h"
 #include "kernel/worker/fault.h"
+#include "kernel/worker/heap_scratch.h"
 #include "kernel/worker/reading.h"
 #include "kernel/worker/release.h"
 #include "kernel/worker/replace.h"
@@ -516,7 +517,9 @@ void guard_run(const struct guard_call *call, struct guard_report *ret)
                  "interrupted before it started");
     } else {
         bool was_changing = changing_pause();
+        bool was_scratch = heap_scratch_use(false);
         run(call);
+        heap_scratch_use(was_scratch);
         changing_resume(was_changing);
     }
     copy_report(&guard.report, ret);

@@ -23,6 +23,7 @@
 #include "kernel/worker/heap_audit.h"
 #include "kernel/worker/heap_guard.h"
 #include "kernel/worker/heap_piece.h"
+#include "kernel/worker/heap_scratch.h"
 
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t n, size_t size);
@@ -311,7 +312,8 @@ static void *grow(void *block, size_t size, void *site)
 
 EXPORT void *malloc(size_t size)
 {
-    return allocate(size, 16, __builtin_return_address(0), 0);
+    void *block = heap_scratch_allocate(size);
+    return block ? block : allocate(size, 16, __builtin_return_address(0), 0);
 }
 
 EXPORT void *calloc(size_t n, size_t size)
@@ -320,6 +322,9 @@ EXPORT void *calloc(size_t n, size_t size)
     void *caller = __builtin_return_address(0);
     if (__builtin_mul_overflow(n, size, &total))
         total = SIZE_MAX;
+    void *block = heap_scratch_allocate(total);
+    if (block)
+        return memset(block, 0, total);
     return allocate(total, 16, is_own(caller) ? NULL : caller, 0);
 }
 
@@ -327,14 +332,36 @@ EXPORT void free(void *block)
 {
     if (!block)
         return;
-    if (check_block(block, __builtin_return_address(0)))
+    if (heap_scratch_has(block))
+        heap_scratch_free(block);
+    else if (check_block(block, __builtin_return_address(0)))
         release(block, __builtin_return_address(0));
     else
         __libc_free(block); /* ends the process with the C library's message */
 }
 
+/* Out of it, or from its one end to the other. */
+static void *move_scratch(void *block, size_t size, void *caller)
+{
+    if (size && heap_scratch_resize(block, size))
+        return block;
+    void *moved = size ? heap_scratch_allocate(size) : NULL;
+    if (size && !moved)
+        moved = allocate(size, 16, caller, 0);
+    size_t before = heap_scratch_size(block);
+    if (moved)
+        memcpy(moved, block, before < size ? before : size);
+    if (moved || !size)
+        heap_scratch_free(block);
+    return moved;
+}
+
 static void *reallocate(void *block, size_t size, void *caller)
 {
+    if (block && heap_scratch_has(block))
+        return move_scratch(block, size, caller);
+    if (!block && (block = heap_scratch_allocate(size)))
+        return block;
     if (!block)
         return allocate(size, 16, caller, 0);
     if (!check_block(block, caller))
@@ -411,6 +438,8 @@ EXPORT void *pvalloc(size_t size)
 
 EXPORT size_t malloc_usable_size(void *block)
 {
+    if (block && heap_scratch_has(block))
+        return heap_scratch_size(block);
     return block && is_block(block) ? heap_header_of(block)->size : 0;
 }
 

@@ -21,6 +21,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "kernel/worker/heap_scratch.h"
+
 #define SYS_USER_DISPATCH_CODE 2 /* of a newer header */
 #define SYSCALL_SIZE 2           /* bytes of the instruction */
 #define RESTORER 0x04000000UL    /* SA_RESTORER of the kernel */
@@ -60,6 +62,7 @@ struct scratch {
     char maps[MAPS_MAX];
     _Alignas(16) char stack[STACK_SIZE];   /* that of the tasks is put back as well */
     _Alignas(16) char signals[STACK_SIZE]; /* where the worker has none for signals */
+    struct heap_scratch heap;
 };
 
 /* Shared by the job workers of one zygote. */
@@ -118,6 +121,7 @@ static void spoil(struct renewal *r)
 {
     r->scratch->is_blocked = false;
     r->scratch->is_spoiled = true;
+    heap_scratch_close();
     if (!r->is_taken)
         return;
     sigaction(SIGSEGV, &r->on_fault, NULL);
@@ -275,6 +279,7 @@ bool renewal_prepare(const void *kept, size_t kept_size)
     r->kept_start = (uintptr_t)kept;
     r->kept_end = (uintptr_t)kept + kept_size;
     r->rseq = rseq_area();
+    heap_scratch_init(&scratch->heap);
     if (!find_signal_stack(r) || sigaction(SIGSEGV, NULL, &r->on_fault) < 0 ||
         prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, renewal_return,
               RETURN_SIZE, &scratch->is_blocked) < 0)
@@ -485,6 +490,7 @@ static _Noreturn void put_all_back(void)
 {
     struct renewal *r = renewal;
     r->scratch->n_tasks++;
+    heap_scratch_clear();
     for (size_t i = r->n_pages; i > 0; i--)
         if (!put_page_back(r, i - 1))
             _exit(0);

@@ -26,6 +26,7 @@
 #include "kernel/peer/memory_file.h"
 #include "kernel/peer/process.h"
 #include "kernel/peer/protocol.h"
+#include "kernel/worker/heap_scratch.h"
 #include "kernel/worker/renewal.h"
 #include "pickler/base/clock.h"
 
@@ -285,6 +286,7 @@ static bool take_task(struct zygote *zygote, const struct link *link)
     struct task task = {0};
     struct buffer answer = {0};
     wait_for_task(link, &task);
+    heap_scratch_use(true);
     run_task(zygote, &task, &answer);
     if (answer_in_file(link, task.id, &answer))
         return false;

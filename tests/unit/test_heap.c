@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "kernel/worker/heap_scratch.h"
 #include "tests/unit/check.h"
 
 static bool is_in(const void *address, const void *start, size_t size, bool is_freed)
@@ -266,6 +267,53 @@ static void test_refusal(void)
     CHECK_INT(heap_refusal(), 0);
 }
 
+/* Memory for the length of a task: no blocks, all of it free again afterwards, and the
+ * heap where it ends. */
+static void test_scratch(void)
+{
+    static struct heap_scratch scratch;
+    struct heap_block block;
+    char *before = hidden(malloc(100));
+    heap_scratch_init(&scratch);
+    CHECK(!heap_scratch_has(hidden(malloc(10))));
+    CHECK(!heap_scratch_use(true));
+    char *first = hidden(malloc(20));
+    memset(first, 1, 20);
+    CHECK(heap_scratch_has(first) && (uintptr_t)first % 16 == 0);
+    CHECK(!heap_find(first, &block));
+    CHECK_INT(malloc_usable_size(first), 20);
+    uintptr_t place = (uintptr_t)first;
+    first = hidden(realloc(hidden(first), 3000)); /* the last one grows in place */
+    CHECK((uintptr_t)first == place);
+    char *second = hidden(calloc(5, 100));
+    CHECK(is_zero(second, 500));
+    char *moved = hidden(realloc(hidden(first), 4000));
+    uintptr_t moved_to = (uintptr_t)moved;
+    CHECK(heap_scratch_has(moved) && moved_to != place && moved[19] == 1);
+    free(hidden(moved));
+    moved = hidden(malloc(4000));
+    CHECK((uintptr_t)moved == moved_to);
+    char *large = hidden(realloc(hidden(moved), HEAP_SCRATCH_SIZE));
+    CHECK(!heap_scratch_has(large) && heap_find(large, &block) && large[19] == 1);
+    before = hidden(realloc(before, 200)); /* a block of the heap stays one */
+    CHECK(!heap_scratch_has(before) && heap_find(before, &block));
+    memset(&scratch.n, 0x5a, sizeof(scratch.n)); /* as code of cells may */
+    CHECK(!heap_scratch_has(hidden(malloc(16))));
+    heap_scratch_clear();
+    CHECK(!heap_scratch_has(hidden(malloc(20))));
+    CHECK(!heap_scratch_use(true));
+    first = hidden(malloc(20));
+    CHECK((uintptr_t)first == place);
+    heap_scratch_close();
+    CHECK(!heap_scratch_has(hidden(malloc(20))));
+    CHECK(!heap_scratch_use(true));
+    CHECK(!heap_scratch_has(hidden(malloc(20))));
+    free(first);
+    free(large);
+    free(before);
+    CHECK_INT(n_findings, 0);
+}
+
 int main(void)
 {
     test_damage();
@@ -277,5 +325,6 @@ int main(void)
     test_types();
     test_many();
     test_threads();
+    test_scratch();
     return check_status();
 }
