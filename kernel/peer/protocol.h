@@ -131,7 +131,8 @@ enum {
                          ZYGOTE_WISH, without any hope of one */
     ZYGOTE_READY,     /* zygote -> pool: {u pid of a new job worker, n u pid of those that
                          ended with status 0 since} with descriptors: task channel, out, err,
-                         pidfd, memory that is shared with it (lane.h) */
+                         pidfd and, if it may take more than one task, memory that
+                         is shared with it (lane.h) */
     ZYGOTE_DIED, /* zygote -> pool: {u pid, u wait status}, after the last bytes of its
                     output and its TASK_DONE, if there was one */
     TASK_RUN,    /* pool -> job worker: {b argument values} -> TASK_DONE */

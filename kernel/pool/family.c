@@ -136,7 +136,7 @@ struct worker *family_add_worker(struct family *family, pid_t pid, const int fds
         fcntl(fds[1 + i], F_SETFL, O_NONBLOCK);
     }
     worker->pidfd = fds[3];
-    worker->lane = lane_open(fds[4]);
+    worker->lane = fds[4] >= 0 ? lane_open(fds[4]) : NULL;
     worker->last_task = &worker->task;
     worker->depth = 1;
     worker->cpu = -1;

@@ -96,7 +96,7 @@ struct task *task_new(uint32_t id, const void *argument, size_t size) MUST_USE;
 struct task *task_new_file(uint32_t id, int file, size_t size) MUST_USE; /* takes it */
 void task_free(struct task *task);
 
-/* Takes the descriptors: task channel, out, err, pidfd, lane. */
+/* Takes the descriptors: task channel, out, err, pidfd, lane (-1: none). */
 struct worker *family_add_worker(struct family *family, pid_t pid, const int fds[5]);
 void worker_add_task(struct worker *worker, struct task *task); /* last; takes it */
 struct task *worker_remove_task(struct worker *worker, struct task **at) MUST_USE;

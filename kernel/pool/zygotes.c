@@ -261,8 +261,10 @@ static void add_worker(struct pool *pool, struct family *family,
     pid_t pid = (pid_t)unpack_max(&in, INT32_MAX);
     for (size_t n = unpack_count(&in); n && !in.failed; n--)
         pid_ended(pool, family, (pid_t)unpack_max(&in, INT32_MAX), 0);
-    if (frame->n_fds == 5 && unpack_done(&in)) {
-        family_add_worker(family, pid, frame->fds);
+    int fds[5] = {-1, -1, -1, -1, -1};
+    if ((frame->n_fds == 4 || frame->n_fds == 5) && unpack_done(&in)) {
+        memcpy(fds, frame->fds, frame->n_fds * sizeof(*fds));
+        family_add_worker(family, pid, fds);
         return;
     }
     for (size_t i = 0; i < frame->n_fds; i++)

@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/single_threaded.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -31,12 +32,15 @@
 #include "pickler/base/clock.h"
 
 #define SOCKET_TASK_MAX (1u << 31) /* bytes of a task's frame */
+#define ROOM_SIZE 1024             /* larger tasks go to memory of their own */
 #define TASK_FD 100 /* or above: user code has the low descriptors to itself */
 /* The first job workers of a payload take one task: a payload that is called a few times
  * should not pay for snapshots. */
 #define RENEWABLE_AFTER 2
 /* The first of them has the processors for itself for a moment: a task waits for it. */
 #define ALONE_MS 2
+#define ALONE_STATUS 113  /* of a job worker that has answered and leaves nothing behind \
+                           */
 #define STRAYS_A_TIME 256 /* that are ended; each that ends brings the next */
 
 struct zygote {
@@ -54,19 +58,22 @@ struct zygote {
     bool has_own; /* the payload has started processes when it was loaded */
     pid_t ended[ZYGOTE_CHILDREN_MAX]; /* with status 0; not yet told */
     size_t n_ended;
+    char inbox[LANE_INBOX_SIZE + ROOM_SIZE]; /* of job workers without a lane */
 };
 
 /* The ends that a job worker and the pool share. */
 struct child_ends {
     int task[2], out[2], err[2]; /* [0] the pool's, [1] the job worker's */
-    struct lane_shared *lane;
-    int lane_fd; /* for the pool */
+    struct lane_shared *lane;    /* NULL: it takes one task, which comes by the socket */
+    int lane_fd;                 /* for the pool */
 };
 
 /* A job worker's way to the pool. */
 struct link {
-    struct lane_shared *lane;
-    int fd; /* the socket; it may wait */
+    struct lane_shared *lane; /* NULL: there is none */
+    int fd;                   /* the socket; it may wait */
+    char *inbox;              /* for what the kernel fills; without a lane there is room
+                                 for ROOM_SIZE bytes behind it */
 };
 
 static void ends_close(struct child_ends *ends, int side)
@@ -78,13 +85,13 @@ static void ends_close(struct child_ends *ends, int side)
     closep(&ends->err[side]);
 }
 
-static int ends_open(struct child_ends *ends)
+static int ends_open(struct child_ends *ends, bool has_lane)
 {
     *ends = (struct child_ends){
         .task = {-1, -1}, .out = {-1, -1}, .err = {-1, -1}, .lane_fd = -1};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends->task) == 0 &&
         pipe2(ends->out, O_CLOEXEC) == 0 && pipe2(ends->err, O_CLOEXEC) == 0 &&
-        (ends->lane = lane_new(&ends->lane_fd)))
+        (!has_lane || (ends->lane = lane_new(&ends->lane_fd))))
         return 0;
     int r = -errno;
     ends_close(ends, 0);
@@ -109,7 +116,9 @@ static struct link child_set_up(struct zygote *zygote, pid_t parent,
     close(channel_fd(zygote->channel));
     close(zygote->signal_fd);
     sigprocmask(SIG_SETMASK, &zygote->user_mask, NULL);
-    return (struct link){.lane = ends->lane, .fd = task};
+    return (struct link){.lane = ends->lane,
+                         .fd = task,
+                         .inbox = ends->lane ? lane_inbox(ends->lane) : zygote->inbox};
 }
 
 /* All of it, waiting; the process ends with the channel. */
@@ -135,13 +144,14 @@ struct task {
  * may be protected. */
 static void read_task(const struct link *link, struct task *ret)
 {
-    const char *inbox = lane_inbox(link->lane);
-    struct frame_header header = frame_header_read(inbox);
+    struct frame_header header = frame_header_read(link->inbox);
     if (header.kind != TASK_RUN || header.size > SOCKET_TASK_MAX || header.n_fds)
         _exit(0);
+    bool is_small = !link->lane && header.size <= ROOM_SIZE;
     renewal_watch();
-    char *body = must_alloc(header.size + 1);
-    memset(body, 0, header.size + 1);
+    char *body = is_small ? link->inbox + LANE_INBOX_SIZE : must_alloc(header.size + 1);
+    if (!is_small)
+        memset(body, 0, header.size + 1);
     renewal_unwatch();
     read_all(link->fd, body, header.size);
     *ret = (struct task){.id = header.id, .data = body, .size = header.size};
@@ -150,12 +160,11 @@ static void read_task(const struct link *link, struct task *ret)
 /* What is in a file, which the pool has got from a front that it trusts. */
 static void map_task(const struct link *link, int file, struct task *ret)
 {
-    char *inbox = lane_inbox(link->lane);
-    struct frame_header header = frame_header_read(inbox);
+    struct frame_header header = frame_header_read(link->inbox);
     if (file < 0 || header.size > LANE_INBOX_SIZE)
         _exit(0);
-    read_all(link->fd, inbox, header.size);
-    struct unpack in = unpack_init(inbox, header.size);
+    read_all(link->fd, link->inbox, header.size);
+    struct unpack in = unpack_init(link->inbox, header.size);
     size_t size = (size_t)unpack_max(&in, SOCKET_TASK_MAX);
     renewal_watch();
     const void *data = memory_file_map(file, size);
@@ -170,7 +179,7 @@ static void map_task(const struct link *link, int file, struct task *ret)
  * -1. */
 static int read_header(const struct link *link)
 {
-    char *inbox = lane_inbox(link->lane);
+    char *inbox = link->inbox;
     struct iovec part = {.iov_base = inbox, .iov_len = FRAME_HEADER_SIZE};
     struct msghdr message = {.msg_iov = &part,
                              .msg_iovlen = 1,
@@ -189,9 +198,23 @@ static int read_header(const struct link *link)
     return fd;
 }
 
+/* What follows the header; false: it was only a call to look into the lane. */
+static bool read_body(const struct link *link, int file, struct task *ret)
+{
+    uint16_t kind = frame_header_read(link->inbox).kind;
+    if (kind == TASK_RUN_FILE)
+        map_task(link, file, ret);
+    else if (kind != TASK_LOOK)
+        read_task(link, ret);
+    return kind != TASK_LOOK;
+}
+
 /* Until there is a task. */
 static void wait_for_task(const struct link *link, struct task *ret)
 {
+    while (!link->lane)
+        if (read_body(link, read_header(link), ret))
+            return;
     for (;;) {
         const void *data;
         if (lane_take(link->lane, &ret->id, &data, &ret->size)) {
@@ -201,16 +224,10 @@ static void wait_for_task(const struct link *link, struct task *ret)
         }
         if (lane_worker_look(link->lane) || lane_worker_sleep(link->lane))
             continue;
-        char *inbox = lane_inbox(link->lane);
         int64_t before = clock_us();
         int file = read_header(link);
         lane_worker_awake(link->lane, clock_us() - before);
-        uint16_t kind = frame_header_read(inbox).kind;
-        if (kind == TASK_RUN_FILE)
-            map_task(link, file, ret);
-        else if (kind != TASK_LOOK)
-            read_task(link, ret);
-        if (kind != TASK_LOOK)
+        if (read_body(link, file, ret))
             return;
     }
 }
@@ -303,16 +320,24 @@ static bool take_task(struct zygote *zygote, const struct link *link)
     return is_renewed;
 }
 
-/* Each task starts where the first one did: restore comes back to sigsetjmp(). */
-static _Noreturn void child_run(struct zygote *zygote, const struct link *link,
-                                bool is_renewable)
+/* It has started nothing that could outlive it: what it starts is its own child, also
+ * when its parent ends (subreaper). */
+static bool is_alone(void)
 {
-    if (is_renewable && renewal_prepare(link->lane, lane_size()) &&
+    siginfo_t none;
+    return __libc_single_threaded &&
+           waitid(P_ALL, 0, &none, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD;
+}
+
+/* Each task starts where the first one did: restore comes back to sigsetjmp(). */
+static _Noreturn void child_run(struct zygote *zygote, const struct link *link)
+{
+    if (link->lane && renewal_prepare(link->lane, lane_size()) &&
         sigsetjmp(*renewal_start(), 0) == 0)
         renewal_snapshot();
     if (take_task(zygote, link))
         renewal_restore();
-    _exit(0);
+    _exit(is_alone() ? ALONE_STATUS : 0);
 }
 
 static int announce(struct zygote *zygote, pid_t pid, const struct child_ends *ends)
@@ -328,7 +353,7 @@ static int announce(struct zygote *zygote, pid_t pid, const struct child_ends *e
     zygote->n_ended = 0;
     int fds[] = {ends->task[0], ends->out[0], ends->err[0], pidfd, ends->lane_fd};
     int r = channel_send_fds(zygote->channel, ZYGOTE_READY, 0, 0, body.data, body.size,
-                             fds, sizeof(fds) / sizeof(*fds), NULL);
+                             fds, ends->lane ? 5 : 4, NULL);
     buffer_clear(&body);
     close(pidfd);
     return r;
@@ -337,11 +362,11 @@ static int announce(struct zygote *zygote, pid_t pid, const struct child_ends *e
 static int fork_child(struct zygote *zygote)
 {
     struct child_ends ends;
-    int r = ends_open(&ends);
-    if (r < 0)
-        return r;
     bool is_renewable = zygote->is_renewable && zygote->n_forked >= RENEWABLE_AFTER &&
                         renewal_is_worth_it();
+    int r = ends_open(&ends, is_renewable);
+    if (r < 0)
+        return r;
     pid_t self = getpid();
     pid_t pid = fork();
     if (pid == 0) {
@@ -349,7 +374,7 @@ static int fork_child(struct zygote *zygote)
         forked_adopt();
         if (zygote->work->begin)
             zygote->work->begin(zygote->work->context, link.fd);
-        child_run(zygote, &link, is_renewable);
+        child_run(zygote, &link);
     }
     if (pid < 0)
         r = -errno;
@@ -431,11 +456,13 @@ static int reap(struct zygote *zygote)
             kill(-info.si_pid, SIGKILL);
         int status = 0;
         waitpid(info.si_pid, &status, 0);
-        end_strays(zygote);
+        bool was_alone = is_child && status == W_EXITCODE(ALONE_STATUS, 0);
+        if (!was_alone)
+            end_strays(zygote);
         if (!is_child)
             continue;
         /* One that has answered is in no hurry: it is told with its successor. */
-        if (status == 0 && zygote->n_ended < ZYGOTE_CHILDREN_MAX)
+        if ((!status || was_alone) && zygote->n_ended < ZYGOTE_CHILDREN_MAX)
             zygote->ended[zygote->n_ended++] = info.si_pid;
         else if (tell_death(zygote, info.si_pid, status) < 0)
             return -EPIPE;

@@ -25,6 +25,13 @@ static void warm(void *context)
         return; /* a payload will tell why */
 }
 
+static void load(void *context, const void *payload, size_t size,
+                 struct zygote_object object, struct outcome *ret)
+{
+    job_load(context, payload, size, object, ret);
+    mallopt(M_TRIM_THRESHOLD, -1); /* never again: renewal.h */
+}
+
 static void begin(void *context, int task_fd)
 {
     (void)context;
@@ -33,7 +40,6 @@ static void begin(void *context, int task_fd)
         limit_keep(strtoull(memory, NULL, 10));
     guard_adopt();
     guard_keep_mask(); /* a task that changes it is the last one of this process */
-    mallopt(M_TRIM_THRESHOLD, -1);              /* never: renewal.h */
     dying_set(task_fd, TASK_DONE, 0, 0, "", 1); /* the tail: a result of no bytes */
     show_connect(task_fd);
 }
@@ -61,7 +67,7 @@ int zygote_main(void)
     struct job job = {.engine = &engine};
     struct zygote_work work = {.context = &job,
                                .warm = warm,
-                               .load = job_load,
+                               .load = load,
                                .begin = begin,
                                .begin_task = begin_task,
                                .run = job_run};
