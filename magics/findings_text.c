@@ -86,7 +86,9 @@ static bool read_runtime_error(struct reader *reader, const char *line)
         return false;
     const char *text = at + strlen(mark);
     begin_finding(reader, text, strlen(text));
-    finding_add_frame(reader->stack, "?", 1, line);
+    CLEANUP(freep)
+    char *place = must_format("%s%.*s", *line == '/' ? "" : "/", (int)(at - line), line);
+    finding_add_frame(reader->stack, "?", 1, place);
     return true;
 }
 

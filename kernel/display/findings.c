@@ -14,8 +14,10 @@ static void finding_clear(struct finding *finding)
 {
     for (size_t i = 0; i < finding->n; i++) {
         struct finding_stack *stack = &finding->stacks[i];
-        for (size_t k = 0; k < stack->n; k++)
+        for (size_t k = 0; k < stack->n; k++) {
             free(stack->frames[k].function);
+            free(stack->frames[k].file);
+        }
         free(stack->frames);
         free(stack->label);
     }
@@ -77,11 +79,29 @@ static uint32_t read_number(const char **at)
     return (uint32_t)value;
 }
 
+/* "/folder/x.c:5:7" of a file that is not the system's; those of libraries are. */
+static void read_file_place(const char *place, struct finding_frame *ret)
+{
+    const char *path = strchr(place, '/'), *colon = path ? strchr(path, ':') : NULL;
+    if (!colon || path[1] == '\0' || !strncmp(path, "/usr/", 5) ||
+        !strncmp(path, "/lib", 4) || !strncmp(path, "/build/", 7) ||
+        memmem(path, (size_t)(colon - path), "..", 2) ||
+        (path > place && path[-1] == '.'))
+        return;
+    const char *name = memrchr(path, '/', (size_t)(colon - path)) + 1;
+    const char *at = colon + 1;
+    ret->line = read_number(&at);
+    if (ret->line && colon > name)
+        ret->file = must_strndup(name, (size_t)(colon - name));
+}
+
 void finding_read_place(const char *place, struct finding_frame *ret)
 {
     const char *at = strstr(place, "In[");
-    if (!at)
+    if (!at) {
+        read_file_place(place, ret);
         return;
+    }
     at += strlen("In[");
     ret->cell = read_number(&at);
     if (strncmp(at, "]:", 2) != 0)
@@ -108,11 +128,18 @@ void finding_add_frame(struct finding_stack *stack, const char *function, size_t
 
 /* ---- report ---- */
 
+static bool is_placed(const struct finding_frame *frame)
+{
+    return frame->cell || frame->file;
+}
+
 /* What called the program's code says nothing. */
 static size_t count_frames(const struct finding_stack *stack)
 {
     size_t n = stack->n;
     while (n && !stack->frames[n - 1].cell)
+        n--;
+    for (n = n ? n : stack->n; n && !is_placed(&stack->frames[n - 1]);)
         n--;
     return n;
 }
@@ -125,7 +152,8 @@ static bool is_same(const struct finding_frame *a, const struct finding_frame *b
 /* Of a library's functions, only the one that a cell has called. */
 static bool is_shown(const struct finding_stack *stack, size_t i)
 {
-    return stack->frames[i].cell || (i + 1 < stack->n && stack->frames[i + 1].cell);
+    return is_placed(&stack->frames[i]) ||
+           (i + 1 < stack->n && is_placed(&stack->frames[i + 1]));
 }
 
 static void add_stack(const struct finding_stack *stack,
@@ -144,7 +172,7 @@ static void add_stack(const struct finding_stack *stack,
         if (!is_shown(stack, i) || (i && is_same(from, from - 1)))
             continue;
         n_shown++;
-        struct outcome_frame frame = {from->function, from->cell, from->line};
+        struct outcome_frame frame = {from->function, from->cell, from->line, from->file};
         report_add_frame(context, &frame, from->column, ret);
     }
 }
@@ -154,6 +182,8 @@ static char *place_text(const struct finding *finding)
 {
     for (size_t i = 0; finding->n && i < finding->stacks[0].n; i++) {
         const struct finding_frame *frame = &finding->stacks[0].frames[i];
+        if (frame->file)
+            return must_format("%s in %s:%u", finding->text, frame->file, frame->line);
         if (frame->cell)
             return must_format("%s in In[%u]:%u", finding->text, frame->cell,
                                frame->line);

@@ -14,6 +14,8 @@
 struct finding_frame {
     char *function;
     uint32_t cell, line, column; /* 0 when unknown */
+    char
+        *file; /* owned; of the person's, without folders; NULL: a cell, or a library's */
 };
 
 struct finding_stack {
@@ -40,7 +42,8 @@ struct finding *findings_add(struct findings *findings, const char *text);
 struct finding_stack *finding_add_stack(struct finding *finding, const char *label);
 void finding_add_text(struct finding *finding, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* "In[3]:5:7" somewhere in `place` gives cell, line and column. */
+/* "In[3]:5:7" somewhere in `place` gives cell, line and column, "/folder/x.c:5" the file.
+ */
 void finding_add_frame(struct finding_stack *stack, const char *function, size_t size,
                        const char *place);
 void finding_read_place(const char *place, struct finding_frame *ret);

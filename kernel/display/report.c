@@ -152,10 +152,15 @@ static const char *state_note(const struct outcome *outcome, bool is_task)
     return NULL;
 }
 
-static const struct outcome_frame *first_cell_frame(const struct outcome *outcome)
+static bool is_in_file(const struct outcome_frame *frame)
+{
+    return !frame->cell && frame->file && *frame->file;
+}
+
+static const struct outcome_frame *first_place(const struct outcome *outcome)
 {
     for (size_t i = 0; i < outcome->n_frames; i++)
-        if (outcome->frames[i].cell)
+        if (outcome->frames[i].cell || is_in_file(&outcome->frames[i]))
             return &outcome->frames[i];
     return NULL;
 }
@@ -187,7 +192,10 @@ void report_add_frame(const struct report_context *context,
 {
     const char *name = frame->function ? frame->function : "?";
     CLEANUP(freep) char *place = NULL;
-    if (frame->cell && frame->line)
+    if (is_in_file(frame))
+        place = must_format(" (" COLOUR_PLACE "%s:%u" COLOUR_OFF ")", frame->file,
+                            frame->line);
+    else if (frame->cell && frame->line)
         place = must_format(" (" COLOUR_PLACE "In[%u]:%u" COLOUR_OFF ")", frame->cell,
                             frame->line);
     else if (frame->cell)
@@ -243,9 +251,11 @@ static char *place_message(const struct outcome *outcome)
     CLEANUP(freep)
     char *message = outcome->message && *outcome->message ? must_strdup(outcome->message)
                                                           : default_message(outcome);
-    const struct outcome_frame *frame = first_cell_frame(outcome);
+    const struct outcome_frame *frame = first_place(outcome);
     if (!frame || strstr(message, " in In["))
         return TAKE(message);
+    if (is_in_file(frame))
+        return must_format("%s in %s:%u", message, frame->file, frame->line);
     if (frame->line)
         return must_format("%s in In[%u]:%u", message, frame->cell, frame->line);
     return must_format("%s in In[%u]", message, frame->cell);

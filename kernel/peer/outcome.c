@@ -12,8 +12,10 @@ void outcome_clear(struct outcome *outcome)
     free(outcome->note);
     free(outcome->value_text);
     bundle_clear(&outcome->value_more);
-    for (size_t i = 0; i < outcome->n_frames; i++)
+    for (size_t i = 0; i < outcome->n_frames; i++) {
         free(outcome->frames[i].function);
+        free(outcome->frames[i].file);
+    }
     free(outcome->frames);
     *outcome = (struct outcome){0};
 }
@@ -30,6 +32,7 @@ void outcome_pack(const struct outcome *outcome, struct buffer *out)
         pack_string(out, outcome->frames[i].function);
         pack_u64(out, outcome->frames[i].cell);
         pack_u64(out, outcome->frames[i].line);
+        pack_string(out, outcome->frames[i].file);
     }
     pack_string(out, outcome->value_text);
     bundle_pack(&outcome->value_more, out);
@@ -50,6 +53,7 @@ int outcome_unpack(struct unpack *in, struct outcome *ret, struct error *err)
         frame->function = unpack_string(in);
         frame->cell = (uint32_t)unpack_max(in, UINT32_MAX);
         frame->line = (uint32_t)unpack_max(in, UINT32_MAX);
+        frame->file = unpack_string(in);
     }
     outcome.value_text = unpack_string(in);
     if (in->failed || bundle_unpack(in, &outcome.value_more, NULL) < 0) {

@@ -24,7 +24,8 @@ enum outcome_kind {
 
 struct outcome_frame { /* innermost first */
     char *function; /* without __achar suffix; "(cell)" for statements; libc names too */
-    uint32_t cell, line; /* 0 outside cells */
+    uint32_t cell, line; /* 0 outside cells and files */
+    char *file; /* without folders, where the place is in no cell; else NULL or empty */
 };
 
 struct outcome {

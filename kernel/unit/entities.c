@@ -533,6 +533,23 @@ static void renumber(struct draft *draft)
     draft->next_id = id;
 }
 
+/* The cell's place of what stands in a file is where it is included. */
+static void place_in_file(const struct draft *draft, const struct piece *piece,
+                          struct definition *definition)
+{
+    const struct definition *origin =
+        piece->origin ? graph_get(draft->analysis->graph, piece->origin) : NULL;
+    const char *file = origin ? origin->file : piece->file;
+    if (!file)
+        return;
+    const char *slash = strrchr(file, '/');
+    free(definition->file);
+    definition->file = must_strdup(slash ? slash + 1 : file);
+    definition->file_line = origin ? origin->file_line : definition->line;
+    definition->line = origin ? origin->line : piece->include_line;
+    definition->column = 1;
+}
+
 void entities_from_tree(struct draft *draft)
 {
     draft->runs = must_alloc((draft->n_wrappers + 1) * sizeof(*draft->runs));
@@ -554,9 +571,6 @@ void entities_from_tree(struct draft *draft)
         struct definition *definition = draft->entities[i]->definition;
         const struct piece *piece = &draft->pieces[draft->entities[i]->piece];
         entity_source(draft, draft->entities[i]);
-        if (piece->file) { /* the cell's place is where it is included */
-            definition->line = piece->include_line;
-            definition->column = 1;
-        }
+        place_in_file(draft, piece, definition);
     }
 }

@@ -68,9 +68,9 @@ static void send_report(uint16_t kind, const struct guard_report *report,
                               .frames = frames,
                               .n_frames = report->trace.n};
     for (size_t i = 0; i < report->trace.n; i++)
-        frames[i] = (struct outcome_frame){(char *)report->trace.frames[i].function,
-                                           report->trace.frames[i].cell,
-                                           report->trace.frames[i].line};
+        frames[i] = (struct outcome_frame){
+            (char *)report->trace.frames[i].function, report->trace.frames[i].cell,
+            report->trace.frames[i].line, (char *)report->trace.frames[i].file};
     struct buffer body = {.data = dying.frame + HEADER_SIZE, .capacity = BODY_SIZE};
     outcome_pack(&outcome, &body);
     buffer_add(&body, tail, tail_size);

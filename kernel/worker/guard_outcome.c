@@ -13,7 +13,8 @@ void guard_outcome(const struct guard_report *report, struct outcome *ret)
     ret->frames = must_alloc((report->trace.n + 1) * sizeof(*ret->frames));
     for (size_t i = 0; i < report->trace.n; i++) {
         const struct trace_frame *frame = &report->trace.frames[i];
-        ret->frames[ret->n_frames++] = (struct outcome_frame){
-            must_strdup(frame->function), frame->cell, frame->line};
+        ret->frames[ret->n_frames++] =
+            (struct outcome_frame){must_strdup(frame->function), frame->cell, frame->line,
+                                   *frame->file ? must_strdup(frame->file) : NULL};
     }
 }

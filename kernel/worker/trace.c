@@ -174,8 +174,10 @@ static void add_cell_frame(struct walk *walk, const char *ip, bool is_return)
         snprintf(frame->function, sizeof(frame->function), "?");
     const struct line_entry *entry = lines_find(&unit->lines, ip - is_return);
     if (entry) {
+        const char *file = lines_file_name(&unit->lines, entry);
         frame->cell = entry->cell;
-        frame->line = entry->cell ? entry->line : 0;
+        frame->line = entry->cell || file ? entry->line : 0;
+        snprintf(frame->file, sizeof(frame->file), "%s", file ? file : "");
     }
 }
 
@@ -251,7 +253,7 @@ static void unroll(struct trace *trace)
         snprintf(outer[0].function, TRACE_NAME_MAX, "(%zu calls left out)",
                  trace->n_left_out + 1);
     if (trace->n_left_out)
-        outer[0].cell = outer[0].line = 0;
+        outer[0].cell = outer[0].line = *outer[0].file = 0;
 }
 
 void trace_set_safe(struct trace *trace, bool is_safe)

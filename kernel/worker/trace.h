@@ -15,10 +15,12 @@
 #define TRACE_FRAMES_MAX 48
 #define TRACE_INNER_MAX 36 /* of them; the rest are the outermost ones */
 #define TRACE_NAME_MAX 64
+#define TRACE_FILE_MAX 32
 
 struct trace_frame {
     char function[TRACE_NAME_MAX]; /* "(cell)" for statements */
     uint32_t cell, line;
+    char file[TRACE_FILE_MAX]; /* instead of the cell, where code is from a file */
 };
 
 struct trace {

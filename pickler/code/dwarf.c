@@ -21,6 +21,7 @@ enum {
 enum { LNE_END_SEQUENCE = 1, LNE_SET_ADDRESS = 2 };
 
 #define FILES_MAX 4096 /* of one line program */
+#define FOLDERS_MAX 64 /* looked at */
 
 struct cursor {
     const uint8_t *start, *at, *end;
@@ -35,8 +36,8 @@ struct program {
     struct cursor in;
     uint8_t minimum, line_range, opcode_base;
     int8_t line_base;
-    uint8_t lengths[256]; /* operands of standard opcodes */
-    uint32_t *cells;      /* of the files, from 1 */
+    uint8_t lengths[256];    /* operands of standard opcodes */
+    struct line_file *files; /* from 1 */
     size_t n_files, files_capacity;
 };
 
@@ -119,17 +120,26 @@ static bool read_header(struct program *program)
     for (unsigned i = 1; i < program->opcode_base; i++)
         program->lengths[i] = (uint8_t)fixed(in, 1);
     size_t text_size;
-    do
-        string(in, &text_size);
-    while (text_size);
+    bool is_system[FOLDERS_MAX] = {false};
+    for (size_t i = 1;; i++) { /* 0 is the working folder */
+        const char *folder = string(in, &text_size);
+        if (!text_size)
+            break;
+        if (i < FOLDERS_MAX)
+            is_system[i] = text_size > 5 && !memcmp(folder, "/usr/", 5);
+    }
     program->n_files = 0;
     for (;;) {
         const char *name = string(in, &text_size);
         if (!text_size || program->n_files >= FILES_MAX)
             break;
-        GROW(program->cells, program->n_files, program->files_capacity);
-        program->cells[program->n_files++] = lines_cell(name, text_size);
-        uleb(in), uleb(in), uleb(in);
+        uint64_t folder = uleb(in);
+        uleb(in), uleb(in);
+        GROW(program->files, program->n_files, program->files_capacity);
+        program->files[program->n_files++] =
+            folder < FOLDERS_MAX && is_system[folder]
+                ? (struct line_file){0}
+                : lines_file(program->lines, name, text_size);
     }
     if (in->failed || !program->line_range)
         return false;
@@ -140,9 +150,10 @@ static bool read_header(struct program *program)
 static void emit(struct program *program, const struct state *state)
 {
     size_t file = (size_t)state->file - 1;
-    uint32_t cell = file < program->n_files ? program->cells[file] : 0;
+    struct line_file in =
+        file < program->n_files ? program->files[file] : (struct line_file){0};
     if (state->line && state->address) /* line 0: none, what came before goes on */
-        lines_add(program->lines, (char *)state->address, cell, (uint32_t)state->line);
+        lines_add(program->lines, (char *)state->address, in, (uint32_t)state->line);
 }
 
 static void extended(struct program *program, struct state *state)
@@ -239,5 +250,5 @@ void lines_read_dwarf(struct lines *lines, const struct image *image)
         if (read_header(&program))
             run(&program);
     }
-    free(program.cells);
+    free(program.files);
 }

@@ -20,12 +20,40 @@ uint32_t lines_cell(const char *file, size_t size)
     return (uint32_t)cell;
 }
 
-void lines_add(struct lines *lines, char *address, uint32_t cell, uint32_t line)
+#define FILES_MAX 4096 /* names kept of one unit */
+
+struct line_file lines_file(struct lines *lines, const char *name, size_t size)
+{
+    struct line_file ret = {.cell = lines_cell(name, size)};
+    const char *slash = memrchr(name, '/', size);
+    if (ret.cell || !size || *name == '<' || (size > 5 && !memcmp(name, "/usr/", 5)))
+        return ret;
+    if (slash) {
+        size -= (size_t)(slash + 1 - name);
+        name = slash + 1;
+    }
+    for (size_t i = 0; i < lines->n_files && !ret.file; i++)
+        if (strlen(lines->files[i]) == size && !memcmp(lines->files[i], name, size))
+            ret.file = (uint32_t)i + 1;
+    if (ret.file || lines->n_files >= FILES_MAX)
+        return ret;
+    GROW(lines->files, lines->n_files, lines->files_capacity);
+    lines->files[lines->n_files++] = must_strndup(name, size);
+    ret.file = (uint32_t)lines->n_files;
+    return ret;
+}
+
+const char *lines_file_name(const struct lines *lines, const struct line_entry *entry)
+{
+    return entry->file ? lines->files[entry->file - 1] : NULL;
+}
+
+void lines_add(struct lines *lines, char *address, struct line_file file, uint32_t line)
 {
     if (lines->n >= LINES_MAX || !address)
         return;
     GROW(lines->entries, lines->n, lines->capacity);
-    lines->entries[lines->n++] = (struct line_entry){address, cell, line};
+    lines->entries[lines->n++] = (struct line_entry){address, file.cell, line, file.file};
 }
 
 char *lines_address(const struct image *image, const Elf64_Rela *relocations, size_t n,
@@ -71,6 +99,9 @@ void lines_read(struct lines *lines, const struct image *image)
 
 void lines_clear(struct lines *lines)
 {
+    for (size_t i = 0; i < lines->n_files; i++)
+        free(lines->files[i]);
+    free(lines->files);
     free(lines->entries);
     memset(lines, 0, sizeof(*lines));
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * From an address in loaded code to the cell and line it was compiled from: the stabs of
- * libtcc -g, or DWARF (versions 2 to 4) of gcc and clang. Only files named "In[n]" are
- * told apart. Looking up allocates nothing, so a signal handler may do it. */
+ * libtcc -g, or DWARF (versions 2 to 4) of gcc and clang. Files named "In[n]" are cells;
+ * of others, but those of the system, the name is kept. Looking up allocates nothing, so
+ * a signal handler may do it. */
 #ifndef ACHAR_CODE_LINES_H
 #define ACHAR_CODE_LINES_H
 
@@ -12,9 +13,12 @@ struct line_entry {
     char *address; /* code from here to the next entry */
     uint32_t cell; /* 0: not in a cell */
     uint32_t line;
+    uint32_t file; /* of lines.files, + 1; 0: a cell, or of the system */
 };
 
 struct lines {
+    char **files; /* owned names without folders */
+    size_t n_files, files_capacity;
     struct line_entry *entries; /* sorted by address */
     size_t n, capacity;
 };
@@ -31,8 +35,15 @@ const struct line_entry *lines_find(const struct lines *lines, const void *addre
 /* The number in "In[n]" or ".../In[n]", 0 for other file names. */
 uint32_t lines_cell(const char *file, size_t size);
 
+/* NULL: the place is in none that is kept. */
+const char *lines_file_name(const struct lines *lines, const struct line_entry *entry);
+
 /* For the two readers. */
-void lines_add(struct lines *lines, char *address, uint32_t cell, uint32_t line);
+struct line_file {
+    uint32_t cell, file; /* as in struct line_entry */
+};
+struct line_file lines_file(struct lines *lines, const char *name, size_t size);
+void lines_add(struct lines *lines, char *address, struct line_file file, uint32_t line);
 void lines_read_stabs(struct lines *lines, const struct image *image);
 void lines_read_dwarf(struct lines *lines, const struct image *image);
 /* The address that a relocation puts at `offset` of a section, NULL: none there. `*hint`

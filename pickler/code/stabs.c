@@ -49,7 +49,7 @@ void lines_read_stabs(struct lines *lines, const struct image *image)
     if (!reader_init(&reader, image))
         return;
     char *function = NULL;
-    uint32_t cell = 0;
+    struct line_file file = {0};
     size_t hint = 0;
     for (size_t i = 0; i < reader.n; i++) {
         const struct stab *at = &reader.records[i];
@@ -65,11 +65,11 @@ void lines_read_stabs(struct lines *lines, const struct image *image)
         case STAB_SOURCE:
         case STAB_INCLUDED:
             if (*text)
-                cell = lines_cell(text, strlen(text));
+                file = lines_file(lines, text, strlen(text));
             break;
         case STAB_LINE:
             if (function)
-                lines_add(lines, function + at->value, cell, at->line);
+                lines_add(lines, function + at->value, file, at->line);
             break;
         default:
             break;

@@ -15,7 +15,8 @@ enum {
     HAS_OPTIONS = 8,
     IS_OPAQUE = 16,
     IS_HEAVY = 32,
-    ALL_FLAGS = 63
+    HAS_FILE = 64,
+    ALL_FLAGS = 127
 };
 
 #define DISPLAY_SITE (UINT32_C(1) << 31)
@@ -45,6 +46,7 @@ void definition_free(struct definition *definition)
     free(definition->source);
     free(definition->declaration);
     free(definition->options);
+    free(definition->file);
     free(definition->refs);
     free(definition->sites);
     free(definition);
@@ -87,7 +89,8 @@ void definition_start(const struct definition *definition, const char *text, siz
 {
     const char *tag = strrchr(definition->name, ' ');
     tag = tag ? tag + 1 : definition->name;
-    *ret_line = definition->line;
+    uint32_t line = definition->file ? definition->file_line : definition->line;
+    *ret_line = line;
     *ret_indent = 0;
     struct lexer lexer = lexer_init(text, size);
     for (;;) {
@@ -97,9 +100,9 @@ void definition_start(const struct definition *definition, const char *text, siz
         if (token.kind != TOKEN_IDENTIFIER || !token_is(&token, tag))
             continue;
         uint32_t lines = token.line - 1;
-        if (lines < definition->line)
-            *ret_line = definition->line - lines;
-        if (lines == 0 && definition->column > token.column)
+        if (lines < line)
+            *ret_line = line - lines;
+        if (!definition->file && lines == 0 && definition->column > token.column)
             *ret_indent = definition->column - token.column;
         return;
     }
@@ -155,9 +158,14 @@ void definition_pack(const struct definition *definition, struct buffer *out)
                       (definition->is_stale ? IS_STALE : 0) |
                       (definition->options ? HAS_OPTIONS : 0) |
                       (definition->is_opaque ? IS_OPAQUE : 0) |
-                      (definition->is_heavy ? IS_HEAVY : 0));
+                      (definition->is_heavy ? IS_HEAVY : 0) |
+                      (definition->file ? HAS_FILE : 0));
     if (definition->options)
         pack_string(out, definition->options);
+    if (definition->file) {
+        pack_string(out, definition->file);
+        pack_u64(out, definition->file_line);
+    }
     pack_u64(out, definition->n_refs);
     uint32_t last = 0;
     for (size_t i = 0; i < definition->n_refs; i++) {
@@ -224,6 +232,15 @@ static void unpack_sites(struct unpack *in, struct definition *definition)
     }
 }
 
+/* It is going to stand in a #line. */
+static void unpack_file(struct unpack *in, struct definition *definition)
+{
+    definition->file = unpack_string(in);
+    definition->file_line = unpack_u32(in);
+    if (!definition->file || strpbrk(definition->file, "\"\\\n\r"))
+        in->failed = true;
+}
+
 int definition_unpack(struct unpack *in, struct definition **ret, struct error *err)
 {
     CLEANUP(definition_freep)
@@ -246,6 +263,8 @@ int definition_unpack(struct unpack *in, struct definition **ret, struct error *
     definition->is_heavy = flags & IS_HEAVY;
     if (flags & HAS_OPTIONS)
         definition->options = unpack_string(in);
+    if (flags & HAS_FILE)
+        unpack_file(in, definition);
     unpack_refs(in, definition);
     unpack_sites(in, definition);
     if (in->failed || !definition->id || !definition->name) {

@@ -48,7 +48,9 @@ struct definition {
     char *source;
     /* What others need to use it: prototype, extern declaration; NULL: the source. */
     char *declaration;
-    uint32_t cell, line, column; /* where the name stands */
+    uint32_t cell, line, column; /* where the name stands, or its file is included */
+    char *file;         /* owned; where it stands instead, without folders; or NULL */
+    uint32_t file_line; /* there */
     uint32_t type;  /* variables and functions: type id of the session table */
     bool needs_cc;  /* libtcc must not compile what touches it */
     bool is_heavy;  /* its loops are worth the time that cc takes to compile it */

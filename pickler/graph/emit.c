@@ -121,9 +121,13 @@ static void scan(struct emitter *emitter, struct scope *scope, const char *text)
     }
 }
 
-static void line_directive(struct emitter *emitter, uint32_t cell, uint32_t line)
+static void line_directive(struct emitter *emitter, const struct definition *definition,
+                           uint32_t line)
 {
-    if (cell && line && !emitter->hides_places)
+    uint32_t cell = definition->cell;
+    if (definition->file && line && !emitter->hides_places)
+        buffer_format(emitter->out, "#line %u \"%s\"\n", line, definition->file);
+    else if (cell && line && !emitter->hides_places)
         buffer_format(emitter->out, "#line %u \"In[%u]\"\n", line, cell);
 }
 
@@ -145,7 +149,7 @@ static void bring(struct emitter *emitter, const struct definition *macro)
                         (size_t)(strstr(macro->source, "undef") - macro->source);
     if (!is_undef && (now || !emitter->hides_places)) /* it may be a header's */
         buffer_format(emitter->out, "#undef %s\n", macro->name);
-    line_directive(emitter, macro->cell, macro->line);
+    line_directive(emitter, macro, macro->file ? macro->file_line : macro->line);
     add_text(emitter, macro->source);
     name_ids_set(&emitter->active, macro->name, macro->id);
     emitter->n_active += now == 0;
@@ -185,7 +189,7 @@ static void emit(struct emitter *emitter, const struct definition *definition,
     prepare(emitter, text, definition->refs, definition->n_refs);
     uint32_t line, indent;
     definition_start(definition, text, strlen(text), &line, &indent);
-    line_directive(emitter, definition->cell, line);
+    line_directive(emitter, definition, line);
     if (definition->cell && indent && indent <= INDENT_MAX && !emitter->hides_places)
         buffer_format(emitter->out, "%*s", (int)indent, "");
     add_text(emitter, text);

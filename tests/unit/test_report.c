@@ -125,7 +125,9 @@ static char *source_line(void *context, uint32_t cell, uint32_t line)
 static void test_fault(void)
 {
     struct outcome_frame frames[] = {
-        {(char *)"deref", 2, 3}, {(char *)"qsort", 0, 0}, {(char *)"(cell)", 3, 7}};
+        {.function = (char *)"deref", .cell = 2, .line = 3},
+        {.function = (char *)"qsort"},
+        {.function = (char *)"(cell)", .cell = 3, .line = 7}};
     struct outcome outcome = {.kind = OUTCOME_FAULT,
                               .name = (char *)"SIGSEGV",
                               .message = (char *)"read of address 0x0 (null pointer)",
@@ -179,10 +181,11 @@ static void test_other_ends(void)
 
 static void test_repeated_frames(void)
 {
-    struct outcome_frame frames[] = {{(char *)"f", 1, 1},
-                                     {(char *)"f", 1, 1},
-                                     {(char *)"f", 1, 1},
-                                     {(char *)"(cell)", 1, 2}};
+    struct outcome_frame frames[] = {
+        {.function = (char *)"f", .cell = 1, .line = 1},
+        {.function = (char *)"f", .cell = 1, .line = 1},
+        {.function = (char *)"f", .cell = 1, .line = 1},
+        {.function = (char *)"(cell)", .cell = 1, .line = 2}};
     struct outcome outcome = {.kind = OUTCOME_FAULT,
                               .name = (char *)"SIGSEGV",
                               .message = (char *)"stack overflow",
@@ -202,7 +205,8 @@ static void test_many_frames(void)
                               .n_frames = 5000};
     outcome.frames = must_alloc(5000 * sizeof(*outcome.frames));
     for (size_t i = 0; i < 5000; i++)
-        outcome.frames[i] = (struct outcome_frame){(char *)(i % 2 ? "f" : "g"), 1, 1};
+        outcome.frames[i] = (struct outcome_frame){
+            .function = (char *)(i % 2 ? "f" : "g"), .cell = 1, .line = 1};
     CLEANUP(report_clear) struct report report = {0};
     report_outcome(&outcome, NULL, &report);
     CHECK_INT(report.n_lines, 1 + 60 + 1 + 1);
