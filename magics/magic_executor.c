@@ -26,6 +26,7 @@ static void list(struct magic_context *context)
             buffer_format(&line, "    %s", status);
         }
         if (executor->ranks && executor->ranks->client &&
+            ranks_client_look(executor->ranks->client, NULL) == 0 &&
             ranks_client_pid(executor->ranks->client, 0))
             buffer_format(&line, "    running, %zu ranks",
                           ranks_client_n(executor->ranks->client));
@@ -119,10 +120,24 @@ static bool take_options(const struct executor_type *type, const char **words,
     return true;
 }
 
+/* Begins now, not with the first call, where the options say so: it has a name also when
+ * it cannot begin. */
+static int prestart(struct magic_context *context, const char *name,
+                    struct result *result, struct error *err)
+{
+    unsigned n;
+    struct named_executor *executor = executors_find(context->magics, name, result);
+    if (!executor || !executor_prestarts(executor->options, executor->n_options, &n))
+        return 0;
+    if (executor->type->is_ranks)
+        return ranks_prestart(context, executor, result, err);
+    executors_crew(context->magics, name, result);
+    return 0;
+}
+
 static int run(struct magic_context *context, const struct magic_arguments *arguments,
                struct result *result, struct error *err)
 {
-    (void)err;
     const char **words = arguments->words;
     size_t n = arguments->n_words, n_options = 0;
     if (!n) {
@@ -152,7 +167,7 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
     }
     if (is_good) {
         executors_define(context->magics, words[0], type, options, n_options);
-        return 0;
+        return prestart(context, words[0], result, err);
     }
     for (size_t i = 0; i < n_options; i++) {
         free((char *)options[i].name);

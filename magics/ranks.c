@@ -136,6 +136,19 @@ static int start_client(struct ranks_cell *cell, struct named_executor *executor
     return r;
 }
 
+int ranks_prestart(struct magic_context *context, struct named_executor *executor,
+                   struct result *result, struct error *err)
+{
+    struct ranks_cell cell = {.context = context};
+    if (!executor->ranks)
+        executor->ranks = must_alloc(sizeof(*executor->ranks));
+    cell.ranks = executor->ranks;
+    int r = start_client(&cell, executor, result, err);
+    if (r == 0 && result->kind == RESULT_OK)
+        r = ranks_client_begin(cell.ranks->client, err);
+    return r;
+}
+
 /* All ranks are there; a world that is new knows nothing. */
 static int get_ready(struct ranks_cell *cell, struct named_executor *executor,
                      struct result *result, struct error *err)

@@ -33,6 +33,10 @@ struct ranks {
 
 void ranks_free(struct ranks *ranks); /* ends them */
 
+/* Starts the ranks and does not wait for them. */
+int ranks_prestart(struct magic_context *context, struct named_executor *executor,
+                   struct result *result, struct error *err) MUST_USE;
+
 struct ranks_options {
     const char *out, *gather, *group; /* NULL: not given */
 };

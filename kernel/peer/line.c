@@ -98,6 +98,7 @@ bool line_is_control(uint16_t kind)
     case FRAME_HELLO:
     case FRAME_BAD:
     case POOL_TERMS:
+    case POOL_PRESTART:
     case POOL_CANCEL:
     case POOL_BYE:
     case POOL_HAVE:

@@ -182,8 +182,11 @@ enum {
     LINE_PART,        /* either side: the next bytes of a body */
     LINE_CREDIT, /* either side: {u bytes of data that were read and kept or used}; no
                     answer */
-    LINE_TOTAL = 150, /* either side, control, before the first LINE_PART of a body:
-                         {u its bytes}; no answer */
+    LINE_TOTAL = 150,    /* either side, control, before the first LINE_PART of a body:
+                            {u its bytes}; no answer */
+    POOL_PRESTART = 174, /* front -> pool, after POOL_TERMS: {u job workers that wait for
+                            tasks beside those that have one, at most POOL_PRESTART_MAX,
+                            0: as many as the pool likes}; no answer */
 
     /* A pool behind somebody else's launcher, before its FRAME_HELLO
      * (kernel/pool/dial.h); on the launcher's stdio */
@@ -195,6 +198,7 @@ enum {
 };
 
 #define DIAL_ADDRESSES_MAX 16
+#define POOL_PRESTART_MAX 512
 
 /* Ranks: session workers that run the same request side by side, as MPI programs do. */
 enum {

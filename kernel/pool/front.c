@@ -177,6 +177,13 @@ static bool take_terms(struct pool *pool, const struct frame *frame)
     return true;
 }
 
+static bool take_prestart(struct pool *pool, const struct frame *frame)
+{
+    struct unpack in = unpack_init(frame->data, frame->size);
+    pool->n_prestart = (size_t)unpack_max(&in, POOL_PRESTART_MAX);
+    return unpack_done(&in);
+}
+
 static void handle(struct pool *pool, struct frame *frame)
 {
     bool is_good = true;
@@ -192,6 +199,9 @@ static void handle(struct pool *pool, struct frame *frame)
         break;
     case POOL_TERMS:
         is_good = take_terms(pool, frame);
+        break;
+    case POOL_PRESTART:
+        is_good = take_prestart(pool, frame);
         break;
     case POOL_CANCEL:
         tasks_cancel(pool, frame->id);

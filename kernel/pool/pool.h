@@ -35,6 +35,7 @@ struct pool {
     struct line *front;
     bool is_counted; /* the front has asked for a window (POOL_TERMS) */
     unsigned n_workers;
+    size_t n_prestart; /* job workers to wait beside those in use; 0: POOL_SPARE */
     struct limits limits;
     uint64_t looked_at; /* us; at the memory of tasks */
     uint64_t now;       /* us; when the round began */

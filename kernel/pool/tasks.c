@@ -115,7 +115,8 @@ void tasks_trim(struct pool *pool)
 static void keep_enough(struct pool *pool, struct family *family)
 {
     size_t busy = family->n_running + family->n_waiting;
-    size_t want = (busy < pool->n_workers ? busy : pool->n_workers) + POOL_SPARE;
+    size_t spare = pool->n_prestart ? pool->n_prestart : POOL_SPARE;
+    size_t want = (busy < pool->n_workers ? busy : pool->n_workers) + spare;
     if (busy && family->state == FAMILY_AWAKE && want > family->keep)
         zygotes_keep(pool, family, want);
 }

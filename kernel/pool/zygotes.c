@@ -125,7 +125,7 @@ static void load(struct pool *pool, struct family *family)
 {
     struct error err = {0};
     struct buffer body = {0};
-    family->keep = 1 + POOL_SPARE;
+    family->keep = pool->n_prestart ? pool->n_prestart : 1 + POOL_SPARE;
     pack_bytes(&body, family->payload.data, family->payload.size);
     pack_bytes(&body, family->object.data, family->object.size);
     pack_u64(&body, family->keep);

@@ -115,13 +115,16 @@ static void scatter(struct crew *crew, const struct polling *polling)
     }
 }
 
-/* Room that has not come yet is not kept waiting for when nobody wants it any more. */
+/* Room that has not come yet is not kept waiting for when nobody wants it any more,
+ * unless it was asked for ahead of need. */
 static void withdraw(struct crew *crew)
 {
     bool was_wanted = crew->was_wanted;
     crew->was_wanted = crew_is_wanted(crew);
-    if (!was_wanted || crew->was_wanted || crew->is_closed || crew->links ||
-        !crew->type->withdraw || !crew->type->withdraw(crew->executor))
+    if (!was_wanted ||
+        executor_prestarts(crew->options, crew->n_options, &(unsigned){0}) ||
+        crew->was_wanted || crew->is_closed || crew->links || !crew->type->withdraw ||
+        !crew->type->withdraw(crew->executor))
         return;
     crew->is_closed = true;
     crew->why = (struct error){0};

@@ -93,8 +93,15 @@ extern const struct executor_type executor_slurm;
 extern const struct executor_type executor_ssh;
 extern const struct executor_type *const executor_types[]; /* NULL-terminated */
 
-/* Options that every type takes, NULL-terminated: --lease SECONDS. */
+/* Options that every type takes, NULL-terminated: --lease SECONDS, --prestart[=N]. */
 extern const char *const executor_common_options[];
+
+#define EXECUTOR_PRESTART_MAX 512
+
+/* True: it begins when it is named, not with the first call. *ret_n: job workers that
+ * each pool keeps ready beside those in use; 0: as many as it likes. */
+bool executor_prestarts(const struct executor_option *options, size_t n_options,
+                        unsigned *ret_n);
 
 /* NULL when there is no option of that name; else its last value. */
 const char *executor_option(const struct executor_option *options, size_t n_options,

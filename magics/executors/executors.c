@@ -11,7 +11,7 @@ const struct executor_type *const executor_types[] = {
 
 #define LEASE_MAX 3600 /* seconds */
 
-const char *const executor_common_options[] = {"lease", NULL};
+const char *const executor_common_options[] = {"lease", "prestart", NULL};
 
 const char *executor_option(const struct executor_option *options, size_t n_options,
                             const char *name)
@@ -20,6 +20,17 @@ const char *executor_option(const struct executor_option *options, size_t n_opti
         if (strcmp(options[i].name, name) == 0)
             return options[i].value;
     return NULL;
+}
+
+bool executor_prestarts(const struct executor_option *options, size_t n_options,
+                        unsigned *ret_n)
+{
+    const char *text = executor_option(options, n_options, "prestart");
+    *ret_n = 0;
+    if (!text)
+        return false;
+    return !*text || executor_number(options, n_options, "prestart",
+                                     EXECUTOR_PRESTART_MAX, ret_n, NULL) == 0;
 }
 
 int executor_number(const struct executor_option *options, size_t n_options,
@@ -65,7 +76,8 @@ int executor_check(const struct executor_type *type,
                    const struct executor_option *options, size_t n_options,
                    struct error *err)
 {
-    unsigned seconds;
+    unsigned seconds, n;
+    const char *prestart = executor_option(options, n_options, "prestart");
     for (size_t i = 0; i < n_options; i++) {
         const char *name = options[i].name;
         bool is_good = *name ? type->takes_any || is_in(name, type->options) ||
@@ -75,5 +87,8 @@ int executor_check(const struct executor_type *type,
             return refuse(type, name, err);
     }
     int r = executor_number(options, n_options, "lease", LEASE_MAX, &seconds, err);
+    if (r == 0 && prestart && *prestart)
+        r = executor_number(options, n_options, "prestart", EXECUTOR_PRESTART_MAX, &n,
+                            err);
     return r < 0 ? r : type->check(options, n_options, err);
 }

@@ -72,7 +72,7 @@ static bool is_ours(const char *name)
     size_t i = 0;
     while (own_options[i] && strcmp(own_options[i], name) != 0)
         i++;
-    return own_options[i] || !strcmp(name, "lease");
+    return own_options[i] || !strcmp(name, "lease") || !strcmp(name, "prestart");
 }
 
 static int read_options(const struct executor_option *options, size_t n_options,

@@ -108,6 +108,16 @@ static int send_terms(struct pool_client *client, struct error *err)
     return r;
 }
 
+/* The job workers that are to wait, where the options say how many. */
+static int send_prestart(struct pool_client *client, struct error *err)
+{
+    CLEANUP(buffer_clear) struct buffer body = {0};
+    if (!client->n_prestart)
+        return 0;
+    pack_u64(&body, client->n_prestart);
+    return line_send(client->line, POOL_PRESTART, 0, body.data, body.size, err);
+}
+
 struct pool_client *pool_client_adopt(const struct executor_type *type, void *executor,
                                       const struct executor_link *link,
                                       const struct executor_option *options,
@@ -126,6 +136,7 @@ struct pool_client *pool_client_adopt(const struct executor_type *type, void *ex
                         NULL) == 0 &&
         seconds)
         client->lease_ms = seconds * 1000;
+    executor_prestarts(options, n_options, &client->n_prestart);
     return client;
 }
 
@@ -314,6 +325,8 @@ static bool read_hello(struct pool_client *client, const struct frame *frame,
     int r = take_hello(client, frame, &err);
     if (r == 0)
         r = send_terms(client, &err);
+    if (r == 0)
+        r = send_prestart(client, &err);
     ret->kind = POOL_EVENT_HELLO;
     if (r < 0)
         pool_client_lose(client, &err);

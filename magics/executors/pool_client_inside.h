@@ -42,6 +42,7 @@ struct pool_client {
     struct executor_link link; /* its channel is the line's */
     struct line *line;
     unsigned lease_ms;
+    unsigned n_prestart;      /* 0: not said */
     unsigned n_workers;       /* 0: no hello yet */
     int wake_fd;              /* of pool_client_watch(), -1: none */
     bool is_dead;             /* nothing more will come */

@@ -138,23 +138,31 @@ static void heed(struct ranks_client *client, const struct frame *frame,
         events->display(events->context, rank, data, size);
 }
 
+int ranks_client_begin(struct ranks_client *client, struct error *err)
+{
+    return client->is_up || client->is_starting ? 0 : start(client, err);
+}
+
+int ranks_client_look(struct ranks_client *client, struct error *err)
+{
+    struct frame frame;
+    int r;
+    while ((r = channel_receive(client->pool.channel, 0, &frame, NULL)) > 0)
+        heed(client, &frame, NULL);
+    return r < 0 ? lost(client, err) : 0;
+}
+
 int ranks_client_ready(struct ranks_client *client, const struct ranks_events *events,
                        uint32_t *ret_world, struct error *err)
 {
     int64_t end = clock_ms() + START_MS;
     bool is_stopped = false;
     struct frame frame;
-    int r = 0;
-    /* First what has come since. */
-    while ((r = channel_receive(client->pool.channel, 0, &frame, NULL)) > 0)
-        heed(client, &frame, NULL);
+    int r = ranks_client_look(client, err);
+    if (r == 0)
+        r = ranks_client_begin(client, err);
     if (r < 0)
-        return lost(client, err);
-    if (!client->is_up && !client->is_starting) {
-        r = start(client, err);
-        if (r < 0)
-            return r;
-    }
+        return r;
     while (!client->is_up) {
         int64_t left = end - clock_ms();
         if (left <= 0)

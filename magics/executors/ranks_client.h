@@ -45,6 +45,10 @@ struct ranks_events {
     bool (*is_stopped)(void *context); /* ... asked when it is readable */
 };
 
+/* Has them started, and does not wait. */
+int ranks_client_begin(struct ranks_client *client, struct error *err) MUST_USE;
+/* What they have said while nobody waited. */
+int ranks_client_look(struct ranks_client *client, struct error *err) MUST_USE;
 /* Waits until all ranks are up, starting them again where they could not. *ret_world is
  * the number of this world of ranks: one that has changed knows nothing. -EINTR: stopped.
  */

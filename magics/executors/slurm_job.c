@@ -26,8 +26,9 @@
 
 bool slurm_is_own_option(const char *name)
 {
-    static const char *const names[] = {"keep",    "job",      "interface", "lease",
-                                        "workers", "prologue", "shared",    NULL};
+    static const char *const names[] = {"keep",     "job",      "interface",
+                                        "lease",    "prestart", "workers",
+                                        "prologue", "shared",   NULL};
     for (size_t i = 0; names[i]; i++)
         if (strcmp(names[i], name) == 0)
             return true;
