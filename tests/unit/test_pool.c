@@ -416,7 +416,7 @@ static void test_options(void)
     CHECK_INT(pool_client_new(&executor_local, bad, 1, &client, &err), -EINVAL);
     CHECK_STRING(err.text, "executor 'local' has no option '--wrokers'; it has "
                            "--workers, --pin, --memory, --timeout, --prologue, "
-                           "--lease");
+                           "--lease, --prestart");
     struct executor_option zero[] = {{"workers", "0"}};
     err = (struct error){0};
     CHECK_INT(pool_client_new(&executor_local, zero, 1, &client, &err), -EINVAL);
