@@ -37,6 +37,8 @@ struct ring {
 struct lane_shared {
     _Alignas(LINE) _Atomic uint32_t worker_sleeps;
     _Alignas(LINE) _Atomic uint32_t pool_sleeps;
+    _Atomic uint32_t wake_at; /* ... until there have been so many answers */
+    _Alignas(LINE) _Atomic uint32_t n_answers;
     _Alignas(LINE) char inbox[LANE_INBOX_SIZE];
     struct patience patience; /* the worker's, which has no other place that lasts */
     struct ring tasks, results;
@@ -47,6 +49,7 @@ struct lane {
     uint32_t head, released; /* of the tasks: what the pool has written and needs */
     uint32_t tail;           /* of the results */
     uint32_t next_tail;      /* behind the result that was handed out */
+    uint32_t n_taken;        /* results */
 };
 
 static uint32_t record_size(size_t size)
@@ -227,13 +230,18 @@ bool lane_receive(struct lane *lane, uint32_t *ret_id, const void **ret_data,
         *ret_id = record->id;
         *ret_data = record + 1;
         *ret_size = size;
+        lane->n_taken++;
         return true;
     }
 }
 
-bool lane_has_result(const struct lane *lane)
+bool lane_has_results(const struct lane *lane, uint32_t n)
 {
-    return atomic_load(&lane->shared->results.head) != lane->next_tail;
+    const struct lane_shared *shared = lane->shared;
+    if (atomic_load(&shared->results.head) == lane->next_tail)
+        return false;
+    return n <= 1 || atomic_load(&shared->n_answers) - lane->n_taken >= n ||
+           atomic_load(&shared->tasks.tail) == lane->head;
 }
 
 bool lane_is_watched(const struct lane *lane)
@@ -241,15 +249,18 @@ bool lane_is_watched(const struct lane *lane)
     return !atomic_load(&lane->shared->worker_sleeps);
 }
 
-bool lane_sleep(struct lane *lane)
+bool lane_sleep(struct lane *lane, uint32_t n)
 {
+    atomic_store_explicit(&lane->shared->wake_at, lane->n_taken + n,
+                          memory_order_relaxed);
     atomic_store(&lane->shared->pool_sleeps, 1);
-    return lane_has_result(lane);
+    return lane_has_results(lane, n);
 }
 
 void lane_awake(struct lane *lane)
 {
-    atomic_store(&lane->shared->pool_sleeps, 0);
+    if (atomic_load_explicit(&lane->shared->pool_sleeps, memory_order_relaxed))
+        atomic_store(&lane->shared->pool_sleeps, 0);
 }
 
 bool lane_must_wake(struct lane *lane)
@@ -281,7 +292,10 @@ bool lane_answer(struct lane_shared *shared, uint32_t id, const void *data, size
 {
     struct ring *ring = &shared->results;
     uint32_t place, head = atomic_load(&ring->head), tail = atomic_load(&ring->tail);
-    return put(ring, &head, tail, id, data, size, &place);
+    if (!put(ring, &head, tail, id, data, size, &place))
+        return false;
+    atomic_fetch_add(&shared->n_answers, 1);
+    return true;
 }
 
 /* Only tasks are begun that the worker then finishes: the one at the tail. */
@@ -321,7 +335,14 @@ void lane_worker_awake(struct lane_shared *shared, int64_t slept_us)
 
 bool lane_must_wake_pool(struct lane_shared *shared)
 {
-    return atomic_exchange(&shared->pool_sleeps, 0) != 0;
+    if (!atomic_load(&shared->pool_sleeps))
+        return false;
+    uint32_t n_more = atomic_load(&shared->wake_at) - atomic_load(&shared->n_answers);
+    bool is_enough = !n_more || n_more > INT32_MAX;
+    bool has_results =
+        atomic_load(&shared->results.head) != atomic_load(&shared->results.tail);
+    return (is_enough || (has_results && !has_task(shared))) &&
+           atomic_exchange(&shared->pool_sleeps, 0) != 0;
 }
 
 char *lane_inbox(struct lane_shared *shared)

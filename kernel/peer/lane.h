@@ -48,11 +48,14 @@ uint32_t lane_end(const struct lane *lane); /* the place behind all tasks */
  * next call. */
 bool lane_receive(struct lane *lane, uint32_t *ret_id, const void **ret_data,
                   size_t *ret_size);
-bool lane_has_result(const struct lane *lane);
+/* So many of them, or all that will come of what was sent. */
+bool lane_has_results(const struct lane *lane, uint32_t n);
 /* It looks for tasks: what is sent now is begun without delay. */
 bool lane_is_watched(const struct lane *lane);
-/* Before the pool waits: true when there is a result already. */
-bool lane_sleep(struct lane *lane);
+/* Before the pool waits for so many: true when they are there already, as above. The
+ * others' are told when the worker has nothing left to do, but not while it does
+ * something that takes long: of more than one the pool looks after a while. */
+bool lane_sleep(struct lane *lane, uint32_t n);
 void lane_awake(struct lane *lane);
 bool lane_must_wake(struct lane *lane); /* after sending: the worker sleeps */
 
@@ -75,6 +78,7 @@ bool lane_worker_look(struct lane_shared *shared);
 /* Before the worker waits: true when there is a task already. */
 bool lane_worker_sleep(struct lane_shared *shared);
 void lane_worker_awake(struct lane_shared *shared, int64_t slept_us);
+/* After an answer and lane_finish(), and before it waits. */
 bool lane_must_wake_pool(struct lane_shared *shared);
 char *lane_inbox(struct lane_shared *shared); /* LANE_INBOX_SIZE bytes for the worker */
 

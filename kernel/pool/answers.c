@@ -98,6 +98,7 @@ static void drain(struct pool *pool, struct family *family, struct worker *worke
         struct buffer body = {.data = (char *)data, .size = size};
         pool_say(pool, POOL_RESULT, id, &body);
         worker->depth = 2 * worker->depth < POOL_AHEAD ? 2 * worker->depth : POOL_AHEAD;
+        worker->n_taken++;
         pop(pool, family, worker);
     }
 }
@@ -116,9 +117,34 @@ bool tasks_have_results(const struct pool *pool)
     for (size_t i = 0; i < pool->n_families; i++)
         for (struct worker *worker = pool->families[i]->workers; worker;
              worker = worker->next)
-            if (worker->task && worker->lane && lane_has_result(worker->lane))
+            if (worker->task && worker->lane &&
+                lane_has_results(worker->lane, (uint32_t)worker->batch))
                 return true;
     return false;
+}
+
+/* Results of a job worker that has enough to do are taken together. It has twice as many
+ * as are waited for, so that it goes on meanwhile; where they do not come in time there
+ * are soon fewer. */
+static void choose_batch(struct worker *worker)
+{
+    size_t most = worker->n_tasks / 2, batch = 2 * worker->n_taken;
+    batch = batch < worker->batch / 2 ? worker->batch / 2 : batch;
+    batch = batch < most ? batch : most;
+    worker->batch = batch ? batch : 1;
+    worker->n_taken = 0;
+}
+
+void tasks_choose_batches(struct pool *pool)
+{
+    pool->is_gathering = false;
+    for (size_t i = 0; i < pool->n_families; i++)
+        for (struct worker *worker = pool->families[i]->workers; worker;
+             worker = worker->next)
+            if (worker->task && worker->lane) {
+                choose_batch(worker);
+                pool->is_gathering |= worker->batch > 1;
+            }
 }
 
 bool tasks_sleep(const struct pool *pool)
@@ -128,7 +154,7 @@ bool tasks_sleep(const struct pool *pool)
         for (struct worker *worker = pool->families[i]->workers; worker;
              worker = worker->next)
             if (worker->task && worker->lane)
-                is_there |= lane_sleep(worker->lane);
+                is_there |= lane_sleep(worker->lane, (uint32_t)worker->batch);
     return !is_there;
 }
 

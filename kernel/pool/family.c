@@ -138,7 +138,7 @@ struct worker *family_add_worker(struct family *family, pid_t pid, const int fds
     worker->pidfd = fds[3];
     worker->lane = fds[4] >= 0 ? lane_open(fds[4]) : NULL;
     worker->last_task = &worker->task;
-    worker->depth = 1;
+    worker->depth = worker->batch = 1;
     worker->cpu = -1;
     worker->next = family->workers;
     family->workers = worker;

@@ -42,6 +42,8 @@ struct worker {
     struct task **last_task;
     size_t n_tasks;
     size_t depth;         /* how many it may have; grows while it is renewed */
+    size_t n_taken;       /* results since the pool slept last */
+    size_t batch;         /* results that the pool sleeps for */
     bool is_closed;       /* it closed the channel: its death is being waited for */
     bool is_gone;         /* answered or dead: freed at the end of the round */
     uint64_t answered_at; /* us; 0: it is new */

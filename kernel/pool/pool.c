@@ -158,6 +158,8 @@ static int timeout(const struct pool *pool)
     due = limit < due ? limit : due;
     due = prestart < due ? prestart : due;
     due = pool->trim_at < due ? pool->trim_at : due;
+    if (pool->is_gathering && due > now + POOL_GATHER_US)
+        due = now + POOL_GATHER_US;
     if (due == UINT64_MAX)
         return line_ms;
     int ms = due <= now ? 0 : (int)((due - now) / 1000) + 1;
@@ -192,7 +194,10 @@ static bool is_anything_here(void *context)
  * descriptors were looked at just before. */
 static bool wait(struct pool *pool, struct waiting *waiting)
 {
-    bool is_here = patience_wait(&pool->patience, is_anything_here, pool);
+    tasks_choose_batches(pool);
+    bool is_here = pool->is_gathering
+                       ? is_anything_here(pool)
+                       : patience_wait(&pool->patience, is_anything_here, pool);
     uint64_t before = pool_now();
     waiting->n = 0;
     if (is_here && before < pool->polled_at + POOL_POLL_US)
@@ -203,7 +208,8 @@ static bool wait(struct pool *pool, struct waiting *waiting)
     int n_ready = poll(waiting->fds, waiting->n, may_wait ? timeout(pool) : 0);
     tasks_awake(pool);
     pool->polled_at = pool_now();
-    if (may_wait && is_anything_here(pool)) /* what it would have seen */
+    if (may_wait && !pool->is_gathering &&
+        is_anything_here(pool)) /* what it would have seen */
         patience_slept(&pool->patience, (int64_t)(pool->polled_at - before));
     return n_ready >= 0;
 }

@@ -24,7 +24,8 @@
     (32u << 20)              /* to the front; beyond it job workers are not read */
 #define POOL_SPARE 4         /* job workers that wait beside those in use */
 #define POOL_CANCEL_US 50000 /* from SIGINT to SIGKILL */
-#define POOL_AHEAD 32        /* tasks that a job worker may have; it runs one */
+#define POOL_AHEAD 128       /* tasks that a job worker may have; it runs one */
+#define POOL_GATHER_US 900   /* so long quick results may wait for more of them */
 #define POOL_PRESTART_US                                                                 \
     3000 /* after a payload was loaded: its first task comes first                       \
           */
@@ -40,6 +41,7 @@ struct pool {
     uint64_t looked_at; /* us; at the memory of tasks */
     uint64_t now;       /* us; when the round began */
     uint64_t polled_at; /* us; at everything but shared memory */
+    bool is_gathering;  /* results: for some job worker more than one is waited for */
     struct patience patience;
     struct family **families;
     size_t n_families, families_capacity;
@@ -95,6 +97,8 @@ void tasks_worker_died(struct pool *pool, struct family *family, struct worker *
 void tasks_fail_waiting(struct pool *pool, struct family *family,
                         const struct outcome *outcome);
 void tasks_drain_all(struct pool *pool); /* results in shared memory */
+/* Before each wait: how many results of each job worker are waited for. */
+void tasks_choose_batches(struct pool *pool);
 bool tasks_have_results(const struct pool *pool);
 bool tasks_sleep(const struct pool *pool); /* before poll(); false: do not wait */
 void tasks_awake(const struct pool *pool);

@@ -163,8 +163,8 @@ static void send_ahead(struct pool *pool, struct family *family)
     }
 }
 
-/* Takes back the last task that was sent ahead, where most of them are. */
-static struct task *take_back(struct family *family)
+/* Where most tasks were sent ahead half of them wait again, in order; false: nowhere. */
+static bool take_back(struct pool *pool, struct family *family)
 {
     struct worker *most = NULL;
     for (struct worker *worker = family->workers; worker; worker = worker->next)
@@ -172,22 +172,34 @@ static struct task *take_back(struct family *family)
             (!most || worker->n_tasks > most->n_tasks))
             most = worker;
     struct task **at = most ? &most->task : NULL;
-    while (at && (*at)->next)
+    for (size_t n = most ? most->n_tasks - most->n_tasks / 2 : 0; n; n--)
         at = &(*at)->next;
-    return at && lane_revoke(most->lane, (*at)->place) ? worker_remove_task(most, at)
-                                                       : NULL;
+    struct task *reversed = NULL;
+    while (at && *at) {
+        if (!lane_revoke(most->lane, (*at)->place)) {
+            at = &(*at)->next;
+            continue;
+        }
+        struct task *task = worker_remove_task(most, at);
+        task->next = reversed;
+        reversed = task;
+    }
+    for (struct task *task; (task = reversed);) {
+        reversed = task->next;
+        pool->waiting_bytes += task->size;
+        family_return_task(family, task);
+    }
+    return family->n_waiting > 0;
 }
 
 /* Nobody waits behind a long task while another job worker has nothing to do. */
 static void share(struct pool *pool, struct family *family)
 {
-    struct task *task;
     while (family->state == FAMILY_AWAKE && family->n_ready && !family->n_waiting &&
-           pool->n_running < pool->n_workers && (task = take_back(family)))
-        if (!start(pool, family, task)) {
-            pool->waiting_bytes += task->size;
-            family_return_task(family, task);
-        }
+           pool->n_running < pool->n_workers && take_back(pool, family))
+        if (!start_next(pool, family))
+            break;
+    send_ahead(pool, family);
 }
 
 void tasks_dispatch(struct pool *pool)
@@ -201,7 +213,6 @@ void tasks_dispatch(struct pool *pool)
         struct family *family = pool->families[i];
         if (family->n_running)
             activate(pool, family);
-        send_ahead(pool, family);
         share(pool, family);
         keep_enough(pool, family);
     }

@@ -37,6 +37,7 @@
     64               /* looking at them costs less than faults of those that come back   \
                       */
 #define CLEAN_MAX 64 /* tasks in a row that left a page as it was */
+#define CLEAN_FEW_MAX 2000
 #define HOT_TASKS 16
 #define SPOILED_MAX 8 /* job workers that took one task only, before it is given up */
 #define PAGES_SPOILED_MAX 2 /* as well, because of what the tasks wrote */
@@ -468,6 +469,15 @@ static bool close_page(struct renewal *r, size_t i)
     return set_rights(r, PROT_READ);
 }
 
+/* By the C library's copy, which is faster than what compilers make of a constant size.
+ */
+static void copy_page(void *to, const void *from)
+{
+    size_t size = PAGE;
+    __asm__("" : "+r"(size));
+    memcpy(to, from, size);
+}
+
 static bool put_page_back(struct renewal *r, size_t i)
 {
     const struct page *page = &r->pages[i];
@@ -478,9 +488,10 @@ static bool put_page_back(struct renewal *r, size_t i)
     /* One that is always written to is seldom compared. */
     bool is_hot = !r->scratch->n_clean[i] && (r->scratch->n_tasks + i) % HOT_TASKS;
     if (!is_hot && memcmp((const void *)page->start, page->copy, PAGE) == 0)
-        return ++r->scratch->n_clean[i] < CLEAN_MAX || r->n_pages <= PAGES_FEW ||
+        return ++r->scratch->n_clean[i] <
+                   (r->n_pages <= PAGES_FEW ? CLEAN_FEW_MAX : CLEAN_MAX) ||
                close_page(r, i);
-    memcpy((void *)page->start, page->copy, PAGE);
+    copy_page((void *)page->start, page->copy);
     r->scratch->n_clean[i] = 0;
     return true;
 }

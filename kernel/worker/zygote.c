@@ -39,7 +39,8 @@
 #define RENEWABLE_AFTER 2
 /* The first of them has the processors for itself for a moment: a task waits for it. */
 #define ALONE_MS 2
-#define ALONE_STATUS 113  /* of a job worker that has answered and leaves nothing behind \
+#define ALONE_STATUS                                                                     \
+    113                   /* of a job worker that has answered and leaves nothing behind \
                            */
 #define STRAYS_A_TIME 256 /* that are ended; each that ends brings the next */
 
@@ -198,6 +199,32 @@ static int read_header(const struct link *link)
     return fd;
 }
 
+static void write_frame(int fd, uint16_t kind, uint32_t id, const char *data, size_t size)
+{
+    char header[FRAME_HEADER_SIZE];
+    frame_header_write(header, kind, id, size);
+    struct iovec parts[2] = {{header, sizeof(header)}, {(void *)data, size}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    while (parts[0].iov_len + parts[1].iov_len) {
+        ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL);
+        if (n < 0 && errno != EINTR)
+            _exit(1);
+        for (int i = 0; i < 2 && n > 0; i++) {
+            size_t sent = (size_t)n < parts[i].iov_len ? (size_t)n : parts[i].iov_len;
+            parts[i].iov_base = (char *)parts[i].iov_base + sent;
+            parts[i].iov_len -= sent;
+            n -= (ssize_t)sent;
+        }
+    }
+}
+
+/* In the lane there are some that the pool sleeps for. */
+static void tell_results(const struct link *link)
+{
+    if (lane_must_wake_pool(link->lane))
+        write_frame(link->fd, TASK_LOOK, 0, NULL, 0);
+}
+
 /* What follows the header; false: it was only a call to look into the lane. */
 static bool read_body(const struct link *link, int file, struct task *ret)
 {
@@ -222,6 +249,7 @@ static void wait_for_task(const struct link *link, struct task *ret)
             ret->is_in_lane = true;
             return;
         }
+        tell_results(link);
         if (lane_worker_look(link->lane) || lane_worker_sleep(link->lane))
             continue;
         int64_t before = clock_us();
@@ -229,25 +257,6 @@ static void wait_for_task(const struct link *link, struct task *ret)
         lane_worker_awake(link->lane, clock_us() - before);
         if (read_body(link, file, ret))
             return;
-    }
-}
-
-static void write_frame(int fd, uint16_t kind, uint32_t id, const char *data, size_t size)
-{
-    char header[FRAME_HEADER_SIZE];
-    frame_header_write(header, kind, id, size);
-    struct iovec parts[2] = {{header, sizeof(header)}, {(void *)data, size}};
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-    while (parts[0].iov_len + parts[1].iov_len) {
-        ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL);
-        if (n < 0 && errno != EINTR)
-            _exit(1);
-        for (int i = 0; i < 2 && n > 0; i++) {
-            size_t sent = (size_t)n < parts[i].iov_len ? (size_t)n : parts[i].iov_len;
-            parts[i].iov_base = (char *)parts[i].iov_base + sent;
-            parts[i].iov_len -= sent;
-            n -= (ssize_t)sent;
-        }
     }
 }
 
@@ -308,15 +317,15 @@ static bool take_task(struct zygote *zygote, const struct link *link)
     if (answer_in_file(link, task.id, &answer))
         return false;
     bool is_renewed = renewal_is_possible();
-    if (is_renewed && lane_answer(link->lane, task.id, answer.data, answer.size)) {
-        if (lane_must_wake_pool(link->lane))
-            write_frame(link->fd, TASK_LOOK, 0, NULL, 0);
-    } else {
+    bool is_in_lane =
+        is_renewed && lane_answer(link->lane, task.id, answer.data, answer.size);
+    if (!is_in_lane)
         write_frame(link->fd, is_renewed ? TASK_DONE_READY : TASK_DONE, task.id,
                     answer.data, answer.size);
-    }
     if (task.is_in_lane)
         lane_finish(link->lane);
+    if (is_in_lane)
+        tell_results(link);
     return is_renewed;
 }
 

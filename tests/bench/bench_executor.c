@@ -17,7 +17,7 @@
 
 #define WARM_UP 20
 #define CALLS_MAX 1000000
-#define IN_FLIGHT 64 /* calls sent ahead of their results */
+#define IN_FLIGHT 1000 /* calls sent ahead of their results */
 #define WAIT_MS 10000
 #define FIRST_CALLS 100
 #define COLD 15
