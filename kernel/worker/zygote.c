@@ -22,17 +22,14 @@
 
 #include "kernel/peer/descent.h"
 #include "kernel/peer/forked.h"
-#include "kernel/peer/frame_header.h"
 #include "kernel/peer/lane.h"
-#include "kernel/peer/memory_file.h"
 #include "kernel/peer/process.h"
 #include "kernel/peer/protocol.h"
 #include "kernel/worker/heap_scratch.h"
+#include "kernel/worker/job_link.h"
 #include "kernel/worker/renewal.h"
 #include "pickler/base/clock.h"
 
-#define SOCKET_TASK_MAX (1u << 31) /* bytes of a task's frame */
-#define ROOM_SIZE 1024             /* larger tasks go to memory of their own */
 #define TASK_FD 100 /* or above: user code has the low descriptors to itself */
 /* The first job workers of a payload take one task: a payload that is called a few times
  * should not pay for snapshots. */
@@ -59,7 +56,7 @@ struct zygote {
     bool has_own; /* the payload has started processes when it was loaded */
     pid_t ended[ZYGOTE_CHILDREN_MAX]; /* with status 0; not yet told */
     size_t n_ended;
-    char inbox[LANE_INBOX_SIZE + ROOM_SIZE]; /* of job workers without a lane */
+    char inbox[LANE_INBOX_SIZE + JOB_LINK_ROOM]; /* of job workers without a lane */
 };
 
 /* The ends that a job worker and the pool share. */
@@ -67,14 +64,6 @@ struct child_ends {
     int task[2], out[2], err[2]; /* [0] the pool's, [1] the job worker's */
     struct lane_shared *lane;    /* NULL: it takes one task, which comes by the socket */
     int lane_fd;                 /* for the pool */
-};
-
-/* A job worker's way to the pool. */
-struct link {
-    struct lane_shared *lane; /* NULL: there is none */
-    int fd;                   /* the socket; it may wait */
-    char *inbox;              /* for what the kernel fills; without a lane there is room
-                                 for ROOM_SIZE bytes behind it */
 };
 
 static void ends_close(struct child_ends *ends, int side)
@@ -101,8 +90,8 @@ static int ends_open(struct child_ends *ends, bool has_lane)
 }
 
 /* Gives the job worker its own descriptors and nothing of the zygote's. */
-static struct link child_set_up(struct zygote *zygote, pid_t parent,
-                                struct child_ends *ends)
+static struct job_link child_set_up(struct zygote *zygote, pid_t parent,
+                                    struct child_ends *ends)
 {
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -117,168 +106,13 @@ static struct link child_set_up(struct zygote *zygote, pid_t parent,
     close(channel_fd(zygote->channel));
     close(zygote->signal_fd);
     sigprocmask(SIG_SETMASK, &zygote->user_mask, NULL);
-    return (struct link){.lane = ends->lane,
-                         .fd = task,
-                         .inbox = ends->lane ? lane_inbox(ends->lane) : zygote->inbox};
+    return (struct job_link){.lane = ends->lane,
+                             .fd = task,
+                             .inbox =
+                                 ends->lane ? lane_inbox(ends->lane) : zygote->inbox};
 }
 
-/* All of it, waiting; the process ends with the channel. */
-static void read_all(int fd, char *to, size_t size)
-{
-    while (size) {
-        ssize_t n = recv(fd, to, size, MSG_WAITALL);
-        if (n == 0 || (n < 0 && errno != EINTR))
-            _exit(0);
-        to += n > 0 ? n : 0;
-        size -= n > 0 ? (size_t)n : 0;
-    }
-}
-
-struct task {
-    uint32_t id;
-    const char *data;
-    size_t size;
-    bool is_in_lane;
-};
-
-/* What does not fit into the lane. Memory that the kernel fills is written to before: it
- * may be protected. */
-static void read_task(const struct link *link, struct task *ret)
-{
-    struct frame_header header = frame_header_read(link->inbox);
-    if (header.kind != TASK_RUN || header.size > SOCKET_TASK_MAX || header.n_fds)
-        _exit(0);
-    bool is_small = !link->lane && header.size <= ROOM_SIZE;
-    renewal_watch();
-    char *body = is_small ? link->inbox + LANE_INBOX_SIZE : must_alloc(header.size + 1);
-    if (!is_small)
-        memset(body, 0, header.size + 1);
-    renewal_unwatch();
-    read_all(link->fd, body, header.size);
-    *ret = (struct task){.id = header.id, .data = body, .size = header.size};
-}
-
-/* What is in a file, which the pool has got from a front that it trusts. */
-static void map_task(const struct link *link, int file, struct task *ret)
-{
-    struct frame_header header = frame_header_read(link->inbox);
-    if (file < 0 || header.size > LANE_INBOX_SIZE)
-        _exit(0);
-    read_all(link->fd, link->inbox, header.size);
-    struct unpack in = unpack_init(link->inbox, header.size);
-    size_t size = (size_t)unpack_max(&in, SOCKET_TASK_MAX);
-    renewal_watch();
-    const void *data = memory_file_map(file, size);
-    close(file);
-    renewal_unwatch();
-    if (!unpack_done(&in) || !data)
-        _exit(1);
-    *ret = (struct task){.id = header.id, .data = data, .size = size};
-}
-
-/* The header of a frame into the inbox, as all that the kernel fills; its descriptor, or
- * -1. */
-static int read_header(const struct link *link)
-{
-    char *inbox = link->inbox;
-    struct iovec part = {.iov_base = inbox, .iov_len = FRAME_HEADER_SIZE};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = inbox + FRAME_HEADER_SIZE,
-                             .msg_controllen = CMSG_SPACE(sizeof(int))};
-    ssize_t n = recvmsg(link->fd, &message, MSG_WAITALL | MSG_CMSG_CLOEXEC);
-    if (n == 0 || (n < 0 && errno != EINTR))
-        _exit(0);
-    if (n < FRAME_HEADER_SIZE)
-        read_all(link->fd, inbox + (n > 0 ? n : 0),
-                 FRAME_HEADER_SIZE - (size_t)(n > 0 ? n : 0));
-    struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
-    int fd = -1;
-    if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(fd)))
-        memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-    return fd;
-}
-
-static void write_frame(int fd, uint16_t kind, uint32_t id, const char *data, size_t size)
-{
-    char header[FRAME_HEADER_SIZE];
-    frame_header_write(header, kind, id, size);
-    struct iovec parts[2] = {{header, sizeof(header)}, {(void *)data, size}};
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-    while (parts[0].iov_len + parts[1].iov_len) {
-        ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL);
-        if (n < 0 && errno != EINTR)
-            _exit(1);
-        for (int i = 0; i < 2 && n > 0; i++) {
-            size_t sent = (size_t)n < parts[i].iov_len ? (size_t)n : parts[i].iov_len;
-            parts[i].iov_base = (char *)parts[i].iov_base + sent;
-            parts[i].iov_len -= sent;
-            n -= (ssize_t)sent;
-        }
-    }
-}
-
-/* In the lane there are some that the pool sleeps for. */
-static void tell_results(const struct link *link)
-{
-    if (lane_must_wake_pool(link->lane))
-        write_frame(link->fd, TASK_LOOK, 0, NULL, 0);
-}
-
-/* What follows the header; false: it was only a call to look into the lane. */
-static bool read_body(const struct link *link, int file, struct task *ret)
-{
-    uint16_t kind = frame_header_read(link->inbox).kind;
-    if (kind == TASK_RUN_FILE)
-        map_task(link, file, ret);
-    else if (kind != TASK_LOOK)
-        read_task(link, ret);
-    return kind != TASK_LOOK;
-}
-
-/* Until there is a task. */
-static void wait_for_task(const struct link *link, struct task *ret)
-{
-    while (!link->lane)
-        if (read_body(link, read_header(link), ret))
-            return;
-    for (;;) {
-        const void *data;
-        if (lane_take(link->lane, &ret->id, &data, &ret->size)) {
-            ret->data = data;
-            ret->is_in_lane = true;
-            return;
-        }
-        tell_results(link);
-        if (lane_worker_look(link->lane) || lane_worker_sleep(link->lane))
-            continue;
-        int64_t before = clock_us();
-        int file = read_header(link);
-        lane_worker_awake(link->lane, clock_us() - before);
-        if (read_body(link, file, ret))
-            return;
-    }
-}
-
-/* A large answer; false: it must go as bytes. */
-static bool answer_in_file(const struct link *link, uint32_t id,
-                           const struct buffer *answer)
-{
-    struct iovec part = {.iov_base = answer->data, .iov_len = answer->size};
-    CLEANUP(buffer_clear) struct buffer body = {0};
-    int fd = answer->size < MEMORY_FILE_MIN ? -1 : memory_file_make(&part, 1);
-    if (fd < 0)
-        return false;
-    pack_u64(&body, answer->size);
-    int r =
-        channel_send_small(link->fd, TASK_DONE_FILE, 0, id, body.data, body.size, &fd, 1);
-    close(fd);
-    if (r < 0)
-        _exit(1);
-    return true;
-}
-
-static void run_task(struct zygote *zygote, const struct task *task,
+static void run_task(struct zygote *zygote, const struct job_task *task,
                      struct buffer *answer)
 {
     struct unpack in = unpack_init(task->data, task->size);
@@ -307,25 +141,25 @@ static void run_task(struct zygote *zygote, const struct task *task,
 }
 
 /* One task; true when this process may take another. */
-static bool take_task(struct zygote *zygote, const struct link *link)
+static bool take_task(struct zygote *zygote, const struct job_link *link)
 {
-    struct task task = {0};
+    struct job_task task = {0};
     struct buffer answer = {0};
-    wait_for_task(link, &task);
+    job_link_wait(link, &task);
     heap_scratch_use(true);
     run_task(zygote, &task, &answer);
-    if (answer_in_file(link, task.id, &answer))
+    if (job_link_answer_file(link, task.id, &answer))
         return false;
     bool is_renewed = renewal_is_possible();
     bool is_in_lane =
         is_renewed && lane_answer(link->lane, task.id, answer.data, answer.size);
     if (!is_in_lane)
-        write_frame(link->fd, is_renewed ? TASK_DONE_READY : TASK_DONE, task.id,
-                    answer.data, answer.size);
+        job_link_write(link, is_renewed ? TASK_DONE_READY : TASK_DONE, task.id,
+                       answer.data, answer.size);
     if (task.is_in_lane)
         lane_finish(link->lane);
     if (is_in_lane)
-        tell_results(link);
+        job_link_tell(link);
     return is_renewed;
 }
 
@@ -339,7 +173,7 @@ static bool is_alone(void)
 }
 
 /* Each task starts where the first one did: restore comes back to sigsetjmp(). */
-static _Noreturn void child_run(struct zygote *zygote, const struct link *link)
+static _Noreturn void child_run(struct zygote *zygote, const struct job_link *link)
 {
     if (link->lane && renewal_prepare(link->lane, lane_size()) &&
         sigsetjmp(*renewal_start(), 0) == 0)
@@ -379,7 +213,7 @@ static int fork_child(struct zygote *zygote)
     pid_t self = getpid();
     pid_t pid = fork();
     if (pid == 0) {
-        struct link link = child_set_up(zygote, self, &ends);
+        struct job_link link = child_set_up(zygote, self, &ends);
         forked_adopt();
         if (zygote->work->begin)
             zygote->work->begin(zygote->work->context, link.fd);
