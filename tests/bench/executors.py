@@ -84,12 +84,30 @@ def peers():
             yield peer
 
 
+def floors(program, times):
+    """What the machine asks, in seconds by name."""
+    done = subprocess.run([program, str(times)], capture_output=True, text=True, check=True)
+    return {name: float(number) for number, name in
+            (line.split(" ", 1) for line in done.stdout.splitlines())}
+
+
+def measure_beginnings(program, times, fresh, cold):
+    """Calls that need a new process, or new code, beside what these ask of the machine."""
+    machine = floors(os.path.join(os.path.dirname(program), "floors"), times)
+    fork = machine["the same, with a task"]
+    yield ("call, each in a new process", "s", fresh,
+           "machine: fork, task, exit; goal 200 us", fork)
+    yield ("first call of new code", "s", cold,
+           "machine: the same and libtcc; goal 500 us", fork + machine["libtcc, a function"])
+
+
 def measure_executors(program, times):
     """Rows for bench.py. `program` is bench_executor."""
     if not os.path.exists(program):
         return
     done = subprocess.run([program, str(times * 20)], capture_output=True, text=True, check=True)
     _, warm, rate, _, fresh, cold = map(float, done.stdout.split())
+    yield from measure_beginnings(program, times, fresh, cold)
     for kind in peers():
         with kind() as peer:
             for _ in range(20):
