@@ -132,7 +132,8 @@ static int capture_round(struct magic_context *context, struct capture_roots *ro
     payload->values_size = values.size;
     payload->values = buffer_take(&values);
     payload->is_heavy |= roots->is_heavy;
-    payload->is_heavy &= session_tier(context->session)->level != NULL; /* %opt off */
+    payload->is_plain = session_tier(context->session)->level == NULL; /* %opt off */
+    payload->is_heavy &= !payload->is_plain;
     add_libraries(context, payload);
     *ret = TAKE(payload);
     return 0;

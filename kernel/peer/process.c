@@ -211,3 +211,16 @@ int process_end(struct process *process)
     *process = (struct process){.pidfd = -1, .out = -1, .err = -1};
     return status;
 }
+
+bool process_is_computing(pid_t pid)
+{
+    char path[64], text[256];
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    CLEANUP(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    if (n <= 0)
+        return false;
+    text[n] = '\0';
+    const char *end = strrchr(text, ')');
+    return end && strncmp(end, ") R", 3) == 0;
+}

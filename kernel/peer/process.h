@@ -53,6 +53,9 @@ void process_leave(struct process *process, int timeout_ms);
  * or -1 when there was no process. */
 int process_end(struct process *process);
 
+/* Its first thread runs or could: false while it waits for something. */
+bool process_is_computing(pid_t pid);
+
 /* True when it has ended: *ret_status gets the wait status (it is reaped). */
 bool process_has_ended(struct process *process, int *ret_status);
 

@@ -126,8 +126,8 @@ enum {
 
     /* pool -> zygote (a job worker that has loaded one payload and forks) */
     ZYGOTE_LOAD = 80, /* {b payload, b object (empty: libtcc), u children to keep alive, b
-                         there will be no object} -> {outcome}. After OUTCOME_COMPILE it
-                         may be sent again, with an object or, if its name was
+                         there will be no object} -> {outcome, u improvable: a ZYGOTE_IMPROVE
+                         is welcome}. After OUTCOME_COMPILE it may be sent again, with an object or, if its name was
                          ZYGOTE_WISH, without any hope of one */
     ZYGOTE_READY,     /* zygote -> pool: {u pid of a new job worker, n u pid of those that
                          ended with status 0 since} with descriptors: task channel, out, err,
@@ -146,8 +146,12 @@ enum {
     TASK_LOOK,       /* either way: there is something in the shared memory, which holds
                         the bodies of small TASK_RUN and TASK_DONE_READY; no answer */
 
+    ZYGOTE_IMPROVE = 178, /* pool -> zygote: {b object}: of payload_functions(), by cc ->
+                             {outcome}. Job workers that are announced behind the answer
+                             run it, those before do from their next call on */
+
     /* pool -> its compiling helper (achar-pool --compile) */
-    COMPILER_RUN = 96, /* {b payload} -> {outcome, b object} */
+    COMPILER_RUN = 96, /* {b payload, u compiler_wish} -> {outcome, b object} */
 
     /* front -> pool */
     POOL_PAYLOAD = 112, /* {b hash, b payload} -> {outcome}; sent once per hash */
@@ -276,6 +280,17 @@ enum {
     TIME_LOOPS_MAX = 1000000000,
     TIME_REPEATS_MAX = 1000,
 };
+
+enum compiler_wish {
+    COMPILER_WHOLE,     /* the payload */
+    COMPILER_FUNCTIONS, /* payload_functions(), in nobody's way */
+    COMPILER_KEPT,      /* the same, if it has been compiled before */
+};
+
+/* Names of an OUTCOME_COMPILE of the helper's: there is no compiler on this host; it has
+ * not been compiled before. */
+#define COMPILER_NONE "NoCompiler"
+#define COMPILER_UNKNOWN "NotCompiled"
 
 /* The name of an OUTCOME_COMPILE: libtcc would do, and cc better. */
 #define ZYGOTE_WISH "CompilerWish"

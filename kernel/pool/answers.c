@@ -11,7 +11,7 @@
 #include "kernel/peer/display.h"
 #include "kernel/peer/memory_file.h"
 #include "kernel/peer/protocol.h"
-#include "kernel/pool/pool.h"
+#include "kernel/pool/tier.h"
 
 void tasks_result(struct pool *pool, uint32_t id, const struct outcome *outcome)
 {
@@ -66,6 +66,7 @@ static void leave(struct pool *pool, struct family *family, struct worker *worke
 /* The first task has its result. */
 static void pop(struct pool *pool, struct family *family, struct worker *worker)
 {
+    tier_ended(pool, family, worker);
     task_free(worker_remove_task(worker, &worker->task));
     family->deaths = 0;
     worker->started_at = pool->now;
@@ -73,7 +74,8 @@ static void pop(struct pool *pool, struct family *family, struct worker *worker)
         return;
     stop_running(pool, family);
     worker->answered_at = worker->started_at;
-    worker->is_gone = worker->kill_at != 0; /* the signal may still come */
+    /* the signal may still come */
+    worker->is_gone = worker->kill_at != 0 || worker->is_old;
     family->n_ready += !worker->is_gone;
 }
 
@@ -227,6 +229,7 @@ static void take_answer(struct pool *pool, struct family *family, struct worker 
         return;
     }
     family->deaths = 0;
+    tier_ended(pool, family, worker);
     task_free(worker_remove_task(worker, &worker->task));
     leave(pool, family, worker);
 }
@@ -395,6 +398,21 @@ static void take_rest_back(struct pool *pool, struct family *family,
         struct task *task = worker_remove_task(worker, at);
         pool->waiting_bytes += task->size;
         family_return_task(family, task);
+    }
+}
+
+void tasks_retire(struct pool *pool, struct family *family)
+{
+    for (struct worker *worker = family->workers; worker; worker = worker->next) {
+        if (worker->is_gone)
+            continue;
+        worker->is_old = true;
+        if (worker->task) {
+            take_rest_back(pool, family, worker);
+            continue;
+        }
+        worker->is_gone = true;
+        family->n_ready--;
     }
 }
 

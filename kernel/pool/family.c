@@ -38,6 +38,7 @@ void family_free(struct family *family)
         task_free(family_next_task(family));
     buffer_clear(&family->payload);
     buffer_clear(&family->object);
+    buffer_clear(&family->better);
     free(family);
 }
 

@@ -50,7 +50,8 @@ struct worker {
     uint64_t started_at;  /* us; when its first task became the first */
     uint64_t kill_at;     /* us; cancelled: SIGKILL follows SIGINT then; 0: not */
     enum exceeds exceeds; /* why it was killed */
-    int cpu;              /* where it is bound to; -1: nowhere */
+    bool is_old; /* there is better code than it was born with: it gets no more tasks */
+    int cpu;     /* where it is bound to; -1: nowhere */
 };
 
 enum family_state {
@@ -60,17 +61,32 @@ enum family_state {
     FAMILY_AWAKE,     /* the zygote forks job workers */
 };
 
+/* Whether cc compiles it again while its tasks run (tier.h). */
+enum family_tier {
+    TIER_NEW,       /* it has not been loaded yet */
+    TIER_NEVER,     /* not wanted or not possible, or it has failed */
+    TIER_COUNTING,  /* what its tasks take is added up */
+    TIER_ASKING,    /* `compiler` looks whether it has been compiled before */
+    TIER_UNKNOWN,   /* it has not; it is added up further */
+    TIER_COMPILING, /* `compiler` does */
+    TIER_IMPROVING, /* the zygote has been sent `better` */
+    TIER_DONE,
+};
+
 struct family {
     uint8_t hash[PAYLOAD_HASH_SIZE];
     struct buffer payload;
     struct buffer object; /* of cc; empty: the zygote compiles by libtcc */
-    bool is_by_cc;        /* libtcc refused it, or was not to be asked */
-    bool is_wish;         /* libtcc would do as well */
-    bool is_hopeless;     /* and must: cc made no object of it */
-    bool is_proven;  /* it has been loaded once: a zygote's death is not the payload's
-                        fault */
-    bool is_removed; /* freed at the end of the round */
-    unsigned deaths; /* of zygotes since a task was last answered */
+    struct buffer better; /* of cc: its functions, which take the place of libtcc's */
+    enum family_tier tier;
+    uint64_t spent_us; /* by its tasks, those that run left out */
+    bool is_by_cc;     /* libtcc refused it, or was not to be asked */
+    bool is_wish;      /* libtcc would do as well */
+    bool is_hopeless;  /* and must: cc made no object of it */
+    bool is_proven;    /* it has been loaded once: a zygote's death is not the payload's
+                          fault */
+    bool is_removed;   /* freed at the end of the round */
+    unsigned deaths;   /* of zygotes since a task was last answered */
     enum family_state state;
     struct process zygote, compiler; /* pid 0: none */
     struct worker *workers;

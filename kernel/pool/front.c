@@ -47,7 +47,7 @@ static bool make_room(struct pool *pool, size_t size)
             if (family->is_removed)
                 continue;
             n++;
-            bytes += family->payload.size + family->object.size;
+            bytes += family->payload.size + family->object.size + family->better.size;
             if (family_is_idle(family) && (!oldest || family->used < oldest->used))
                 oldest = family;
         }

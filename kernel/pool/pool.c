@@ -12,6 +12,7 @@
 #include <sys/utsname.h>
 
 #include "kernel/peer/protocol.h"
+#include "kernel/pool/tier.h"
 #include "pickler/base/clock.h"
 
 enum source_kind {
@@ -158,6 +159,7 @@ static int timeout(const struct pool *pool)
     due = limit < due ? limit : due;
     due = prestart < due ? prestart : due;
     due = pool->trim_at < due ? pool->trim_at : due;
+    due = pool->tier_at < due ? pool->tier_at : due;
     if (pool->is_gathering && due > now + POOL_GATHER_US)
         due = now + POOL_GATHER_US;
     if (due == UINT64_MAX)
@@ -228,6 +230,7 @@ static void go_round(struct pool *pool, struct waiting *waiting)
     tasks_drain_all(pool);
     tasks_dispatch(pool);
     tasks_trim(pool);
+    tier_time(pool);
     limits_time(pool, pool->now);
     tasks_time(pool, pool->now);
     if (line_uncork(pool->front, NULL) < 0 || line_tick(pool->front, NULL) < 0)
@@ -255,6 +258,7 @@ bool pool_serve(struct line *front, unsigned n_workers, const struct limits *lim
 {
     struct pool pool = {.front = front,
                         .trim_at = UINT64_MAX,
+                        .tier_at = UINT64_MAX,
                         .n_workers = n_workers,
                         .limits = *limits,
                         .blank = {.pidfd = -1, .out = -1, .err = -1}};

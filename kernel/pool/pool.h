@@ -50,6 +50,9 @@ struct pool {
     struct process blank;  /* a zygote started ahead of need; pid 0: none */
     uint64_t trim_at;      /* us; other payloads than `active` give up what they have */
     uint64_t prestart_at; /* us; not before, for somebody waits for what it would delay */
+    uint64_t tier_at;     /* us; tier_time() has nothing to do before */
+    struct family *improving; /* that cc works for (tier.h); NULL: none */
+    bool has_no_compiler;     /* as far as that has been asked */
     size_t n_running, waiting_bytes;
     uint64_t clock; /* of `used` */
     uint32_t generation;
@@ -73,6 +76,7 @@ void zygotes_wake(struct pool *pool, struct family *family);
 void zygotes_sleep(struct pool *pool, struct family *family);
 void zygotes_read(struct pool *pool, struct family *family);
 void zygotes_read_compiler(struct pool *pool, struct family *family);
+void zygotes_end_compiler(struct family *family);
 void zygotes_keep(struct pool *pool, struct family *family, size_t keep);
 void zygotes_prestart(struct pool *pool);
 /* At most so many payloads are to be awake: puts one without work to sleep, if there is
@@ -88,6 +92,8 @@ void tasks_add(struct pool *pool, struct family *family,
 void tasks_dispatch(struct pool *pool);
 void tasks_trim(struct pool *pool); /* what idle payloads need not have */
 void tasks_cancel(struct pool *pool, uint32_t id);
+/* Its job workers get no more tasks than they have begun. */
+void tasks_retire(struct pool *pool, struct family *family);
 /* Kills the job worker for what its first task does. */
 void tasks_exceed(struct pool *pool, struct family *family, struct worker *worker,
                   enum exceeds why);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "kernel/peer/protocol.h"
-#include "kernel/pool/pool.h"
+#include "kernel/pool/tier.h"
 
 struct family *tasks_find_family(struct pool *pool, const void *hash)
 {
@@ -63,6 +63,7 @@ static bool start(struct pool *pool, struct family *family, struct task *task)
         worker_add_task(worker, task);
         family->n_running++;
         pool->n_running++;
+        tier_started(pool, family);
         family->used = ++pool->clock;
         return true;
     }
@@ -141,8 +142,8 @@ static struct worker *find_ahead(const struct family *family)
     struct worker *best = NULL;
     for (struct worker *worker = family->workers; worker; worker = worker->next)
         if (worker->task && worker->task->is_in_lane && !worker->is_gone &&
-            !worker->kill_at && !worker->is_closed && worker->n_tasks < worker->depth &&
-            (!best || worker->n_tasks < best->n_tasks))
+            !worker->is_old && !worker->kill_at && !worker->is_closed &&
+            worker->n_tasks < worker->depth && (!best || worker->n_tasks < best->n_tasks))
             best = worker;
     return best;
 }

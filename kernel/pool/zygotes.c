@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 
 #include "kernel/peer/protocol.h"
-#include "kernel/pool/pool.h"
+#include "kernel/pool/tier.h"
 
 #define FAMILY_DEATHS_MAX                                                                \
     2 /* zygotes lost in a row, before waiting tasks are given up                        \
@@ -99,6 +99,7 @@ static void start_compiler(struct pool *pool, struct family *family)
     struct error err = {0};
     struct buffer body = {0};
     pack_bytes(&body, family->payload.data, family->payload.size);
+    pack_u64(&body, COMPILER_WHOLE);
     int r = process_start(argv, false, -1, ++pool->generation, &family->compiler, &err);
     if (r == 0)
         r = channel_post(family->compiler.channel, COMPILER_RUN, 0, 1, body.data,
@@ -162,6 +163,11 @@ static void end_process(struct process *process)
     *process = no_process;
 }
 
+void zygotes_end_compiler(struct family *family)
+{
+    end_process(&family->compiler);
+}
+
 void zygotes_sleep(struct pool *pool, struct family *family)
 {
     bool had_any = family->zygote.channel || family->compiler.channel;
@@ -176,6 +182,7 @@ void zygotes_sleep(struct pool *pool, struct family *family)
             family->n_ready--;
         }
     }
+    tier_asleep(pool, family);
     end_process(&family->zygote);
     end_process(&family->compiler);
     family->state = FAMILY_ASLEEP;
@@ -236,6 +243,7 @@ static void loaded(struct pool *pool, struct family *family, const struct frame 
         family->state = FAMILY_AWAKE;
         family->is_proven = true;
         pool->prestart_at = pool->now + POOL_PRESTART_US;
+        tier_loaded(pool, family, unpack_bool(&in) && !in.failed);
         answer_request(pool, family, &outcome);
     } else if (outcome.kind == OUTCOME_COMPILE && !family->is_by_cc) {
         family->is_by_cc = true;
@@ -295,6 +303,8 @@ void zygotes_read(struct pool *pool, struct family *family)
             add_worker(pool, family, &frame);
         else if (frame.kind == ZYGOTE_DIED)
             worker_died(pool, family, &frame);
+        else if (frame.kind == ZYGOTE_IMPROVE)
+            tier_improved(pool, family, &frame);
         else if (frame.kind == ZYGOTE_LOAD && family->state == FAMILY_LOADING)
             loaded(pool, family, &frame);
     }
@@ -312,6 +322,10 @@ static void do_without(struct pool *pool, struct family *family)
 
 void zygotes_read_compiler(struct pool *pool, struct family *family)
 {
+    if (family->state == FAMILY_AWAKE) {
+        tier_read_compiler(pool, family);
+        return;
+    }
     struct frame frame;
     struct error err = {0};
     struct outcome outcome = {0};

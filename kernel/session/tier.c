@@ -74,7 +74,7 @@ static void invalidate(struct tier *tier, uint32_t old)
 static void define(struct tier *tier, const struct definition *definition)
 {
     struct tier_function *function = tier_find(tier, definition->name);
-    bool is_possible = tier_is_possible(definition);
+    bool is_possible = definition_is_copyable(definition);
     if (function && function->id == definition->id)
         return;
     if (definition->kind == DEFINITION_FUNCTION && !definition->source && function)
@@ -120,7 +120,7 @@ static void sync_known(struct tier *tier, const struct graph *graph,
     for (size_t i = tier->n_functions; i-- > 0;) {
         struct tier_function *function = &tier->functions[i];
         const struct definition *now = graph_current(graph, function->name);
-        if (!now || !tier_is_possible(now)) {
+        if (!now || !definition_is_copyable(now)) {
             tier_function_remove(tier, function);
             continue;
         }
@@ -375,26 +375,14 @@ void tier_end(struct tier *tier)
     tier->asked_at = 0;
 }
 
-/* One that waits in the kernel calls nothing, and a signal would end its wait early. */
-static bool is_computing(pid_t pid)
-{
-    char path[64], text[256];
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    CLEANUP(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-    if (n <= 0)
-        return false;
-    text[n] = '\0';
-    const char *end = strrchr(text, ')');
-    return end && strncmp(end, ") R", 3) == 0;
-}
-
 static void kick(struct tier *tier, const struct process *worker)
 {
     int64_t now = clock_ms();
     if (now < tier->kick_at || worker->pid <= 0)
         return;
-    if (is_computing(worker->pid))
+    /* One that waits in the kernel calls nothing, and a signal would end its wait early.
+     */
+    if (process_is_computing(worker->pid))
         syscall(SYS_tgkill, worker->pid, worker->pid, SIGURG);
     tier->kick_at = now + tier->kick_ms;
     tier->kick_ms = tier->kick_ms < KICK_MAX_MS ? 2 * tier->kick_ms : KICK_MAX_MS;

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "pickler/base/lex.h"
 #include "pickler/base/map.h"
 #include "pickler/graph/emit.h"
 
@@ -62,31 +61,6 @@ const struct definition *tier_current(const struct tier_scope *scope, const char
     return old;
 }
 
-/* Words after which a second copy would be another function, or run by itself; `static`:
- * a static local that is the function's own. */
-static const char *const refused[] = {
-    "static",       "constructor", "__constructor__", "destructor", "__destructor__",
-    "ifunc",        "alias",       "__alias__",       "naked",      "__naked__",
-    "thread_local", "__thread",    "_Thread_local",   NULL};
-
-bool tier_is_possible(const struct definition *function)
-{
-    if (function->kind != DEFINITION_FUNCTION || !function->source ||
-        !function->declaration || function->is_stale)
-        return false;
-    struct lexer lexer = lexer_init(function->source, strlen(function->source));
-    for (;;) {
-        struct token token = lexer_next(&lexer);
-        if (token.kind == TOKEN_END)
-            return true;
-        if (token.kind != TOKEN_IDENTIFIER)
-            continue;
-        for (size_t i = 0; refused[i]; i++)
-            if (token_is(&token, refused[i]))
-                return false;
-    }
-}
-
 static bool is_refused(const struct tier_scope *scope, uint32_t id)
 {
     for (size_t i = 0; i < scope->n_refused; i++)
@@ -114,7 +88,7 @@ static void reach(struct closure *closure, const struct definition *definition)
         closure->n >= TIER_CLOSURE_MAX)
         return;
     closure->is_in[definition->id] = true;
-    bool is_copied = tier_is_possible(definition) &&
+    bool is_copied = definition_is_copyable(definition) &&
                      has_options(definition, closure->scope->options) &&
                      !is_refused(closure->scope, definition->id) &&
                      has_room(closure, definition);
@@ -272,20 +246,6 @@ void tier_text_needs(const struct tier_scope *scope, const struct tier_text *tex
 /* ---- recursion -----------------------------------------------------------------------
  */
 
-/* Its references do not tell of itself. */
-static bool mentions_itself(const struct definition *function)
-{
-    struct lexer lexer = lexer_init(function->source, strlen(function->source));
-    for (size_t n = 0;;) {
-        struct token token = lexer_next(&lexer);
-        if (token.kind == TOKEN_END)
-            return false;
-        n += token.kind == TOKEN_IDENTIFIER && token_is(&token, function->name);
-        if (n > 1)
-            return true;
-    }
-}
-
 enum { ON_THE_WAY = 1, SEEN }; /* of a function in a walk */
 
 struct walk {
@@ -307,7 +267,7 @@ static bool enter(struct walk *walk, const struct definition *function)
     *state = ON_THE_WAY;
     GROW(walk->way, walk->n, walk->capacity);
     walk->way[walk->n++] = (struct step){function, 0};
-    return !mentions_itself(function);
+    return !definition_mentions_itself(function);
 }
 
 /* True while there are more steps; *ret: the next one leads back. */

@@ -38,9 +38,6 @@ void tier_text_clear(struct tier_text *text);
 const struct definition *tier_get(const struct tier_scope *scope, uint32_t id);
 const struct definition *tier_current(const struct tier_scope *scope, const char *name);
 
-/* May be compiled a second time and swapped in. */
-bool tier_is_possible(const struct definition *function);
-
 /* It calls itself, or something that it leads to does: its tail calls must stay jumps, or
  * it would need a stack that it did not need before. */
 bool tier_is_recursive(const struct tier_scope *scope, const struct definition *function);

@@ -13,7 +13,7 @@
 #define ALLOCA_SIZE 48 /* bytes of libtcc1's alloca() */
 
 enum { ERROR_WRITE = 2, ERROR_FETCH = 16 }; /* page fault error code */
-enum { CODE_PUSH_BP = 0x55, CODE_RET = 0xc3 };
+enum { CODE_PUSH_BP = 0x55, CODE_RET = 0xc3, CODE_JMP = 0xe9 };
 
 extern void __register_frame(void *description);
 extern const char __executable_start[], etext[]; /* the linker's */
@@ -165,7 +165,8 @@ bool frames_step_out(const struct names *names, ucontext_t *context)
     if (unit) {
         const struct image_symbol *symbol = image_symbol_at(unit->image, ip);
         const uint8_t *start = symbol ? (const uint8_t *)symbol->address : NULL;
-        if (*ip == CODE_RET || (start == ip && *ip == CODE_PUSH_BP))
+        bool is_first = start == ip && (*ip == CODE_PUSH_BP || *ip == CODE_JMP);
+        if (*ip == CODE_RET || is_first) /* the jump is redirect.h's */
             skipped = 0;
         else if (start && ip == start + 1 && *start == CODE_PUSH_BP)
             skipped = 8; /* between push %rbp and mov %rsp, %rbp */

@@ -49,6 +49,16 @@ static int make_text(const struct job *job, struct buffer *ret, struct error *er
     return payload_unit(job->payload, &job->engine->types, ret, err);
 }
 
+void job_add_sites(const struct job *job, struct unit *unit)
+{
+    for (size_t i = 0; i < job->payload->n_definitions; i++) {
+        const struct definition *definition = job->payload->definitions[i];
+        engine_add_sites(unit, definition->cell, definition->sites, definition->n_sites);
+    }
+    engine_add_sites(unit, job->payload->cell, job->payload->sites,
+                     job->payload->n_sites);
+}
+
 /* Compiles and binds; false with the outcome in `ret`. */
 static bool load_code(struct job *job, struct zygote_object object, struct outcome *ret)
 {
@@ -74,13 +84,8 @@ static bool load_code(struct job *job, struct zygote_object object, struct outco
                             bindings, n, ret);
     if (!job->unit)
         return false;
-    for (size_t i = 0; i < job->payload->n_definitions; i++) {
-        const struct definition *definition = job->payload->definitions[i];
-        engine_add_sites(job->unit, definition->cell, definition->sites,
-                         definition->n_sites);
-    }
-    engine_add_sites(job->unit, job->payload->cell, job->payload->sites,
-                     job->payload->n_sites);
+    job->is_by_tcc = !object.size;
+    job_add_sites(job, job->unit);
     return true;
 }
 

@@ -26,6 +26,7 @@ struct job {
     struct engine *engine;
     struct payload *payload; /* NULL: nothing is loaded yet */
     struct unit *unit;
+    bool is_by_tcc;                 /* the unit is */
     struct job_variable *variables; /* only where it matters whether they change */
     size_t n_variables;
 };
@@ -35,6 +36,9 @@ void job_load(void *context, const void *payload, size_t size,
               struct zygote_object object, struct outcome *ret);
 void job_run(void *context, const void *argument, size_t size, struct outcome *ret,
              struct buffer *result);
+
+/* A unit of its functions knows what they allocate. */
+void job_add_sites(const struct job *job, struct unit *unit);
 
 /* For the files that run tasks. */
 bool job_set_object(const struct job *job, const char *symbol, const void *value,

@@ -27,6 +27,7 @@
 #include "kernel/peer/protocol.h"
 #include "kernel/worker/heap_scratch.h"
 #include "kernel/worker/job_link.h"
+#include "kernel/worker/kicks.h"
 #include "kernel/worker/renewal.h"
 #include "pickler/base/clock.h"
 
@@ -57,6 +58,7 @@ struct zygote {
     pid_t ended[ZYGOTE_CHILDREN_MAX]; /* with status 0; not yet told */
     size_t n_ended;
     char inbox[LANE_INBOX_SIZE + JOB_LINK_ROOM]; /* of job workers without a lane */
+    struct kicks kicks; /* of those that run what was improved since */
 };
 
 /* The ends that a job worker and the pool share. */
@@ -295,6 +297,7 @@ static int reap(struct zygote *zygote)
         if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || !info.si_pid)
             return 0;
         bool is_child = forget_child(zygote, info.si_pid);
+        kicks_forget(&zygote->kicks, info.si_pid);
         if (is_child)
             kill(-info.si_pid, SIGKILL);
         int status = 0;
@@ -338,6 +341,8 @@ static int load(struct zygote *zygote, const struct frame *frame)
     zygote->has_own = waitid(P_ALL, 0, &none, WEXITED | WNOHANG | WNOWAIT) == 0;
     struct buffer body = {0};
     outcome_pack(&outcome, &body);
+    pack_u64(&body, zygote->is_loaded && zygote->work->is_improvable &&
+                        zygote->work->is_improvable(zygote->work->context));
     int r = channel_send(zygote->channel, ZYGOTE_LOAD, 0, frame->id, body.data, body.size,
                          NULL);
     buffer_clear(&body);
@@ -350,6 +355,9 @@ static int handle(struct zygote *zygote, const struct frame *frame)
     int r = -EBADMSG;
     if (frame->kind == ZYGOTE_LOAD) {
         r = load(zygote, frame);
+    } else if (frame->kind == ZYGOTE_IMPROVE) {
+        r = kicks_improve(&zygote->kicks, zygote->work, zygote->channel, frame,
+                          zygote->children, zygote->n_children);
     } else if (frame->kind == ZYGOTE_KEEP) {
         struct unpack in = unpack_init(frame->data, frame->size);
         zygote->keep = bounded(unpack_u64(&in));
@@ -396,12 +404,18 @@ static int set_up(struct zygote *zygote)
     return r;
 }
 
+static int wait_ms(struct zygote *zygote)
+{
+    int kicks = kicks_time(&zygote->kicks);
+    return zygote->is_resting && (kicks < 0 || kicks > ALONE_MS) ? ALONE_MS : kicks;
+}
+
 static int serve_once(struct zygote *zygote)
 {
     struct pollfd fds[2] = {{.fd = channel_fd(zygote->channel), .events = POLLIN},
                             {.fd = zygote->signal_fd, .events = POLLIN}};
     if (!channel_has_frame(zygote->channel) &&
-        poll(fds, 2, zygote->is_resting ? ALONE_MS : -1) < 0 && errno != EINTR)
+        poll(fds, 2, wait_ms(zygote)) < 0 && errno != EINTR)
         return -errno;
     zygote->is_resting = false;
     struct signalfd_siginfo info;
@@ -434,5 +448,6 @@ int zygote_serve(const struct zygote_work *work)
     while (r == 0)
         r = serve_once(zygote);
     channel_free(zygote->channel);
+    kicks_clear(&zygote->kicks);
     return r == -EPIPE ? 0 : 1;
 }

@@ -26,6 +26,13 @@ struct zygote_work {
      * where cc would do better, if there is hope of cc. Fills `ret` when it is not OK. */
     void (*load)(void *context, const void *payload, size_t size,
                  struct zygote_object object, struct outcome *ret);
+    /* In the zygote, when it is loaded: whether improve() may be called. Both may be
+     * NULL.
+     */
+    bool (*is_improvable)(void *context);
+    /* In the zygote: better code for what is loaded, in the state that it is in. On
+     * failure all is as before. Job workers that run are sent SIGURG from then on. */
+    int (*improve)(void *context, const void *object, size_t size, struct error *err);
     /* In a fresh job worker, before its task comes. As warm() it may be NULL. */
     void (*begin)(void *context, int task_fd);
     /* In the same, before each task: what is reported from now on is of that id; may be

@@ -5,6 +5,7 @@
 
 #include "kernel/peer/protocol.h"
 #include "kernel/worker/dying.h"
+#include "kernel/worker/improve.h"
 #include "kernel/worker/job.h"
 #include "kernel/worker/limit.h"
 #include "kernel/worker/renewal.h"
@@ -42,6 +43,7 @@ static void begin(void *context, int task_fd)
     guard_keep_mask(); /* a task that changes it is the last one of this process */
     dying_set(task_fd, TASK_DONE, 0, 0, "", 1); /* the tail: a result of no bytes */
     show_connect(task_fd);
+    improve_begin();
 }
 
 static void begin_task(void *context, uint32_t id)
@@ -65,9 +67,12 @@ int zygote_main(void)
     guard_watch(renewal_watch, renewal_unwatch);
     limit_init();
     struct job job = {.engine = &engine};
+    improve_init(&job);
     struct zygote_work work = {.context = &job,
                                .warm = warm,
                                .load = load,
+                               .is_improvable = improve_is_possible,
+                               .improve = improve_take,
                                .begin = begin,
                                .begin_task = begin_task,
                                .run = job_run};

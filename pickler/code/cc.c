@@ -312,6 +312,10 @@ int cc_compile(const char *text, const struct cc_options *options,
                     : NULL;
     if (key && object_cache_get(key, ret_object))
         return 0;
+    if (options->is_only_kept) {
+        *ret_messages = must_strdup("it has not been compiled before");
+        return 1;
+    }
     CLEANUP(files_clear) struct files files = {-1, -1, -1, -1};
     pid_t pid;
     int status = 0, r = files_init(&files, text);

@@ -25,7 +25,8 @@ struct cc_options {
     /* Functions of the unit may be inlined into each other and called directly. Their
      * addresses stay symbols all the same. */
     bool is_whole;
-    bool is_cached; /* the object may come from the cache, and goes there */
+    bool is_cached;    /* the object may come from the cache, and goes there */
+    bool is_only_kept; /* no compiler is run: an object that is not there is refused */
 };
 
 /* The names that are looked for in $PATH, in this order; NULL-terminated. */

@@ -28,6 +28,12 @@ int machine_apply(struct binder *binder, char *place, const Elf64_Rela *r) MUST_
 void machine_write_stub(char *code, const void *target);
 const void *machine_stub_target(const char *code);
 
+/* A jump to `target` over the first machine_redirect_size bytes of a function that libtcc
+ * has compiled; nothing in it jumps or returns to what is inside of them. False: it does
+ * not begin as such a function does, or the target is too far. */
+extern const size_t machine_redirect_size;
+bool machine_write_redirect(char *code, const void *target) MUST_USE;
+
 /* A jump to the address in `slot`, in MACHINE_TRAMPOLINE_SIZE bytes. */
 #define MACHINE_TRAMPOLINE_SIZE 16
 void machine_write_trampoline(char *code, const char *slot);

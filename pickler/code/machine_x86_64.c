@@ -194,6 +194,22 @@ const void *machine_stub_target(const char *code)
     return target;
 }
 
+/* libtcc's: push %rbp; mov %rsp, %rbp; sub $n, %rsp. The jump is shorter than the first
+ * two with the opcode of the third. */
+static const unsigned char prologue[] = {0x55, 0x48, 0x89, 0xe5, 0x48, 0x81, 0xec};
+const size_t machine_redirect_size = 5;
+
+bool machine_write_redirect(char *code, const void *target)
+{
+    int64_t distance = (const char *)target - (code + 5);
+    int32_t near = (int32_t)distance;
+    if (memcmp(code, prologue, sizeof(prologue)) != 0 || near != distance)
+        return false;
+    *code = (char)0xe9; /* jmp rel32 */
+    memcpy(code + 1, &near, sizeof(near));
+    return true;
+}
+
 void machine_write_trampoline(char *code, const char *slot)
 {
     static const uint8_t jump[2] = {0xff, 0x25}; /* jmp *slot(%rip) */

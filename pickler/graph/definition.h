@@ -75,6 +75,11 @@ bool definition_is_thread_local(const struct definition *definition);
 /* A constexpr object: what declares it defines it, for each unit anew. */
 bool definition_is_constant(const struct definition *definition);
 
+/* A function that may be compiled a second time, to take the place of its first body. */
+bool definition_is_copyable(const struct definition *definition);
+/* Its references do not tell. */
+bool definition_mentions_itself(const struct definition *function);
+
 /* Of a macro: what stands behind #define, "MAX(a, b) ..."; NULL when it is undefined. */
 const char *definition_macro_text(const struct definition *definition);
 

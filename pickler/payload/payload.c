@@ -24,7 +24,7 @@ enum section {
     SECTION_END
 };
 
-enum { RETURNS_STATE = 1, NEEDS_CC = 2, IS_HEAVY = 4, ALL_FLAGS = 7 };
+enum { RETURNS_STATE = 1, NEEDS_CC = 2, IS_HEAVY = 4, IS_PLAIN = 8, ALL_FLAGS = 15 };
 
 static void strings_free(char **strings, size_t n)
 {
@@ -134,7 +134,8 @@ static void pack_section(const struct payload *payload, enum section section,
         pack_string(out, payload->entry_text);
         pack_u64(out, (payload->returns_state ? RETURNS_STATE : 0) |
                           (payload->needs_cc ? NEEDS_CC : 0) |
-                          (payload->is_heavy ? IS_HEAVY : 0));
+                          (payload->is_heavy ? IS_HEAVY : 0) |
+                          (payload->is_plain ? IS_PLAIN : 0));
         pack_u64(out, payload->value_type);
         pack_u64(out, payload->in_type);
         pack_u64(out, payload->cell);
@@ -264,6 +265,7 @@ static void unpack_entry(struct unpack *in, struct payload *payload)
     payload->returns_state = flags & RETURNS_STATE;
     payload->needs_cc = flags & NEEDS_CC;
     payload->is_heavy = flags & IS_HEAVY;
+    payload->is_plain = flags & IS_PLAIN;
     payload->value_type = (uint32_t)unpack_max(in, TYPES_MAX);
     payload->in_type = (uint32_t)unpack_max(in, TYPES_MAX);
     payload->cell = (uint32_t)unpack_max(in, UINT32_MAX);

@@ -45,6 +45,7 @@ struct payload {
     bool returns_state; /* result values hold the variables that the run changed */
     bool needs_cc;
     bool is_heavy; /* cc is worth its time, where there is one */
+    bool is_plain; /* it runs as libtcc compiles it: not even later by cc */
     char **names;  /* what was asked for: roots, in order */
     size_t n_names;
     struct definition **definitions; /* renumbered 1..n in order; owned */
@@ -114,6 +115,18 @@ void payload_hash(const void *data, size_t size, uint8_t ret[PAYLOAD_HASH_SIZE])
  */
 int payload_unit(const struct payload *payload, const struct types *layouts,
                  struct buffer *out, struct error *err) MUST_USE;
+
+/* cc may compile its functions again, while tasks run (redirect.h). */
+bool payload_is_improvable(const struct payload *payload);
+/* The C text for that: the functions that may have a second body, everything else that
+ * they need declared only. With them the entry, with its own variables, where it is a
+ * loop over elements; that of a call is new with every argument, and is left out, so that
+ * the text is the same for all calls of a function. */
+int payload_functions(const struct payload *payload, struct buffer *out,
+                      struct error *err) MUST_USE;
+bool payload_has_loop(const struct payload *payload); /* such an entry */
+/* One of its functions calls itself, by whatever way. */
+bool payload_is_recursive(const struct payload *payload);
 
 /* Ids of the newest version of every macro, in order: what an entry was written under.
  * Owned. */

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * A payload as one translation unit. */
+#include "pickler/payload/unit.h"
+
 #include <errno.h>
 #include <string.h>
 
-#include "pickler/graph/emit.h"
 #include "pickler/graph/name_ids.h"
-#include "pickler/payload/payload.h"
 #include "pickler/type/layout.h"
 
-static const struct definition *find(void *context, uint32_t id)
+const struct definition *payload_find(void *context, uint32_t id)
 {
     const struct payload *payload = context;
     return id && id <= payload->n_definitions ? payload->definitions[id - 1] : NULL;
@@ -39,8 +39,8 @@ void payload_newest_macros(const struct payload *payload, uint32_t **ret, size_t
     *ret_n = n;
 }
 
-static void add_entry(const struct payload *payload, struct emitter *emitter,
-                      struct buffer *out)
+void payload_add_entry(const struct payload *payload, struct emitter *emitter,
+                       struct buffer *out)
 {
     CLEANUP(freep) uint32_t *macros = NULL;
     size_t n = 0;
@@ -84,14 +84,14 @@ int payload_unit(const struct payload *payload, const struct types *layouts,
                  struct buffer *out, struct error *err)
 {
     CLEANUP(emitter_freep)
-    struct emitter *emitter = emitter_new(find, (void *)payload, out);
+    struct emitter *emitter = emitter_new(payload_find, (void *)payload, out);
     for (size_t i = 0; i < payload->n_definitions; i++)
         emitter_declare(emitter, payload->definitions[i]);
     for (size_t i = 0; i < payload->n_definitions; i++)
         if (is_object(payload->definitions[i]) && payload->definitions[i]->declaration)
             emitter_define(emitter, payload->definitions[i]);
     if (payload->entry_text)
-        add_entry(payload, emitter, out);
+        payload_add_entry(payload, emitter, out);
     add_layouts(payload, layouts ? layouts : &payload->types, out);
     if (out->size > PAYLOAD_SIZE_MAX)
         return error_set(err, -EFBIG, "the C text of the payload has %zu bytes",
