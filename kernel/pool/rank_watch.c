@@ -34,6 +34,12 @@ struct watch {
 
 /* ---- from the pool ---- */
 
+#ifdef SYS_poll
+enum { CALL_POLL = SYS_poll, CALL_EPOLL = SYS_epoll_wait };
+#else /* younger kinds of machines have one system call for each */
+enum { CALL_POLL = SYS_ppoll, CALL_EPOLL = SYS_epoll_pwait };
+#endif
+
 /* A process that waits in a system call would be woken by a signal; what waits inside MPI
  * polls. */
 static bool is_polling(pid_t pid)
@@ -45,8 +51,8 @@ static bool is_polling(pid_t pid)
         return false;
     char *end;
     long number = strtol(text, &end, 10);
-    return end == text || number == SYS_sched_yield || number == SYS_epoll_wait ||
-           number == SYS_poll;
+    return end == text || number == SYS_sched_yield || number == CALL_EPOLL ||
+           number == CALL_POLL;
 }
 
 static void pass_signal(const struct watch *watch, const struct frame *frame)

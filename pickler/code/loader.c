@@ -79,7 +79,7 @@ static int place(struct image *image, struct error *err)
              &link->stubs) ||
         !lay(&ends[ARENA_DATA], link->n_slots * sizeof(void *), sizeof(void *),
              &link->slots) ||
-        !lay(&ends[ARENA_DATA], (link->n_pairs + 1) * sizeof(struct thread_index),
+        !lay(&ends[ARENA_DATA], (link->n_pairs + 1) * sizeof(struct link_pair),
              sizeof(void *), &link->pairs))
         return too_big(err);
     for (int i = 0; i < ARENA_PART_COUNT; i++) {

@@ -132,20 +132,20 @@ char *binder_table(const struct binder *binder)
     return binder->image->parts[ARENA_DATA] + binder->link->slots;
 }
 
-struct thread_index *binder_pair(struct binder *binder, size_t symbol)
+struct link_pair *binder_pair(struct binder *binder, size_t symbol)
 {
     struct image *image = binder->image;
-    struct thread_index *first = (void *)(image->parts[ARENA_DATA] + binder->link->pairs);
-    *first = (struct thread_index){image->thread_block, 0};
+    struct link_pair *first = (void *)(image->parts[ARENA_DATA] + binder->link->pairs);
+    first->index = (struct thread_index){image->thread_block, 0};
     if (!symbol || binder->pairs[symbol])
         return symbol ? binder->pairs[symbol] : first;
-    struct thread_index *pair = first + ++binder->n_pairs;
+    struct link_pair *pair = first + ++binder->n_pairs;
     bool is_own = binder->link->elf.symbols[symbol].st_shndx != SHN_UNDEF;
     size_t offset = (size_t)(binder->addresses[symbol] - image->thread_start);
     if (is_own)
-        *pair = (struct thread_index){image->thread_block, offset};
+        pair->index = (struct thread_index){image->thread_block, offset};
     else if (binder->addresses[symbol])
-        memcpy(pair, binder->addresses[symbol], sizeof(*pair));
+        memcpy(&pair->index, binder->addresses[symbol], sizeof(pair->index));
     return binder->pairs[symbol] = pair;
 }
 
@@ -199,7 +199,7 @@ int image_relocate(struct image *image, image_resolver resolve, void *context,
     CLEANUP(freep) char **shown = must_alloc(n * sizeof(*shown));
     CLEANUP(freep) char **slots = must_alloc(n * sizeof(*slots));
     CLEANUP(freep) char **stubs = must_alloc(n * sizeof(*stubs));
-    CLEANUP(freep) struct thread_index **pairs = must_alloc(n * sizeof(*pairs));
+    CLEANUP(freep) struct link_pair **pairs = must_alloc(n * sizeof(*pairs));
     struct binder binder = {.image = image,
                             .link = image->link,
                             .addresses = addresses,

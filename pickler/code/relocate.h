@@ -17,8 +17,14 @@ struct image_link {
     uint8_t *needs;  /* LINK_SLOT, LINK_STUB and LINK_PAIR of each symbol */
     size_t n_stubs, n_slots, n_pairs;
     size_t stubs, slots; /* offsets in the code and data part */
-    size_t pairs; /* of struct thread_index; the first one is the unit's own block's */
+    size_t pairs;        /* the first one is the unit's own block's */
     size_t alignment;
+};
+
+/* What code asks for a thread-local variable's address with. */
+struct link_pair {
+    struct thread_index index; /* as __tls_get_addr() is given it */
+    const void *descriptor[2]; /* where code calls through one: the function, its data */
 };
 
 /* What a machine's relocations are resolved with; lists are by symbol. */
@@ -29,7 +35,7 @@ struct binder {
     char **shown;     /* and to be stored and compared; NULL: as called */
     char **slots;     /* given so far, NULL: none yet */
     char **stubs;
-    struct thread_index **pairs;
+    struct link_pair **pairs;
     size_t n_slots, n_stubs, n_pairs;
     struct error *err;
 };
@@ -42,7 +48,7 @@ char *binder_shown(const struct binder *binder, size_t symbol);
 char *binder_slot(struct binder *binder, size_t symbol);
 char *binder_called(struct binder *binder, size_t symbol);
 /* What __tls_get_addr() is given for a symbol; for none (0): for the unit's own block. */
-struct thread_index *binder_pair(struct binder *binder, size_t symbol);
+struct link_pair *binder_pair(struct binder *binder, size_t symbol);
 /* Where the slots begin: the place of _GLOBAL_OFFSET_TABLE_. */
 char *binder_table(const struct binder *binder);
 /* -ERANGE, with its text. */

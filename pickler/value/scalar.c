@@ -11,6 +11,21 @@ struct quad {
 #define HIGH_FRACTION ((UINT64_C(1) << 48) - 1)
 #define EXPONENT_MAX 0x7fff
 
+#if LDBL_MANT_DIG == 113
+
+void put_ldouble(uint8_t *to, const void *from)
+{
+    copy_units(to, from, 16, 16);
+}
+
+bool get_ldouble(void *to, const uint8_t *from)
+{
+    copy_units(to, from, 16, 16);
+    return true;
+}
+
+#else
+
 static void write_quad(uint8_t *to, struct quad quad)
 {
     for (int i = 0; i < 8; i++) {
@@ -65,19 +80,6 @@ bool get_ldouble(void *to, const uint8_t *from)
     return true;
 }
 
-#elif LDBL_MANT_DIG == 113
-
-void put_ldouble(uint8_t *to, const void *from)
-{
-    copy_units(to, from, 16, 16);
-}
-
-bool get_ldouble(void *to, const uint8_t *from)
-{
-    copy_units(to, from, 16, 16);
-    return true;
-}
-
 #else /* the same as double */
 
 void put_ldouble(uint8_t *to, const void *from)
@@ -117,4 +119,5 @@ bool get_ldouble(void *to, const uint8_t *from)
     return true;
 }
 
+#endif
 #endif

@@ -131,17 +131,24 @@ static const struct {
     const char *text, *name, *message;
     bool is_kept;
 } faults[] = {
-    {"void r__s(void) { *(int *)0 = 1; }", "SIGSEGV",
+    {"void r__s(void) { int *p = 0; *p = 1; }", "SIGSEGV",
      "write to address 0x0 (null pointer)", true},
-    {"struct s { int a[9], b; }; int k; void r__s(void) { k = ((struct s *)0)->b; }",
+    {"struct s { int a[9], b; }; int k; void r__s(void) { struct s *p = 0; k = p->b; }",
      "SIGSEGV", "read of address 0x24 (null pointer)", true},
+/* Elsewhere: an address, numbers, text that no assembler knows, a read of 16 bytes. */
+#ifdef __x86_64__
     {"long a = 0x4141414141414141; void r__s(void) { *(int *)a = 1; }", "SIGSEGV",
      "use of a pointer that holds no address", true},
-    {"void r__s(void) { ((void (*)(void))0)(); }", "SIGSEGV",
-     "call of address 0x0 (null function pointer)", true},
     {"int z; void r__s(void) { z = 5 / z; }", "SIGFPE", "division by zero", true},
     {"int m = -1, k = -2147483647 - 1; void r__s(void) { k = k / m; }", "SIGFPE",
      "division by zero, or its result is too large", true},
+    {"void r__s(void) { __asm__(\"ud2\"); }", "SIGILL",
+     "illegal instruction: __builtin_trap(), or damaged code", true},
+    {"#include <stdio.h>\nvoid r__s(void) { printf(\"%s\\n\", (char *)123); }", "SIGSEGV",
+     "read of address 0x7b (null pointer)", true},
+#endif
+    {"void r__s(void) { ((void (*)(void))0)(); }", "SIGSEGV",
+     "call of address 0x0 (null function pointer)", true},
     {"int f(int n) { char b[200]; b[0] = n; return f(n + 1) + b[0]; }\n"
      "void r__s(void) { f(0); }",
      "SIGSEGV", "stack overflow", true},
@@ -157,8 +164,6 @@ static const struct {
      "SIGBUS was raised", true},
     {"#include <signal.h>\nvoid r__s(void) { raise(SIGTRAP); }", "SIGTRAP",
      "SIGTRAP was raised", true},
-    {"void r__s(void) { __asm__(\"ud2\"); }", "SIGILL",
-     "illegal instruction: __builtin_trap(), or damaged code", true},
     {"#include <assert.h>\nvoid r__s(void) { assert(1 == 2); }", "SIGABRT",
      "assertion '1 == 2' failed", true},
 #ifndef ACHAR_ASAN /* it reports these itself, and ends the process */
@@ -170,10 +175,9 @@ static const struct {
 #endif
     {"#include <string.h>\nint n; void r__s(void) { n = strlen((char *)n); }", "SIGSEGV",
      "read of address 0x0 (null pointer)", true},
-    {"#include <stdio.h>\nvoid r__s(void) { printf(\"%s\\n\", (char *)123); }", "SIGSEGV",
-     "read of address 0x7b (null pointer)", true},
-    {"#include <stdlib.h>\nstatic int cmp(const void *a, const void *b) { return *(int "
-     "*)0; }\n"
+    {"#include <stdlib.h>\nint *p; static int cmp(const void *a, const void *b) { return "
+     "*p; "
+     "}\n"
      "void r__s(void) { int a[4] = {3, 1, 2, 0}; qsort(a, 4, 4, cmp); }",
      "SIGSEGV", "read of address 0x0 (null pointer)", true},
     {"void later(void); void r__s(void) { later(); }", "UndefinedFunction",
@@ -181,7 +185,7 @@ static const struct {
     {"#include <string.h>\nvoid g(void) { char b[8]; memset(b, 0x41, 64); }\n"
      "void r__s(void) { g(); }",
      "StackSmashing", NULL, false},
-    {"#include <pthread.h>\nvoid *t(void *p) { *(int *)0 = 1; return 0; }\n"
+    {"#include <pthread.h>\nvoid *t(void *p) { *(int *)p = 1; return 0; }\n"
      "void r__s(void) { pthread_t h; pthread_create(&h, 0, t, 0); pthread_join(h, 0); }",
      "SIGSEGV", "write to address 0x0 (null pointer)", false},
     {"#include <stdio.h>\n#include <stdlib.h>\nvoid r__s(void) { fclose((FILE *)8); }",
@@ -232,13 +236,14 @@ static void test_trace(void)
     CLEANUP(outcome_clear)
     struct outcome outcome = worker_run(
         &worker,
-        &(struct cell){11,
-                       "#line 1 \"In[11]\"\n#include <stdlib.h>\n"
-                       "int cmp__achar1(const void *a,\n const void *b) {\n"
-                       "  return *(int *)0;\n}\nint cmp(const void *, const void *);\n"
-                       "void sort__achar2(void) {\n  int a[4] = {3, 1, 2, 0};\n"
-                       "  qsort(a, 4, 4, cmp);\n}",
-                       {FUNCTION("cmp", 1), FUNCTION("sort", 2)}});
+        &(struct cell){
+            11,
+            "#line 1 \"In[11]\"\n#include <stdlib.h>\n"
+            "int cmp__achar1(const void *a,\n const void *b) {\n"
+            "  return *(int *)(a = 0);\n}\nint cmp(const void *, const void *);\n"
+            "void sort__achar2(void) {\n  int a[4] = {3, 1, 2, 0};\n"
+            "  qsort(a, 4, 4, cmp);\n}",
+            {FUNCTION("cmp", 1), FUNCTION("sort", 2)}});
     CHECK_INT(outcome.kind, OUTCOME_OK);
     outcome_clear(&outcome);
     outcome = worker_run(&worker, &(struct cell){12,
@@ -274,7 +279,15 @@ static void test_exit(void)
         CHECK_INT(outcome.status, 3);
         CHECK(!worker.has_died);
     }
-    /* a child that comes back, and one that exits, are not workers */
+}
+
+/* A child that comes back, and one that exits, are not workers. */
+static void test_children(void)
+{
+    if (getenv("MESON_EXE_WRAPPER")) {
+        fprintf(stderr, "qemu does not empty memory in children: skipped\n");
+        return;
+    }
     CLEANUP(outcome_clear)
     struct outcome outcome = worker_run(
         &worker,
@@ -343,6 +356,7 @@ int main(void)
     test_main();
     test_trace();
     test_exit();
+    test_children();
     test_faults();
     test_interrupts();
     test_early_interrupt();
