@@ -411,6 +411,18 @@ static int fill(struct draft *draft, struct error *err)
     return 0;
 }
 
+/* A .c file's variables must be there once, not once in each unit. */
+static bool holds_source_file(const struct draft *draft)
+{
+    for (size_t i = 0; i < draft->n_regions; i++) {
+        const char *file = draft->regions[i].file;
+        size_t n = file ? strlen(file) : 0;
+        if (n > 2 && strcmp(file + n - 2, ".c") == 0)
+            return true;
+    }
+    return false;
+}
+
 /* A header of the user's that cannot be cut up goes the way of the system's. */
 static bool is_header_broken(const struct draft *draft)
 {
@@ -418,7 +430,7 @@ static bool is_header_broken(const struct draft *draft)
     for (size_t i = 0; draft->n_headers && i < draft->n_diagnostics; i++)
         is_broken |= draft->diagnostics[i].severity == SEVERITY_ERROR &&
                      draft->diagnostics[i].file;
-    return is_broken && !draft->keeps_includes;
+    return is_broken && !draft->keeps_includes && !holds_source_file(draft);
 }
 
 /* A plan with errors holds nothing but its diagnostics. */

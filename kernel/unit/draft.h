@@ -18,9 +18,9 @@
 #include "pickler/graph/graph.h"
 #include "pickler/graph/name_ids.h"
 
-#define CELL_SIZE_MAX (8u << 20) /* bytes of one cell */
-#define CELL_DIAGNOSTICS_MAX 40  /* reported for one cell */
-#define NESTING_MAX 1500         /* levels of a tree: every compiler must survive them */
+#define CELL_SIZE_MAX (16u << 20) /* bytes of one cell */
+#define CELL_DIAGNOSTICS_MAX 40   /* reported for one cell */
+#define NESTING_MAX 1500          /* levels of a tree: every compiler must survive them */
 
 /* What stands above a definition in its cell, for inspection. Not part of the session:
  * a new analyser does without. */
@@ -120,6 +120,7 @@ struct entity {
     char *printed;                       /* owned; NULL when the piece's text serves */
     struct declaration printed_declaration;
     CXCursor cursor;
+    bool is_early; /* an include, or a macro in front of one: numbered before all else */
     bool is_dynamic;    /* its initialiser must run */
     char *type_text;    /* T in __typeof__(T) name; owned */
     char *initialiser;  /* owned C text, NULL when there is none */

@@ -170,18 +170,32 @@ static void add_pragma(struct draft *draft, size_t index)
     entity->definition->source = must_strdup(piece->text);
 }
 
+static size_t after_last_include(const struct draft *draft)
+{
+    size_t n = draft->n_pieces;
+    while (n && !draft->pieces[n - 1].is_include)
+        n--;
+    return n;
+}
+
+/* Headers see the macros in front of their #include, and those only. */
 void entities_from_directives(struct draft *draft)
 {
-    for (size_t i = 0; i < draft->n_pieces; i++)
-        if (draft->pieces[i].is_include)
-            add_include(draft, i);
+    size_t n_early = after_last_include(draft);
     for (size_t i = 0; i < draft->n_pieces; i++) {
         const struct piece *piece = &draft->pieces[i];
-        if (piece_is_directive(piece, "define") || piece_is_directive(piece, "undef"))
+        if (piece->is_include)
+            add_include(draft, i);
+        else if (piece_is_directive(piece, "define") ||
+                 piece_is_directive(piece, "undef"))
             add_macro(draft, i);
-        else if (piece_is_directive(piece, "pragma"))
-            add_pragma(draft, i);
+        if (i + 1 == n_early)
+            for (size_t k = 0; k < draft->n_entities; k++)
+                draft->entities[k]->is_early = true;
     }
+    for (size_t i = 0; i < draft->n_pieces; i++)
+        if (piece_is_directive(&draft->pieces[i], "pragma"))
+            add_pragma(draft, i);
 }
 
 /* ---- the tree -------------------------------------------------------------------------
@@ -505,16 +519,15 @@ static enum CXChildVisitResult found(CXCursor cursor, CXCursor parent, CXClientD
 static int by_piece(const void *a, const void *b)
 {
     const struct entity *x = *(struct entity *const *)a, *y = *(struct entity *const *)b;
-    bool x_first = x->role == ENTITY_INCLUDE, y_first = y->role == ENTITY_INCLUDE;
-    if (x_first != y_first)
-        return x_first ? -1 : 1;
+    if (x->is_early != y->is_early)
+        return x->is_early ? -1 : 1;
     if (x->piece != y->piece)
         return x->piece < y->piece ? -1 : 1;
     return (x->definition->id > y->definition->id) -
            (x->definition->id < y->definition->id);
 }
 
-/* Ids in the order of the text, behind those of the includes, which are in use already.
+/* Ids in the order of the text, behind the early ones, which are in use already.
  */
 static void renumber(struct draft *draft)
 {
@@ -524,11 +537,10 @@ static void renumber(struct draft *draft)
         draft->entities[i]->index = i;
     uint32_t id = draft->first_id;
     for (size_t i = 0; i < draft->n_entities; i++)
-        if (draft->entities[i]->role == ENTITY_INCLUDE &&
-            draft->entities[i]->definition->id >= id)
+        if (draft->entities[i]->is_early && draft->entities[i]->definition->id >= id)
             id = draft->entities[i]->definition->id + 1;
     for (size_t i = 0; i < draft->n_entities; i++)
-        if (draft->entities[i]->role != ENTITY_INCLUDE)
+        if (!draft->entities[i]->is_early)
             draft->entities[i]->definition->id = id++;
     draft->next_id = id;
 }

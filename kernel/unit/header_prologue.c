@@ -155,12 +155,6 @@ static int follow_pasted(struct reach *reach, const char *text, size_t size)
     return 0;
 }
 
-static void hide(struct reach *reach, const char *const *hidden, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        name_ids_set(&reach->hidden, hidden[i], 1);
-}
-
 /* Notes the #undef lines since the last call. */
 static void note_undefined(struct headers *headers, const struct graph *graph)
 {
@@ -225,19 +219,19 @@ static void take_used(struct reach *reach, uint32_t **ret, size_t *ret_n)
 }
 
 int headers_prologue(struct headers *headers, const struct graph *graph, const char *text,
-                     size_t size, const char *const *hidden, size_t n_hidden,
-                     const uint32_t *also, size_t n_also, struct buffer *out,
-                     uint32_t **used, size_t *n_used, struct error *err)
+                     size_t size, const struct name_ids *hidden, const uint32_t *also,
+                     size_t n_also, struct buffer *out, uint32_t **used, size_t *n_used,
+                     struct error *err)
 {
     CLEANUP(reach_clear)
     struct reach reach = {.headers = headers,
                           .index = &headers->index,
                           .marks = &headers->marks,
                           .graph = graph,
+                          .hidden = hidden,
                           .has_definition = must_alloc(graph_next_id(graph) + 1)};
     next_generation(reach.marks, reach.index);
     note_undefined(headers, graph);
-    hide(&reach, hidden, n_hidden);
     for (size_t i = 0; i < n_also; i++)
         reach_definition(&reach, graph_get(graph, also[i]));
     reach_text(&reach, text, size);

@@ -15,7 +15,7 @@ void number_list_add(struct number_list *list, uint32_t item)
 
 static bool is_hidden(const struct reach *reach, const char *name, size_t size)
 {
-    return reach->hidden.n && name_ids_get(&reach->hidden, name, size);
+    return reach->hidden && name_ids_get(reach->hidden, name, size);
 }
 
 /* One of whose names the cell defines anew: the whole of it is out of the way. */
@@ -382,7 +382,6 @@ void reach_all(struct reach *reach)
 
 void reach_clear(struct reach *reach)
 {
-    name_ids_clear(&reach->hidden);
     name_ids_clear(&reach->seen);
     free(reach->mentions.items);
     free(reach->chunks.items);

@@ -18,7 +18,7 @@ struct reach {
     struct header_index *index;
     struct header_marks *marks;
     const struct graph *graph;
-    struct name_ids hidden; /* full names ("struct point") and their last words */
+    const struct name_ids *hidden; /* full names ("struct point"); or NULL */
     struct name_ids
         seen; /* names that no header knows: 1 as itself, 2 as a tag, 3 both */
     struct number_list mentions;       /* of header text, still to be followed */

@@ -9,6 +9,7 @@
 
 #include "pickler/base/error.h"
 #include "pickler/graph/emit.h"
+#include "pickler/graph/name_ids.h"
 
 struct headers;
 
@@ -46,13 +47,13 @@ uint32_t headers_include_of(const struct headers *headers, const char *name);
 
 /* The part of a unit that stands before a cell: header declarations, session declarations
  * of `graph`, macros, all that `text` can reach and nothing more. Names in `hidden` (what
- * the cell itself defines) are not declared from the session. Every session definition
- * used is added to *used (ids), includes too, so that references need no second search.
- * Returns 1 instead of 0 when a reached macro pastes names, so that the text is the full
- * includes instead. */
+ * the cell itself defines: those with an id; may be NULL) are not declared from the
+ * session. Every session definition used is added to *used (ids), includes too, so that
+ * references need no second search. Returns 1 instead of 0 when a reached macro pastes
+ * names, so that the text is the full includes instead. */
 int headers_prologue(struct headers *headers, const struct graph *graph, const char *text,
-                     size_t size, const char *const *hidden, size_t n_hidden,
-                     const uint32_t *also, size_t n_also, struct buffer *out,
-                     uint32_t **used, size_t *n_used, struct error *err) MUST_USE;
+                     size_t size, const struct name_ids *hidden, const uint32_t *also,
+                     size_t n_also, struct buffer *out, uint32_t **used, size_t *n_used,
+                     struct error *err) MUST_USE;
 
 #endif

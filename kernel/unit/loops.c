@@ -6,9 +6,10 @@
 #include "kernel/unit/draft.h"
 #include "pickler/base/lex.h"
 
-#define SHORT_ROUNDS 1000000  /* libtcc's code does so many while cc compiles */
-#define LONG_ROUNDS 100000000 /* of a single loop: cc's code saves more than that time   \
-                               */
+#define SHORT_ROUNDS 1000000 /* libtcc's code does so many while cc compiles */
+#define LONG_ROUNDS                                                                      \
+    100000000 /* of a single loop: cc's code saves more than that time                   \
+               */
 
 struct nest {
     double rounds; /* of the loops around */

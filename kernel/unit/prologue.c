@@ -123,6 +123,6 @@ int prologue_minimal(struct draft *draft, const char *text, size_t size,
     draft->n_used = 0;
     draft->prologue.size = 0;
     return headers_prologue(analysis->headers, analysis->graph, text, size,
-                            (const char *const *)draft->hidden, draft->n_hidden, NULL, 0,
-                            &draft->prologue, &draft->used, &draft->n_used, err);
+                            &draft->is_hidden, NULL, 0, &draft->prologue, &draft->used,
+                            &draft->n_used, err);
 }

@@ -34,6 +34,9 @@ static const struct definition *definition_by_id(const struct draft *draft, uint
 {
     if (id < draft->first_id)
         return graph_get(draft->analysis->graph, id);
+    size_t likely = id - draft->first_id; /* they were numbered in their order */
+    if (likely < draft->n_entities && draft->entities[likely]->definition->id == id)
+        return draft->entities[likely]->definition;
     for (size_t i = 0; i < draft->n_entities; i++)
         if (draft->entities[i]->definition->id == id)
             return draft->entities[i]->definition;
@@ -268,7 +271,8 @@ static void found_reference(struct reference *reference, CXCursor cursor)
     if (kind == CXCursor_VarDecl && !is_extern &&
         clang_getCursorKind(clang_getCursorSemanticParent(to)) !=
             CXCursor_TranslationUnit) {
-        for (size_t i = 0; i < draft->n_entities; i++)
+        bool is_static = clang_Cursor_getStorageClass(to) == CX_SC_Static;
+        for (size_t i = 0; is_static && i < draft->n_entities; i++)
             if (draft->entities[i]->owner &&
                 clang_equalCursors(draft->entities[i]->cursor, to))
                 definition_add_ref(reference->definition,
@@ -337,12 +341,11 @@ static void refer_headers(struct reference *reference, const char *text, size_t 
     CLEANUP(freep) uint32_t *used = NULL;
     size_t n_used = 0;
     CLEANUP(buffer_clear) struct buffer ignored = {0};
-    int r =
-        draft->is_full
-            ? 1
-            : headers_prologue(draft->analysis->headers, draft->analysis->graph, text,
-                               size, (const char *const *)draft->hidden, draft->n_hidden,
-                               NULL, 0, &ignored, &used, &n_used, NULL);
+    int r = draft->is_full
+                ? 1
+                : headers_prologue(draft->analysis->headers, draft->analysis->graph, text,
+                                   size, &draft->is_hidden, NULL, 0, &ignored, &used,
+                                   &n_used, NULL);
     const uint32_t *ids = r == 0 ? used : draft->used;
     size_t n = r == 0 ? n_used : draft->n_used;
     for (size_t i = 0; i < n; i++) {

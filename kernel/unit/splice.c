@@ -11,7 +11,7 @@
 
 #include "kernel/unit/draft.h"
 
-#define HEADER_SIZE_MAX (1u << 20)
+#define HEADER_SIZE_MAX (16u << 20)
 #define HEADER_DEPTH_MAX 16 /* headers in headers */
 #define HEADERS_MAX 200     /* of one cell */
 

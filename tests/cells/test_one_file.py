@@ -59,3 +59,22 @@ def test_a_fault_is_at_a_place_of_the_file(session, tmp_path):
     assert again.message == "read of address 0x0 (null pointer) in chain.c:3"
     checked = session.run("%%ubsan\nouter((int *)0)")
     assert "chain.c:3" in checked.message
+
+
+def test_macros_in_front_of_an_include_are_seen_by_its_header(session):
+    assert session.value("#define _GNU_SOURCE\n#define NDEBUG\n#include <assert.h>\n"
+                         "#include <sys/mman.h>\n"
+                         "int look(void) { assert(nonsense); return MREMAP_MAYMOVE; }\n"
+                         "look()") == "1"
+    assert session.value("mremap == 0") == "0"
+    assert session.value("#define EOF 5\nEOF") == "5"
+
+
+def test_a_file_of_code_is_never_put_into_every_unit(session, tmp_path):
+    (tmp_path / "state.c").write_text("static int count;\nint next(void) { return ++count; }\n"
+                                      "int wrong(void) { return missing; }\n")
+    wrong = session.run("%include state.c")
+    assert "state.c:3:26: error: use of undeclared identifier 'missing'" in wrong.traceback
+    (tmp_path / "state.c").write_text("static int count;\nint next(void) { return ++count; }\n")
+    assert session.value("%include state.c\nnext() + next()") == "3"
+    assert session.value("next()") == "3"

@@ -112,7 +112,7 @@ static const struct step steps[] = {
      "level_on;\n"
      "#elif\nint { it's\n#error left out\n#endif\n#else\n}} \"\n#include "
      "<none.h>\n#endif",
-     "include <limits.h>, macro LEVEL, variable level_on"},
+     "macro LEVEL, include <limits.h>, variable level_on"},
     {"int branch(int a) {\n#ifdef LEVEL\n  if (a) {\n#else\n  while (a) {{\n#endif\n"
      "    return LEVEL; }\n  return 0;\n}\nbranch(\n#if 0\n(\n#endif\n1)",
      "function branch", "int"},
@@ -442,7 +442,7 @@ static void test_own_headers(void)
     write_file("broken.h", "int broken({\n");
     check_defines(
         analysis, "#include \"outer.h\"\nstruct own o;\n",
-        "include <stddef.h>, macro INCLUDED_outer_h, macro OWN_H, type struct own, "
+        "macro INCLUDED_outer_h, macro OWN_H, include <stddef.h>, type struct own, "
         "variable shared, macro OUTER, variable o");
     check_defines(analysis, "#include \"own.h\"\nshared", "");
     write_file("own.h", "#ifndef OWN_H\n#define OWN_H\nlong shared = 4;\n#endif\n");

@@ -60,9 +60,12 @@ static struct prologue prologue_of(struct headers *headers, const struct graph *
     struct prologue prologue = {0};
     struct buffer out = {0};
     struct error error = {0};
-    prologue.result =
-        headers_prologue(headers, graph, text, strlen(text), &hidden, hidden ? 1 : 0,
-                         NULL, 0, &out, &prologue.used, &prologue.n_used, &error);
+    struct name_ids names = {0};
+    if (hidden)
+        name_ids_set(&names, hidden, 1);
+    prologue.result = headers_prologue(headers, graph, text, strlen(text), &names, NULL,
+                                       0, &out, &prologue.used, &prologue.n_used, &error);
+    name_ids_clear(&names);
     CHECK_OK(prologue.result, error);
     prologue.text = buffer_take(&out);
     return prologue;
