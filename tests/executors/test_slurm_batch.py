@@ -205,7 +205,8 @@ def test_a_requeued_part_is_done_once(slurm, cluster):
     eventually(lambda: slurm.run("squeue", "-h", "-o", "%T").split() == ["RUNNING"])
     slurm.run("scontrol", "requeue", f"{number}_0")
     eventually(lambda: slurm.run("squeue", "-h", "-o", "%T").split() == ["PENDING"])
-    slurm.run("scontrol", "update", f"jobid={number}_0", "starttime=now")
+    # In the second in which a node has ended a job it starts it no more.
+    slurm.run("scontrol", "update", f"jobid={number}_0", "starttime=now+2")
     cell = cluster.run(f"%wait {job}", 90)
     assert cell.is_ok, cell.traceback
     assert cluster.value("y") == "142"
