@@ -59,6 +59,10 @@ struct cell_segment {
     size_t start, size;
 };
 
+/* A line comment that starts with it and goes on with `%name` or `%%name` is that magic,
+ * where a statement may start: to other tools the cell is C. */
+#define MAGIC_MARK "//achar:"
+
 /* Cuts a cell into C and magics. `%name` and `!` count only at the start of a line where
  * a statement may start; `%name` only when `name` looks like a magic: it is in `magics`,
  * or it cannot be C there (so a mistyped magic is reported as one). `!word` is C when

@@ -13,6 +13,7 @@
 
 struct scanner {
     const char *text, *end;
+    bool has_marks; /* MAGIC_MARK is somewhere in the text */
     const struct cell_names *names;
     const char *const *magics;
     size_t n_magics;
@@ -202,6 +203,52 @@ static bool may_be_magic(const struct scanner *scanner, const struct token *toke
     return end > token->text && end[-1] == '?';
 }
 
+static bool is_first_on_line(const struct scanner *scanner, const char *at)
+{
+    while (at > scanner->text && (at[-1] == ' ' || at[-1] == '\t'))
+        at--;
+    return at == scanner->text || at[-1] == '\n';
+}
+
+/* Behind the comment or the byte at `at`, which is between two tokens. */
+static const char *skip_comment(const struct scanner *scanner, const char *at)
+{
+    struct lexer lexer = lexer_init(at, (size_t)(scanner->end - at));
+    if (at + 1 < scanner->end && at[0] == '/' && at[1] == '*') {
+        const char *closed = memmem(at + 2, (size_t)(scanner->end - at - 2), "*/", 2);
+        return closed ? closed + 2 : scanner->end;
+    }
+    if (at + 1 < scanner->end && at[0] == '/' && at[1] == '/')
+        lexer_skip_line(&lexer);
+    return lexer.at > at ? lexer.at : at + 1;
+}
+
+/* The first line between `from` and `to`, where there is no token, that is a comment with
+ * a magic in it; *ret is where the percent sign stands. */
+static bool find_mark(const struct scanner *scanner, const char *from, const char *to,
+                      struct token *ret)
+{
+    static const size_t size = sizeof(MAGIC_MARK) - 1;
+    uint32_t line = scanner->lexer.line;
+    for (const char *at = from; at < to;) {
+        if ((size_t)(to - at) > size && !memcmp(at, MAGIC_MARK "%", size + 1) &&
+            is_first_on_line(scanner, at)) {
+            const char *start = at;
+            while (start > scanner->text && start[-1] != '\n')
+                start--;
+            *ret = (struct token){.text = at + size,
+                                  .size = 1,
+                                  .line = line,
+                                  .column = (uint32_t)(at + size - start) + 1};
+            return true;
+        }
+        const char *next = skip_comment(scanner, at);
+        for (; at < next; at++)
+            line += *at == '\n';
+    }
+    return false;
+}
+
 /* Ends the C before the magic and goes on behind its line, or at the end of the cell. */
 static void take_magic(struct scanner *scanner, const struct token *token, int kind)
 {
@@ -241,10 +288,30 @@ static void see_token(struct scanner *scanner, const struct token *token)
     }
 }
 
+/* A magic in a comment between where the scanner is and the token `next`. */
+static bool take_marked(struct scanner *scanner, const struct token *next)
+{
+    struct token magic;
+    const char *to = next->kind == TOKEN_END ? scanner->end : next->text;
+    if (!scanner->has_marks || scanner->depth != 0 || !scanner->may_start ||
+        !find_mark(scanner, scanner->lexer.at, to, &magic) ||
+        !is_statement_start(scanner, magic.text - (magic.column - 1)))
+        return false;
+    int kind = kind_at(scanner, magic.text);
+    if (kind == SEGMENT_C)
+        return false;
+    take_magic(scanner, &magic, kind);
+    return true;
+}
+
 static void scan(struct scanner *scanner)
 {
     for (;;) {
-        struct token token = lexer_next(&scanner->lexer);
+        struct lexer ahead = scanner->lexer;
+        struct token token = lexer_next(&ahead);
+        if (take_marked(scanner, &token))
+            continue;
+        scanner->lexer = ahead;
         if (token.kind == TOKEN_END)
             return;
         if (may_be_magic(scanner, &token) && is_statement_start(scanner, token.text)) {
@@ -262,17 +329,19 @@ void cell_segments(const char *text, size_t size, const struct cell_names *names
                    const char *const *magics, size_t n_magics, struct cell_segment **ret,
                    size_t *ret_n)
 {
-    struct scanner scanner = {.text = text,
-                              .end = text + size,
-                              .names = names,
-                              .magics = magics,
-                              .n_magics = n_magics,
-                              .lexer = lexer_init(text, size),
-                              .words = words_new(NULL),
-                              .c_start = text,
-                              .c_line = 1,
-                              .statement = text,
-                              .may_start = true};
+    struct scanner scanner = {
+        .text = text,
+        .end = text + size,
+        .has_marks = memmem(text, size, MAGIC_MARK, sizeof(MAGIC_MARK) - 1) != NULL,
+        .names = names,
+        .magics = magics,
+        .n_magics = n_magics,
+        .lexer = lexer_init(text, size),
+        .words = words_new(NULL),
+        .c_start = text,
+        .c_line = 1,
+        .statement = text,
+        .may_start = true};
     scan(&scanner);
     add_c(&scanner, scanner.end);
     words_free(scanner.words);

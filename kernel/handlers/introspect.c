@@ -3,6 +3,7 @@
  * Completion, inspection, and whether a text is whole. */
 #include <string.h>
 
+#include "kernel/cell/cell.h"
 #include "kernel/handlers/handler.h"
 #include "kernel/wire/text.h"
 
@@ -44,8 +45,8 @@ static void add_match(struct matches *matches, const struct question *question,
                   (json_int_t)text_count_points(question->code, matches->end)));
 }
 
-/* Whether the cursor stands in a magic's name: `%na` or `%%na` first on its line. Then
- * *ret_start is where the percent sign stands. */
+/* Whether the cursor stands in a magic's name: `%na` or `%%na` first on its line, or
+ * behind MAGIC_MARK there. Then *ret_start is where the percent sign stands. */
 static bool is_in_magic(const struct question *question, size_t *ret_start)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz_";
@@ -58,6 +59,9 @@ static bool is_in_magic(const struct question *question, size_t *ret_start)
     if (start == name)
         return false;
     *ret_start = start;
+    size_t mark = strlen(MAGIC_MARK);
+    if (start >= mark && !memcmp(question->code + start - mark, MAGIC_MARK, mark))
+        start -= mark;
     while (start > 0 && strchr(" \t", question->code[start - 1]))
         start--;
     return start == 0 || question->code[start - 1] == '\n';

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "kernel/cell/cell.h"
 #include "kernel/peer/protocol.h"
 #include "kernel/session/state.h"
 #include "pickler/base/lex.h"
@@ -55,7 +56,8 @@ static bool may_be_magic(const char *line, size_t size)
         size--;
     if (!size)
         return false;
-    if (strchr("%!?", *line) || line[size - 1] == '?')
+    if (strchr("%!?", *line) || line[size - 1] == '?' ||
+        memmem(line, size, MAGIC_MARK, strlen(MAGIC_MARK)))
         return true;
     return memmem(line, size, "*/", 2) &&
            (memchr(line, '%', size) || memchr(line, '!', size) ||

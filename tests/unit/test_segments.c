@@ -78,6 +78,25 @@ static void test_magics(void)
     check_segments("\n\n%%nope\n{", "M3.1<%%nope~{>");
 }
 
+/* In a comment, so that the cell is C for other tools. */
+static void test_marked(void)
+{
+    check_segments("//achar:%who", "%1.9<%who>");
+    check_segments("x;\n  //achar:%who functions\ny;",
+                   "C1.1<x;~>%2.11<%who functions>C3.1<y;>");
+    check_segments("// a note\n//achar:%%remote a\nint x;\n", "M2.9<%%remote a~int x;~>");
+    check_segments("x;\n/* of\n it */\n// and\n//achar:%who\n//achar:%time 1\n",
+                   "C1.1<x;~/* of~ it */~// and~>%5.9<%who>%6.9<%time 1>");
+    check_segments("//achar:%woh\nx;", "%1.9<%woh>C2.1<x;>");
+    check_segments("x;//achar:%who", "C1.1<x;//achar:%who>");
+    check_segments("// \\\n//achar:%who\nx;", "C1.1<// \\~//achar:%who~x;>");
+    check_c("x; /* \n//achar:%who\n*/ y;");
+    check_c("//achar: %who\n// achar:%who\n//%who\n//achar:who\n//achar:%\nx;");
+    check_c("int f(void)\n{\n//achar:%who\n}");
+    check_c("x +\n//achar:%who\n3;");
+    check_c("puts(\"\\\n//achar:%who\");");
+}
+
 static void test_shell(void)
 {
     check_segments("!ls -l 'it (\n!echo \"\nx;",
@@ -157,6 +176,8 @@ static void test_large(void)
 {
     check_large("%who\n", 100000);
     check_large("x?\n", 100000);
+    check_large("//achar:%who\nx;\n", 50000);
+    check_large("x //achar:%who\n", 50000);
     check_large("!ls\nx;\n", 50000);
     check_large("(int){1}\n%", 20000);
     check_large("int f(void) {\n!x;\n", 10000);
@@ -166,6 +187,7 @@ static void test_large(void)
 int main(void)
 {
     test_magics();
+    test_marked();
     test_shell();
     test_help();
     test_c();
