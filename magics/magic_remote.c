@@ -161,9 +161,13 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
     if (!executor)
         return 0;
     if (executor->type->is_ranks) {
+        CLEANUP(job_options_clear) struct job_options read = {0};
         if (!job_options_allow(&magic_remote, arguments,
-                               1u << OPTION_ON | 1u << OPTION_OUT, "ranks", result))
+                               1u << OPTION_ON | 1u << OPTION_OUT | 1u << OPTION_TIMEOUT,
+                               "ranks", result) ||
+            !job_options_read(&magic_remote, arguments, &read, result))
             return 0;
+        wanted.timeout_ms = read.timeout_ms;
         return ranks_run(context, executor, arguments, &wanted, result, err);
     }
     if (wanted.gather || wanted.group) {

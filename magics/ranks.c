@@ -2,12 +2,14 @@
 #include "magics/ranks.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "kernel/peer/protocol.h"
 #include "magics/dispatch.h"
 #include "magics/executors/mpi.h"
 #include "magics/mpi_headers.h"
+#include "pickler/base/clock.h"
 
 static void forget_variables(struct ranks *ranks)
 {
@@ -46,10 +48,24 @@ static void take_display(void *context, size_t rank, const void *data, size_t si
         events->display(events->context, &bundle);
 }
 
-static int output_due(const void *context)
+static int cell_due(const void *context)
 {
     const struct ranks_cell *cell = context;
-    return ranks_output_due(&cell->output);
+    int due = ranks_output_due(&cell->output);
+    int64_t left = cell->late_at - clock_ms();
+    if (!cell->late_at || (due >= 0 && due < left))
+        return due;
+    return left < 0 ? 0 : left < INT_MAX ? (int)left : INT_MAX;
+}
+
+static bool is_late(void *context)
+{
+    struct ranks_cell *cell = context;
+    if (!cell->late_at || clock_ms() < cell->late_at)
+        return false;
+    cell->late_at = 0;
+    cell->was_late = true;
+    return true;
 }
 
 static void output_tick(void *context)
@@ -75,10 +91,11 @@ static void cell_init(struct ranks_cell *cell, struct magic_context *context,
         (struct ranks_events){.context = cell,
                               .output = take_output,
                               .display = take_display,
-                              .due = output_due,
+                              .due = cell_due,
                               .tick = output_tick,
                               .wake_fd = session_interrupt_fd(context->session),
-                              .is_stopped = is_stopped};
+                              .is_stopped = is_stopped,
+                              .is_late = is_late};
     ranks_output_init(&cell->output, context->events, grouping, n);
 }
 
@@ -250,17 +267,37 @@ static bool is_refused_by_compiler(const struct rank_answers *answers)
     return false;
 }
 
+/* What the time limit has stopped says so. */
+static void name_limit(const struct ranks_cell *cell, double limit_ms,
+                       struct rank_answers *answers)
+{
+    for (size_t i = 0; cell->was_late && i < answers->n; i++) {
+        struct outcome *outcome = &answers->at[i].outcome;
+        if (!outcome->name || strcmp(outcome->name, "Interrupted"))
+            continue;
+        CLEANUP(freep) char *message = outcome->message;
+        free(outcome->name);
+        outcome->name = must_strdup("TimeLimit");
+        outcome->message =
+            must_format("the cell did not end within its --timeout of %g s%s%s",
+                        limit_ms / 1000, message ? ": " : "", message ? message : "");
+    }
+}
+
 static int run_plan(struct ranks_cell *cell, const struct buffer *request,
-                    struct result *result, struct error *err)
+                    double limit_ms, struct result *result, struct error *err)
 {
     struct rank_answers answers;
+    cell->late_at = limit_ms > 0 ? clock_ms() + (int64_t)limit_ms + 1 : 0;
     bool has_answers = ask(cell, RANKS_ALL, WORKER_RUN, request, &answers, result);
+    cell->late_at = 0;
     ranks_output_finish(&cell->output);
     if (!has_answers)
         return 0;
     session_feed_skip(cell->context->session, &cell->ranks->feed);
     if (is_refused_by_compiler(&answers)) /* some have loaded it, some not */
         cell->ranks->is_stale = true;
+    name_limit(cell, limit_ms, &answers);
     ranks_report(cell, &answers, result);
     rank_answers_clear(&answers);
     return ranks_own(cell, (const char *const *)cell->made, cell->n_made, err);
@@ -288,7 +325,7 @@ static int run_cell(struct ranks_cell *cell, struct plan *plan,
     r = ranks_send_state(cell, roots.ids, roots.n, result, err);
     if (r < 0 || result->kind != RESULT_OK || !has_text)
         return r;
-    return run_plan(cell, &request, result, err);
+    return run_plan(cell, &request, options->timeout_ms, result, err);
 }
 
 static int bring_home(struct ranks_cell *cell, const struct ranks_options *options,

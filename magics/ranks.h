@@ -39,6 +39,7 @@ int ranks_prestart(struct magic_context *context, struct named_executor *executo
 
 struct ranks_options {
     const char *out, *gather, *group; /* NULL: not given */
+    double timeout_ms;                /* 0: none */
 };
 
 /* Runs the body of a cell magic on all ranks of the executor. */
@@ -56,6 +57,8 @@ struct ranks_cell {
     char **made; /* names of variables that the cell defines */
     size_t n_made;
     bool was_stopped;
+    int64_t late_at; /* by clock_ms(); 0: it has no time limit, or does not run */
+    bool was_late;
 };
 
 /* One request to all ranks; false after a failure, told in the result. */

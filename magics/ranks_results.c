@@ -22,7 +22,7 @@ static bool is_failure(const struct outcome *outcome)
 static bool is_follower(const struct outcome *outcome)
 {
     return !outcome->name || !strcmp(outcome->name, "RankEnded") ||
-           !strcmp(outcome->name, "Interrupted");
+           !strcmp(outcome->name, "Interrupted") || !strcmp(outcome->name, "TimeLimit");
 }
 
 static const char *say_exit(const struct outcome *outcome)

@@ -109,8 +109,10 @@ static int wait_frame(struct ranks_client *client, const struct ranks_events *ev
         if (fds[0].revents)
             r = channel_receive(client->pool.channel, 0, ret, NULL);
     }
-    if (due >= 0)
+    if (due >= 0) {
         events->tick(events->context);
+        *ret_stopped |= events->is_late(events->context);
+    }
     if (r < 0)
         return lost(client, err);
     for (size_t i = 0; r > 0 && i < ret->n_fds; i++)

@@ -43,6 +43,7 @@ struct ranks_events {
     void (*tick)(void *context);
     int wake_fd;                       /* or -1 ... */
     bool (*is_stopped)(void *context); /* ... asked when it is readable */
+    bool (*is_late)(void *context);    /* asked when it was due: a stop as well, once */
 };
 
 /* Has them started, and does not wait. */
