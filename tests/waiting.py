@@ -15,12 +15,13 @@ def eventually(condition, seconds=30):
 
 
 def wait_for_output(session, sent, text, seconds=30):
-    """Until the running cell has printed the text."""
+    """Until the running cell has printed the text; all that it has printed by then."""
     cell = Cell()
     while text not in cell.stdout:
         message = session.receive(seconds)
         if message["parent_header"].get("msg_id") == sent:
             session.add(cell, message["msg_type"], message["content"])
+    return cell.stdout
 
 
 def _fields(pid):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Allocations of one minute, Slurm's shortest: begun early, looked at after all else."""
+"""What the tests of executors share. Allocations of one minute, Slurm's shortest, are begun early
+and looked at after all else."""
 import pytest
 
 SPIN = """
@@ -33,4 +34,18 @@ def expiring(slurm_cluster, kernelspec, tmp_path_factory):
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: "expiring" in item.fixturenames and item.path.stem.endswith("_time"))
+    items.sort(key=lambda item: item.path.stem.endswith("_time"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Files stay in one process, and those of one engine too: it is started once, allocations
+    expire beside other tests, and ranks of MPI, which spin, leave a processor to the others."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByEngine(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.partition("::")[0]
+            return next((engine for engine in ("test_slurm", "test_mpi") if engine in file), file)
+
+    return ByEngine(config, log)
