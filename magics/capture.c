@@ -102,6 +102,29 @@ static void add_libraries(struct magic_context *context, struct payload *payload
             must_strdup(libraries[payload->n_libraries]);
 }
 
+static void release_values(void *values)
+{
+    blob_unref(values);
+}
+
+/* Takes them. */
+static void set_values(struct payload *payload, struct session_dumped *dumped)
+{
+    payload->values = dumped->values->data;
+    payload->values_size = dumped->values->size;
+    payload->values_owner = TAKE(dumped->values);
+    payload->values_release = release_values;
+    payload->cuts = TAKE(dumped->cuts);
+    payload->n_cuts = dumped->n_cuts;
+}
+
+struct blob *capture_values(const struct payload *payload)
+{
+    return payload->n_cuts && payload->values_release == release_values
+               ? payload->values_owner
+               : NULL;
+}
+
 /* One round: code of the roots, values of its variables. *ret_more: the values reach
  * further than the code did. */
 static int capture_round(struct magic_context *context, struct capture_roots *roots,
@@ -109,28 +132,23 @@ static int capture_round(struct magic_context *context, struct capture_roots *ro
                          struct error *err)
 {
     CLEANUP(payload_freep) struct payload *payload = NULL;
-    CLEANUP(buffer_clear) struct buffer values = {0};
+    CLEANUP(session_dumped_clear) struct session_dumped dumped = {0};
     CLEANUP(freep) const char **variables = NULL;
     struct error why = {0};
-    char **names = NULL;
-    size_t n_variables, n_names = 0;
+    size_t n_variables;
     if (payload_new(session_graph(context->session), session_types(context->session),
                     roots->ids, roots->n, &payload, &why) < 0) {
         result_error(result, "PickleError", "%s", why.text);
         return 0;
     }
     payload_variables(payload, &variables, &n_variables);
-    int r = session_dump(context->session, variables, n_variables, &values, &names,
-                         &n_names, result, err);
+    int r = session_dump_shared(context->session, variables, n_variables, &dumped, result,
+                                err);
     *ret_more = r == 0 && result->kind == RESULT_OK &&
-                extend(context, payload, names, n_names, roots);
-    for (size_t i = 0; i < n_names; i++)
-        free(names[i]);
-    free(names);
+                extend(context, payload, dumped.names, dumped.n_names, roots);
     if (r < 0 || result->kind != RESULT_OK || *ret_more)
         return r;
-    payload->values_size = values.size;
-    payload->values = buffer_take(&values);
+    set_values(payload, &dumped);
     payload->is_heavy |= roots->is_heavy;
     payload->is_plain = session_tier(context->session)->level == NULL; /* %opt off */
     payload->is_heavy &= !payload->is_plain;

@@ -22,6 +22,10 @@ void capture_roots_add(struct capture_roots *roots, uint32_t id);
 int capture(struct magic_context *context, struct capture_roots *roots,
             struct payload **ret, struct result *result, struct error *err) MUST_USE;
 
+/* Whose memory the values of such a payload are in, when there are large ones; borrowed,
+ * else NULL. */
+struct blob *capture_values(const struct payload *payload);
+
 /* What a payload will show besides what its definitions display. */
 struct capture_shown {
     uint32_t type; /* of the value, 0: none */

@@ -44,16 +44,15 @@ static void show_status(struct magic_context *context, struct crew *crew, char *
 }
 
 bool dispatch_payload(struct magic_context *context, struct crew *crew,
-                      const struct packed_payload *payload, struct result *result)
+                      const uint8_t hash[PAYLOAD_HASH_SIZE], struct result *result)
 {
     CLEANUP(outcome_clear) struct outcome outcome = {0};
     CLEANUP(freep) char *shown = NULL;
     struct error err = {0};
     int r = 0;
-    crew_payload(crew, payload->hash, payload->bytes.data, payload->bytes.size);
     while (r == 0) {
-        r = crew_load(crew, payload->hash, session_interrupt_fd(context->session),
-                      STATUS_EVERY_MS, &outcome, &err);
+        r = crew_load(crew, hash, session_interrupt_fd(context->session), STATUS_EVERY_MS,
+                      &outcome, &err);
         if (r == 0 && !crew_pools(crew))
             show_status(context, crew, &shown);
         if (r == -EINTR && !session_was_interrupted(context->session))

@@ -6,9 +6,10 @@
 
 #include "magics/capture.h"
 
-/* Makes sure that a pool has the payload; false after a refusal, told in the result. */
+/* Makes sure that a pool has the payload, which the crew has; false after a refusal, told
+ * in the result. */
 bool dispatch_payload(struct magic_context *context, struct crew *crew,
-                      const struct packed_payload *payload, struct result *result);
+                      const uint8_t hash[PAYLOAD_HASH_SIZE], struct result *result);
 
 /* An outcome that is not a success, as the cell's error. */
 void dispatch_report(struct magic_context *context, const struct outcome *outcome,

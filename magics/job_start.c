@@ -2,13 +2,16 @@
  *
  * From a payload to a job that runs: the executor has the payload, inputs are taken, and
  * somebody waits, or the list has it. */
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "magics/dispatch.h"
 #include "magics/executor_table.h"
 #include "magics/job.h"
 #include "magics/quantity.h"
+#include "magics/stage.h"
 
 /* All inputs as they are now. */
 static int take_inputs(struct job *job, const struct job_feed *feed,
@@ -101,9 +104,9 @@ static void say_sent(struct magic_context *context, const struct payload *payloa
 
 /* What tasks find around them. Paths are those of the session's code. */
 static bool surround(struct magic_context *context, const struct job_options *options,
-                     struct surroundings *ret, struct result *result)
+                     struct surroundings *ret, struct blob **ret_files,
+                     struct result *result)
 {
-    struct error err = {0};
     if (options->folder && options->n_files) {
         result_error(result, "UsageError",
                      "--files puts the files into a folder of their own, in which the "
@@ -114,14 +117,30 @@ static bool surround(struct magic_context *context, const struct job_options *op
         ret->folder = magic_path(context, options->folder);
     for (size_t i = 0; i < options->n_settings; i++)
         surroundings_add_setting(ret, options->settings[i]);
-    for (size_t i = 0; i < options->n_files; i++) {
-        CLEANUP(freep) char *path = magic_path(context, options->files[i]);
-        if (surroundings_add_file(ret, path, &err) < 0) {
-            result_error(result, "UsageError", "--files %s: %s", options->files[i],
-                         err.text);
-            return false;
-        }
+    return !options->n_files || stage(context, options, ret, ret_files, result);
+}
+
+static uint64_t make_nonce(void)
+{
+    uint64_t nonce = 0;
+    while (getrandom(&nonce, sizeof(nonce), 0) < 0 && errno == EINTR)
+        ;
+    return nonce;
+}
+
+/* The payload as it goes to pools. Tasks may change their files, and no other job is to
+ * see that: one with files has a payload of its own. */
+static bool make_parcel(struct job *job, const struct payload *payload,
+                        struct blob *files, struct parcel *ret, struct result *result)
+{
+    struct error why = {0};
+    uint64_t nonce = files ? make_nonce() : 0;
+    if (parcel_make(payload, capture_values(payload), files, nonce, ret, &why) < 0) {
+        result_error(result, "PickleError", "%s", why.text);
+        return false;
     }
+    memcpy(job->packed.hash, ret->hash, sizeof(ret->hash));
+    job->sent_bytes = ret->bytes->size;
     return true;
 }
 
@@ -129,27 +148,26 @@ int job_start(struct magic_context *context, struct job *job, struct payload *pa
               const struct job_feed *feed, struct result *result, struct error *err)
 {
     CLEANUP(job_freep) struct job *owned = job;
+    CLEANUP(blob_unrefp) struct blob *files = NULL;
+    CLEANUP(parcel_clear) struct parcel parcel = {0};
     struct jobs *jobs = context->magics->jobs;
     job->jobs = jobs;
     job->cell = context->cell;
     job->line = context->line;
     job->executor = must_strdup(executors_name(context->magics, job->options.executor));
-    if (!surround(context, &job->options, &payload->surroundings, result))
+    if (!surround(context, &job->options, &payload->surroundings, &files, result))
         return 0;
     if (job->options.is_batch)
         return job_batch_start(context, TAKE(owned), payload, feed, result, err);
     job->crew = executors_crew(context->magics, job->options.executor, result);
-    if (!job->crew || capture_pack(payload, &job->packed, result) < 0)
+    if (!job->crew || !make_parcel(job, payload, files, &parcel, result))
         return 0;
-    if (job->options.name) /* whether a pool takes it is seen when it runs */
-        crew_payload(job->crew, job->packed.hash, job->packed.bytes.data,
-                     job->packed.bytes.size);
-    else if (!dispatch_payload(context, job->crew, &job->packed, result))
+    crew_parcel(job->crew, &parcel);
+    if (!job->options.name && /* else whether a pool takes it is seen when it runs */
+        !dispatch_payload(context, job->crew, parcel.hash, result))
         return 0;
     if (job->options.is_verbose)
         say_sent(context, payload);
-    job->sent_bytes = job->packed.bytes.size;
-    buffer_clear(&job->packed.bytes); /* the crew has it */
     job->cutter = job_cutter(job);
     jobs_watch(jobs, job->crew);
     if (job->options.name)

@@ -14,6 +14,7 @@
 #include "magics/job.h"
 #include "magics/quantity.h"
 #include "pickler/base/clock.h"
+#include "pickler/base/nameless.h"
 
 #define EVENTS_AT_ONCE 1000 /* of a crew, before others have their turn */
 #define SHOW_EVERY_MS 500   /* how often the displays of jobs are updated */
@@ -124,10 +125,8 @@ bool jobs_are_full(const struct jobs *jobs)
 
 int jobs_file(struct jobs *jobs)
 {
-    const char *folder = getenv("TMPDIR");
     if (jobs->file_fd < 0)
-        jobs->file_fd = open(folder && *folder ? folder : "/tmp",
-                             O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        jobs->file_fd = nameless_file();
     return jobs->file_fd;
 }
 

@@ -34,12 +34,17 @@ int memory_file_make(const struct iovec *parts, int n_parts)
     return r;
 }
 
-void *memory_file_map(int fd, size_t size)
+bool memory_file_is_sealed(int fd, size_t size)
 {
     struct stat file;
     int seals = fcntl(fd, F_GET_SEALS);
-    if (!size || seals < 0 || (seals & SEALS) != SEALS || fstat(fd, &file) < 0 ||
-        (size_t)file.st_size < size)
+    return size && seals >= 0 && (seals & SEALS) == SEALS && fstat(fd, &file) == 0 &&
+           (size_t)file.st_size >= size;
+}
+
+void *memory_file_map(int fd, size_t size)
+{
+    if (!memory_file_is_sealed(fd, size))
         return NULL;
     void *data = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
     return data == MAP_FAILED ? NULL : data;

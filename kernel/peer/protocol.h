@@ -63,10 +63,14 @@ enum {
                        -> {outcome, u address, u elements from there to the end of its
                        object (0: unknown), u size of one element in bytes}; the address
                        is valid in this generation */
-    WORKER_DUMP, /* {n s variables} -> {outcome, b values, n s names of cell functions and
-                    of other variables that were met in values} */
+    WORKER_DUMP, /* {n s variables, u may be a file (or nothing)} -> {outcome, b values, n
+                    s names of cell functions and of other variables that were met in
+                    values}; where the values are in a memory file, which is the frame's
+                    descriptor: {outcome, b empty, n s names, u size of them, n u cuts
+                    (struct value_dump)} */
     WORKER_DUMP_AT, /* {s root name, u address, u type id, u count}: the root is an array
-                       of `count` elements -> as WORKER_DUMP */
+                       of `count` elements; what follows, and the
+                       answer, are as WORKER_DUMP */
     WORKER_LOAD,    /* {b values}: sets the variables that are its roots -> {outcome} */
     WORKER_LOAD_AT, /* {u address, u type id, u count, b values}: its only root ->
                        {outcome} */
@@ -125,23 +129,24 @@ enum {
                          code may refer to */
 
     /* pool -> zygote (a job worker that has loaded one payload and forks) */
-    ZYGOTE_LOAD = 80, /* {b payload, b object (empty: libtcc), u children to keep alive, b
-                         there will be no object} -> {outcome, u improvable: a ZYGOTE_IMPROVE
-                         is welcome}. After OUTCOME_COMPILE it may be sent again, with an object or, if its name was
-                         ZYGOTE_WISH, without any hope of one */
-    ZYGOTE_READY,     /* zygote -> pool: {u pid of a new job worker, n u pid of those that
-                         ended with status 0 since} with descriptors: task channel, out, err,
-                         pidfd and, if it may take more than one task, memory that
-                         is shared with it (lane.h) */
-    ZYGOTE_DIED, /* zygote -> pool: {u pid, u wait status}, after the last bytes of its
-                    output and its TASK_DONE, if there was one */
-    TASK_RUN,    /* pool -> job worker: {b argument values} -> TASK_DONE */
-    TASK_DONE,   /* {outcome, b result values}, with the task's id; the job worker ends.
-                    Everything the task printed is in its pipes. For
-                    PAYLOAD_CALL with a value the job worker renders it into
-                    outcome.value_text (display_value()): a front has no compiled
-                    layouts of the payload's types */
-    ZYGOTE_KEEP, /* pool -> zygote: {u children to keep alive}; no answer */
+    ZYGOTE_LOAD =
+        80, /* {b payload or recipe, b object (empty: libtcc), u children to keep alive, b
+               there will be no object} -> {outcome, u improvable: a ZYGOTE_IMPROVE
+               is welcome}. After OUTCOME_COMPILE it may be sent again, with an object or,
+               if its name was ZYGOTE_WISH, without any hope of one */
+    ZYGOTE_READY, /* zygote -> pool: {u pid of a new job worker, n u pid of those that
+                     ended with status 0 since} with descriptors: task channel, out, err,
+                     pidfd and, if it may take more than one task, memory that
+                     is shared with it (lane.h) */
+    ZYGOTE_DIED,  /* zygote -> pool: {u pid, u wait status}, after the last bytes of its
+                     output and its TASK_DONE, if there was one */
+    TASK_RUN,     /* pool -> job worker: {b argument values} -> TASK_DONE */
+    TASK_DONE,    /* {outcome, b result values}, with the task's id; the job worker ends.
+                     Everything the task printed is in its pipes. For
+                     PAYLOAD_CALL with a value the job worker renders it into
+                     outcome.value_text (display_value()): a front has no compiled
+                     layouts of the payload's types */
+    ZYGOTE_KEEP,  /* pool -> zygote: {u children to keep alive}; no answer */
     TASK_DONE_READY, /* as TASK_DONE, but the job worker takes another task */
     TASK_LOOK,       /* either way: there is something in the shared memory, which holds
                         the bodies of small TASK_RUN and TASK_DONE_READY; no answer */
@@ -151,10 +156,11 @@ enum {
                              run it, those before do from their next call on */
 
     /* pool -> its compiling helper (achar-pool --compile) */
-    COMPILER_RUN = 96, /* {b payload, u compiler_wish} -> {outcome, b object} */
+    COMPILER_RUN = 96, /* {b payload or recipe, u compiler_wish} -> {outcome, b object} */
 
     /* front -> pool */
-    POOL_PAYLOAD = 112, /* {b hash, b payload} -> {outcome}; sent once per hash */
+    POOL_PAYLOAD =
+        112,     /* {b hash, b payload or recipe} -> {outcome}; sent once per hash */
     POOL_TASK,   /* {b hash, b argument values} -> POOL_RESULT with the frame's id */
     POOL_OUTPUT, /* pool -> front: {u stream (1, 2), b bytes}; id is the task's */
     POOL_RESULT, /* {outcome, b result values}; no POOL_OUTPUT of the task follows */
@@ -171,6 +177,17 @@ enum {
     POOL_RESULT_FILE,     /* pool -> front: {u size}: a POOL_RESULT with this body */
     TASK_RUN_FILE,        /* pool -> job worker: {u size}: a TASK_RUN with this body */
     TASK_DONE_FILE,       /* job worker -> pool: {u size}: a TASK_DONE with this body */
+
+    /* What a payload in pieces (pickler/payload/recipe.h) needs, and the pool lacks. */
+    POOL_PIECES = 182, /* pool -> front: {n b hash}: pieces of the POOL_PAYLOAD with this
+                          id, whose answer follows when it has them */
+    POOL_PIECE,        /* front -> pool: {b hash, b bytes}, empty: there is no such piece;
+                          no answer */
+    POOL_PIECE_FILE,   /* front -> pool: {n (b hash, u offset)} with a descriptor, where
+                          these pieces are, and stay as they are; no answer */
+    ZYGOTE_PIECES,     /* pool -> zygote, before the ZYGOTE_LOAD: {n (u index, u offset)}
+                          with a descriptor: where pieces with a hash are, by their number
+                          among these; no answer */
 
     /* How a pool's channel is kept (kernel/peer/line.h). Control frames, which
      * line_is_control() lists, are small, are not counted and overtake data. All others

@@ -11,6 +11,7 @@
 #include "kernel/peer/protocol.h"
 #include "pickler/code/cc.h"
 #include "pickler/payload/layouts.h"
+#include "pickler/payload/recipe.h"
 
 #define NICENESS 10 /* of what nobody waits for */
 
@@ -124,7 +125,7 @@ static void compile(const void *data, size_t size, enum compiler_wish wish, int 
 {
     struct error err = {0};
     CLEANUP(payload_freep) struct payload *payload = NULL;
-    if (payload_unpack(data, size, &payload, &err) < 0)
+    if (recipe_open_any(data, size, NULL, 0, &payload, &err) < 0)
         refuse(ret, &err);
     else if (wish == COMPILER_WHOLE)
         compile_whole(payload, wake_fd, ret, ret_object);

@@ -36,6 +36,9 @@ void family_free(struct family *family)
     process_end(&family->compiler);
     while (family->first)
         task_free(family_next_task(family));
+    if (family->n_pieces)
+        pieces_release(family->store, family->pieces, family->n_pieces);
+    free(family->pieces);
     buffer_clear(&family->payload);
     buffer_clear(&family->object);
     buffer_clear(&family->better);

@@ -11,6 +11,7 @@
 #include "kernel/peer/outcome.h"
 #include "kernel/peer/process.h"
 #include "kernel/pool/output.h"
+#include "kernel/pool/pieces.h"
 #include "pickler/payload/payload.h"
 
 /* New job workers that may die before they have begun it. */
@@ -75,7 +76,10 @@ enum family_tier {
 
 struct family {
     uint8_t hash[PAYLOAD_HASH_SIZE];
-    struct buffer payload;
+    struct buffer payload; /* or a recipe, and its pieces with a hash: */
+    struct piece **pieces; /* owned, in order; each has a user more */
+    size_t n_pieces, n_missing;
+    struct pieces *store; /* borrowed */
     struct buffer object; /* of cc; empty: the zygote compiles by libtcc */
     struct buffer better; /* of cc: its functions, which take the place of libtcc's */
     enum family_tier tier;

@@ -36,6 +36,14 @@ static bool is_hash_right(const uint8_t *hash, const void *data, size_t size)
     return memcmp(hash, right, sizeof(right)) == 0;
 }
 
+static size_t family_size(const struct family *family)
+{
+    size_t size = family->payload.size + family->object.size + family->better.size;
+    for (size_t i = 0; i < family->n_pieces; i++)
+        size += (size_t)family->pieces[i]->size;
+    return size;
+}
+
 /* Forgets idle payloads, the oldest first, until the new one fits. */
 static bool make_room(struct pool *pool, size_t size)
 {
@@ -47,7 +55,7 @@ static bool make_room(struct pool *pool, size_t size)
             if (family->is_removed)
                 continue;
             n++;
-            bytes += family->payload.size + family->object.size + family->better.size;
+            bytes += family_size(family);
             if (family_is_idle(family) && (!oldest || family->used < oldest->used))
                 oldest = family;
         }
@@ -101,7 +109,7 @@ static bool take_payload(struct pool *pool, const struct frame *frame)
     GROW(pool->families, pool->n_families, pool->families_capacity);
     family = pool->families[pool->n_families++] = family_new(hash, payload, size);
     family->request = frame->id;
-    zygotes_wake(pool, family);
+    supply_begin(pool, family);
     return true;
 }
 
@@ -190,6 +198,12 @@ static void handle(struct pool *pool, struct frame *frame)
     switch (frame->kind) {
     case POOL_PAYLOAD:
         is_good = take_payload(pool, frame);
+        break;
+    case POOL_PIECE:
+        is_good = supply_take_piece(pool, frame);
+        break;
+    case POOL_PIECE_FILE:
+        is_good = supply_take_file(pool, frame);
         break;
     case POOL_TASK:
         is_good = take_task(pool, frame);

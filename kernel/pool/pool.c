@@ -272,6 +272,7 @@ bool pool_serve(struct line *front, unsigned n_workers, const struct limits *lim
     for (size_t i = 0; i < pool.n_families; i++)
         family_free(pool.families[i]);
     pool.n_families = 0;
+    pieces_clear(&pool.pieces);
     process_end(&pool.blank);
     zygotes_sweep(&pool);
     free(pool.families);

@@ -45,6 +45,7 @@ struct pool {
     struct patience patience;
     struct family **families;
     size_t n_families, families_capacity;
+    struct pieces pieces;
     struct family *active; /* served last; compared only */
     size_t turn;           /* where the search for the next waiting task starts */
     struct process blank;  /* a zygote started ahead of need; pid 0: none */
@@ -70,6 +71,14 @@ void pool_say(struct pool *pool, uint16_t kind, uint32_t id, const struct buffer
 
 /* front.c */
 void front_read(struct pool *pool);
+
+/* supply.c: the pieces of payloads */
+/* Of a new family, which is woken when it has all of them. */
+void supply_begin(struct pool *pool, struct family *family);
+bool supply_take_piece(struct pool *pool, const struct frame *frame);
+bool supply_take_file(struct pool *pool, const struct frame *frame);
+/* Tells its zygote where they are. */
+int supply_zygote(struct family *family, struct error *err) MUST_USE;
 
 /* zygotes.c */
 void zygotes_wake(struct pool *pool, struct family *family);

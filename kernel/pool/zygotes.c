@@ -131,7 +131,10 @@ static void load(struct pool *pool, struct family *family)
     pack_bytes(&body, family->object.data, family->object.size);
     pack_u64(&body, family->keep);
     pack_u64(&body, family->is_hopeless);
+    bool is_new = family->zygote.pid <= 0;
     int r = take_zygote(pool, family, &err);
+    if (r == 0 && is_new)
+        r = supply_zygote(family, &err);
     if (r == 0)
         r = channel_post(family->zygote.channel, ZYGOTE_LOAD, 0, 1, body.data, body.size,
                          &err);

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernel/peer/blob.h"
 #include "kernel/peer/outcome.h"
 #include "kernel/plan/plan.h"
 #include "pickler/graph/graph.h"
@@ -195,6 +196,18 @@ const char *const *session_libraries(const struct session *session, size_t *n);
 /* The values of variables as a value graph; *ret_names (owned) are the cell functions and
  * other variables that were met in values. result is an error when something cannot
  * travel. */
+struct session_dumped {
+    struct blob *values; /* owned; NULL: none */
+    uint64_t *cuts;      /* of large values (struct value_dump), else NULL; owned */
+    size_t n_cuts;
+    char **names; /* owned */
+    size_t n_names;
+};
+void session_dumped_clear(struct session_dumped *dumped);
+int session_dump_shared(struct session *session, const char *const *variables, size_t n,
+                        struct session_dumped *ret, struct result *result,
+                        struct error *err) MUST_USE;
+/* The same in a buffer of its own. */
 int session_dump(struct session *session, const char *const *variables, size_t n,
                  struct buffer *ret_values, char ***ret_names, size_t *ret_n_names,
                  struct result *result, struct error *err) MUST_USE;

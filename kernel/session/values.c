@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "kernel/peer/memory_file.h"
 #include "kernel/peer/protocol.h"
 #include "kernel/session/state.h"
 
@@ -29,44 +30,115 @@ static int ask(struct session *session, uint16_t kind, const struct buffer *ques
     return r;
 }
 
-static int take_values(struct unpack *in, struct buffer *ret_values, char ***ret_names,
-                       size_t *ret_n_names, struct error *err)
+void session_dumped_clear(struct session_dumped *dumped)
 {
+    blob_unref(dumped->values);
+    free(dumped->cuts);
+    for (size_t i = 0; i < dumped->n_names; i++)
+        free(dumped->names[i]);
+    free(dumped->names);
+    *dumped = (struct session_dumped){0};
+}
+
+/* Cuts that are in order and inside. */
+static void take_cuts(struct unpack *in, struct session_dumped *ret)
+{
+    uint64_t size = ret->values->size, last = 0;
+    size_t n = unpack_count(in);
+    ret->cuts = must_alloc((n + 1) * sizeof(*ret->cuts));
+    for (; ret->n_cuts < n && !in->failed; ret->n_cuts++) {
+        uint64_t at = unpack_max(in, size);
+        in->failed |= at < last;
+        last = ret->cuts[ret->n_cuts] = at;
+    }
+}
+
+/* What the worker has written there, and cannot change any more. */
+static void take_file(struct session *session, struct unpack *in,
+                      struct session_dumped *ret)
+{
+    int file = session->worker.answer_file;
+    size_t size = (size_t)unpack_max(in, PTRDIFF_MAX);
+    session->worker.answer_file = -1;
+    if (!in->failed && memory_file_is_sealed(file, size))
+        ret->values = blob_map(file, size);
+    else
+        close(file);
+    in->failed |= !ret->values;
+    if (!in->failed)
+        take_cuts(in, ret);
+}
+
+static int take_values(struct session *session, struct unpack *in,
+                       struct session_dumped *ret, struct error *err)
+{
+    CLEANUP(session_dumped_clear) struct session_dumped dumped = {0};
     size_t size, n;
     const void *values = unpack_bytes(in, &size);
     n = unpack_count(in);
-    char **names = must_alloc((n + 1) * sizeof(*names));
-    for (size_t i = 0; i < n; i++) {
-        names[i] = unpack_string(in);
-        in->failed |= !names[i];
+    dumped.names = must_alloc((n + 1) * sizeof(*dumped.names));
+    for (; dumped.n_names < n && !in->failed; dumped.n_names++) {
+        dumped.names[dumped.n_names] = unpack_string(in);
+        in->failed |= !dumped.names[dumped.n_names];
     }
-    if (in->failed) {
-        for (size_t i = 0; i < n; i++)
-            free(names[i]);
-        free(names);
+    if (session->worker.answer_file >= 0)
+        take_file(session, in, &dumped);
+    else
+        dumped.values = blob_new(values, size);
+    if (in->failed)
         return error_set(err, -EBADMSG, "the worker's values cannot be read");
-    }
-    *ret_names = names;
-    *ret_n_names = n;
-    buffer_add(ret_values, values, size);
+    *ret = dumped;
+    dumped = (struct session_dumped){0};
     return 0;
+}
+
+static int take_copy(struct session *session, struct unpack *in,
+                     struct buffer *ret_values, char ***ret_names, size_t *ret_n_names,
+                     struct error *err)
+{
+    CLEANUP(session_dumped_clear) struct session_dumped dumped = {0};
+    int r = take_values(session, in, &dumped, err);
+    if (r < 0)
+        return r;
+    buffer_add(ret_values, dumped.values->data, dumped.values->size);
+    *ret_names = TAKE(dumped.names);
+    *ret_n_names = dumped.n_names;
+    dumped.n_names = 0;
+    return 0;
+}
+
+static int ask_dump(struct session *session, const char *const *variables, size_t n,
+                    struct unpack *ret_rest, struct result *result, struct error *err)
+{
+    CLEANUP(buffer_clear) struct buffer question = {0};
+    pack_u64(&question, n);
+    for (size_t i = 0; i < n; i++)
+        pack_string(&question, variables[i]);
+    pack_u64(&question, true);
+    return ask(session, WORKER_DUMP, &question, ret_rest, result, err);
+}
+
+int session_dump_shared(struct session *session, const char *const *variables, size_t n,
+                        struct session_dumped *ret, struct result *result,
+                        struct error *err)
+{
+    struct unpack rest;
+    *ret = (struct session_dumped){0};
+    int r = ask_dump(session, variables, n, &rest, result, err);
+    return r < 0 || result->kind != RESULT_OK ? r : take_values(session, &rest, ret, err);
 }
 
 int session_dump(struct session *session, const char *const *variables, size_t n,
                  struct buffer *ret_values, char ***ret_names, size_t *ret_n_names,
                  struct result *result, struct error *err)
 {
-    CLEANUP(buffer_clear) struct buffer question = {0};
     struct unpack rest;
     *ret_names = NULL;
     *ret_n_names = 0;
-    pack_u64(&question, n);
-    for (size_t i = 0; i < n; i++)
-        pack_string(&question, variables[i]);
-    int r = ask(session, WORKER_DUMP, &question, &rest, result, err);
+    int r = ask_dump(session, variables, n, &rest, result, err);
     if (r < 0 || result->kind != RESULT_OK)
         return r;
-    return take_values(&rest, ret_values, ret_names, ret_n_names, err);
+    return take_copy(session, &rest, ret_values, ret_names, ret_n_names, err);
 }
 
 int session_bytes(struct session *session, const char *const *names, size_t n, size_t max,
@@ -180,10 +252,11 @@ int session_dump_at(struct session *session, const char *root,
     pack_u64(&question, place->address + from * place->element_size);
     pack_u64(&question, place->type);
     pack_u64(&question, count);
+    pack_u64(&question, true);
     int r = ask(session, WORKER_DUMP_AT, &question, &rest, result, err);
     if (r < 0 || result->kind != RESULT_OK)
         return r;
-    return take_values(&rest, ret_values, ret_names, ret_n_names, err);
+    return take_copy(session, &rest, ret_values, ret_names, ret_n_names, err);
 }
 
 int session_load_at(struct session *session, const struct session_place *place,

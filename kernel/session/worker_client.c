@@ -24,12 +24,14 @@ void worker_client_init(struct worker_client *client, struct interrupt *interrup
     *client = (struct worker_client){.process = {.pidfd = -1, .out = -1, .err = -1},
                                      .next_generation = 1,
                                      .next_id = 1,
+                                     .answer_file = -1,
                                      .interrupt = interrupt};
     console_init(&client->console);
 }
 
 void worker_client_clear(struct worker_client *client)
 {
+    closep(&client->answer_file);
     if (client->process.pid > 0)
         kill(-client->process.pid, SIGKILL); /* what cells have forked, too */
     worker_client_stop(client);
@@ -206,16 +208,19 @@ static void show(struct frame *frame, const struct session_events *events)
     display_done(frame);
 }
 
+static void close_from(const struct frame *frame, size_t first)
+{
+    for (size_t i = first; i < frame->n_fds; i++)
+        close(frame->fds[i]);
+}
+
 /* The worker has new pipes: programs that it has started hold the old ones, which stay
  * those of the cell before. */
 static void change_pipes(struct worker_client *client, const struct frame *frame)
 {
     int *ends[2] = {&client->process.out, &client->process.err};
-    if (frame->n_fds != 2) {
-        for (size_t i = 0; i < frame->n_fds; i++)
-            close(frame->fds[i]);
-        return;
-    }
+    if (frame->n_fds != 2)
+        return close_from(frame, 0);
     drain(client, &client->owner);
     console_release(&client->console, &client->owner);
     for (int which = 0; which < 2; which++) {
@@ -249,8 +254,7 @@ static void heed(struct worker_client *client, const struct session_events *even
     } else if (frame->kind == WORKER_PIPES) {
         change_pipes(client, frame);
     } else {
-        for (size_t i = 0; i < frame->n_fds; i++)
-            close(frame->fds[i]);
+        close_from(frame, 0);
     }
 }
 
@@ -553,6 +557,8 @@ int worker_client_ask(struct worker_client *client, uint16_t kind,
     int64_t now = clock_ms(), limit = kind == WORKER_RUN || kind == WORKER_ADDRESS
                                           ? client->limits.time_ms
                                           : 0;
+    closep(&client->answer_file);
+    client->answer_file = -1;
     struct patience patience = {
         .started = now, .limit = limit ? now + limit : 0, .is_data = is_data(kind)};
     int r = settle(client, events, err);
@@ -576,6 +582,8 @@ int worker_client_ask(struct worker_client *client, uint16_t kind,
         return 0;
     }
     *ret_rest = unpack_init(answer.data, answer.size);
+    client->answer_file = answer.n_fds ? answer.fds[0] : -1;
+    close_from(&answer, 1);
     if (answer.kind == FRAME_BAD) {
         console_end(&client->console, false, events);
         CLEANUP(freep) char *text = unpack_string(ret_rest);

@@ -43,6 +43,7 @@ struct worker_client {
     struct session_events owner;       /* whose output the current pipes carry */
     struct strays strays;              /* earlier pipes */
     struct session_aside aside;
+    int answer_file;      /* what came with the last answer; owned, -1: nothing */
     struct outcome dying; /* what a dying worker said of itself, kind OK: nothing */
     struct checkpoints checkpoints;
 };

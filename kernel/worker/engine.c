@@ -49,6 +49,7 @@ int engine_init(struct engine *engine, void (*dying)(const struct guard_report *
     static const struct names_hooks hooks = {find_replacement, replace_undefined};
     static char output[1 << 16];
     memset(engine, 0, sizeof(*engine));
+    engine->answer_file = -1;
     heap_init(__executable_start, etext);
     setlocale(LC_CTYPE, "C.UTF-8");
     setvbuf(stdout, output, _IOLBF, sizeof(output));

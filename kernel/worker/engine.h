@@ -14,6 +14,7 @@
 #include "pickler/value/value.h"
 
 struct engine {
+    int answer_file; /* owned: goes with the answer to the request; -1: none */
     struct arena arena;
     struct names names;
     struct types types;       /* with the layouts of everything loaded */

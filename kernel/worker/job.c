@@ -10,11 +10,14 @@
 #include "kernel/worker/replace.h"
 #include "kernel/worker/represent.h"
 #include "pickler/payload/layouts.h"
+#include "pickler/payload/recipe.h"
 
 static void refuse(struct outcome *ret, const struct error *err)
 {
-    outcome_set(ret, OUTCOME_REFUSED, err->code == -ENOMEM ? "OutOfMemory" : "BadPayload",
-                "%s", err->text);
+    const char *name = err->code == -ENOMEM                           ? "OutOfMemory"
+                       : err->code == -ENOSPC || err->code == -EDQUOT ? "NoRoom"
+                                                                      : "BadPayload";
+    outcome_set(ret, OUTCOME_REFUSED, name, "%s", err->text);
 }
 
 static bool is_defined(const struct definition *definition)
@@ -142,18 +145,21 @@ static void remember_variables(struct job *job)
     }
 }
 
-static bool open_payload(struct job *job, const void *data, size_t size,
+static bool open_payload(struct job *job, const struct zygote_payload *from,
                          struct outcome *ret)
 {
     struct error err = {0};
     CLEANUP(payload_freep) struct payload *payload = NULL;
-    int r = payload_unpack(data, size, &payload, &err);
+    int r = recipe_open_any(from->data, from->size, from->places, from->n_places,
+                            &payload, &err);
     if (r == 0) {
         types_clear(&job->engine->types);
         r = payload_layouts(payload, &job->engine->types, &err);
     }
     if (r == 0)
         r = surroundings_enter(&payload->surroundings, &err);
+    if (payload) /* its files' contents are somebody else's */
+        surroundings_clear(&payload->surroundings);
     if (r < 0) {
         refuse(ret, &err);
         return false;
@@ -166,12 +172,12 @@ static bool open_payload(struct job *job, const void *data, size_t size,
     return true;
 }
 
-void job_load(void *context, const void *payload, size_t size,
+void job_load(void *context, const struct zygote_payload *payload,
               struct zygote_object object, struct outcome *ret)
 {
     struct job *job = context;
     struct error err = {0};
-    if (!job->payload && !open_payload(job, payload, size, ret))
+    if (!job->payload && !open_payload(job, payload, ret))
         return;
     if (!load_code(job, object, ret))
         return;
@@ -179,6 +185,7 @@ void job_load(void *context, const void *payload, size_t size,
     if (r == 0 && job->payload->values_size)
         r = value_load(&job->engine->world, job->payload->values,
                        job->payload->values_size, NULL, &err);
+    payload_drop_values(job->payload);
     if (r < 0)
         refuse(ret, &err);
     else if (job->payload->returns_state ||

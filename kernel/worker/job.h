@@ -32,7 +32,7 @@ struct job {
 };
 
 /* As zygote_work.load and .run, with a job as context. */
-void job_load(void *context, const void *payload, size_t size,
+void job_load(void *context, const struct zygote_payload *payload,
               struct zygote_object object, struct outcome *ret);
 void job_run(void *context, const void *argument, size_t size, struct outcome *ret,
              struct buffer *result);

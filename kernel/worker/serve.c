@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "kernel/peer/memory_file.h"
 #include "kernel/peer/protocol.h"
 #include "kernel/worker/code.h"
 #include "kernel/worker/heap.h"
@@ -149,8 +150,30 @@ static void refuse(const struct value_dump *dump, struct outcome *outcome)
     outcome_set(outcome, OUTCOME_REFUSED, "CannotPickle", "%s", buffer_string(&text));
 }
 
+/* Large values go in a file, if the asker can take one. */
+static void pack_values(struct engine *engine, const struct value_dump *dump,
+                        bool may_be_file, struct buffer *rest)
+{
+    struct iovec part = {dump->bytes.data, dump->bytes.size};
+    if (may_be_file && dump->bytes.size >= MEMORY_FILE_MIN)
+        engine->answer_file = memory_file_make(&part, 1);
+    bool is_file = engine->answer_file >= 0;
+    pack_bytes(rest, dump->bytes.data, is_file ? 0 : dump->bytes.size);
+    pack_u64(rest, dump->n_functions + dump->n_variables);
+    for (size_t i = 0; i < dump->n_functions; i++)
+        pack_string(rest, dump->functions[i]);
+    for (size_t i = 0; i < dump->n_variables; i++)
+        pack_string(rest, dump->variables[i]);
+    if (!is_file)
+        return;
+    pack_u64(rest, dump->bytes.size);
+    pack_u64(rest, dump->n_cuts);
+    for (size_t i = 0; i < dump->n_cuts; i++)
+        pack_u64(rest, dump->cuts[i]);
+}
+
 static int dump(struct engine *engine, const struct value_root *roots, size_t n,
-                struct outcome *outcome, struct buffer *rest)
+                bool may_be_file, struct outcome *outcome, struct buffer *rest)
 {
     CLEANUP(value_dump_clear) struct value_dump result = {0};
     struct error err = {0};
@@ -168,12 +191,7 @@ static int dump(struct engine *engine, const struct value_root *roots, size_t n,
         refuse(&result, outcome);
         return 0;
     }
-    pack_bytes(rest, result.bytes.data, result.bytes.size);
-    pack_u64(rest, result.n_functions + result.n_variables);
-    for (size_t i = 0; i < result.n_functions; i++)
-        pack_string(rest, result.functions[i]);
-    for (size_t i = 0; i < result.n_variables; i++)
-        pack_string(rest, result.variables[i]);
+    pack_values(engine, &result, may_be_file, rest);
     return 0;
 }
 
@@ -213,9 +231,10 @@ static int handle_dump(struct engine *engine, struct unpack *in, struct outcome 
             !find_root(engine, names[i], &roots[i]))
             refuse_root(engine, names[i] ? names[i] : "", outcome);
     }
+    bool may_be_file = in->at < in->end && unpack_bool(in);
     int r = unpack_done(in) ? 0 : bad_request(err);
     if (r == 0 && outcome->kind == OUTCOME_OK)
-        r = dump(engine, roots, n, outcome, rest);
+        r = dump(engine, roots, n, may_be_file, outcome, rest);
     for (size_t i = 0; i < n; i++)
         free(names[i]);
     free(names);
@@ -252,7 +271,9 @@ static int handle_dump_at(struct engine *engine, struct unpack *in,
     int r = read_place(engine, in, &root, outcome, err);
     if (r < 0 || outcome->kind != OUTCOME_OK)
         return r;
-    return unpack_done(in) ? dump(engine, &root, 1, outcome, rest) : bad_request(err);
+    bool may_be_file = in->at < in->end && unpack_bool(in);
+    return unpack_done(in) ? dump(engine, &root, 1, may_be_file, outcome, rest)
+                           : bad_request(err);
 }
 
 static void load(struct engine *engine, const void *data, size_t size,
@@ -419,6 +440,7 @@ int serve_request(struct engine *engine, const struct frame *request, struct buf
     CLEANUP(outcome_clear) struct outcome outcome = {0};
     CLEANUP(buffer_clear) struct buffer rest = {0};
     struct unpack in = unpack_init(request->data, request->size);
+    engine->answer_file = -1;
     int r = handle(engine, &in, &outcome, &rest, err);
     if (r < 0)
         return r;

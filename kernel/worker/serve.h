@@ -7,8 +7,8 @@
 #include "kernel/peer/channel.h"
 #include "kernel/worker/engine.h"
 
-/* Adds the answer to a request to `out`; -EBADMSG when it cannot be read or is unknown.
- */
+/* Adds the answer to a request to `out`, and engine->answer_file if there is more to it;
+ * -EBADMSG when it cannot be read or is unknown. */
 int serve_request(struct engine *engine, const struct frame *request, struct buffer *out,
                   struct error *err) MUST_USE;
 

@@ -70,9 +70,13 @@ static int answer(struct engine *engine, struct channel *channel,
         kind = FRAME_BAD;
     }
     output_restore();
+    int file = engine->answer_file;
     show_lock();
-    r = channel_send(channel, kind, generation, id, body.data, body.size, err);
+    r = channel_send_fds(channel, kind, generation, id, body.data, body.size, &file,
+                         file >= 0, err);
     show_unlock();
+    closep(&file);
+    engine->answer_file = -1;
     return r;
 }
 

@@ -29,6 +29,7 @@
 #include "kernel/worker/job_link.h"
 #include "kernel/worker/kicks.h"
 #include "kernel/worker/renewal.h"
+#include "kernel/worker/zygote_pieces.h"
 #include "pickler/base/clock.h"
 
 #define TASK_FD 100 /* or above: user code has the low descriptors to itself */
@@ -59,6 +60,7 @@ struct zygote {
     size_t n_ended;
     char inbox[LANE_INBOX_SIZE + JOB_LINK_ROOM]; /* of job workers without a lane */
     struct kicks kicks; /* of those that run what was improved since */
+    struct zygote_pieces pieces;
 };
 
 /* The ends that a job worker and the pool share. */
@@ -323,17 +325,20 @@ static size_t bounded(uint64_t children)
 static int load(struct zygote *zygote, const struct frame *frame)
 {
     struct unpack in = unpack_init(frame->data, frame->size);
-    size_t size, object_size;
-    const void *payload = unpack_bytes(&in, &size);
+    struct zygote_payload payload = {.places = zygote->pieces.places,
+                                     .n_places = zygote->pieces.n};
+    size_t object_size;
+    payload.data = unpack_bytes(&in, &payload.size);
     const void *object = unpack_bytes(&in, &object_size);
     uint64_t keep = unpack_u64(&in);
     bool is_hopeless = unpack_bool(&in);
     if (!unpack_done(&in) || zygote->is_loaded)
         return -EBADMSG;
     struct outcome outcome = {0};
-    zygote->work->load(zygote->work->context, payload, size,
+    zygote->work->load(zygote->work->context, &payload,
                        (struct zygote_object){object, object_size, is_hopeless},
                        &outcome);
+    zygote_pieces_clear(&zygote->pieces); /* code of the payload's is not to have them */
     fflush(NULL); /* children would print what is left in the buffers once each */
     zygote->is_loaded = outcome.kind == OUTCOME_OK;
     zygote->keep = bounded(keep);
@@ -358,6 +363,8 @@ static int handle(struct zygote *zygote, const struct frame *frame)
     } else if (frame->kind == ZYGOTE_IMPROVE) {
         r = kicks_improve(&zygote->kicks, zygote->work, zygote->channel, frame,
                           zygote->children, zygote->n_children);
+    } else if (frame->kind == ZYGOTE_PIECES) {
+        r = zygote_pieces_take(&zygote->pieces, frame);
     } else if (frame->kind == ZYGOTE_KEEP) {
         struct unpack in = unpack_init(frame->data, frame->size);
         zygote->keep = bounded(unpack_u64(&in));
@@ -414,8 +421,8 @@ static int serve_once(struct zygote *zygote)
 {
     struct pollfd fds[2] = {{.fd = channel_fd(zygote->channel), .events = POLLIN},
                             {.fd = zygote->signal_fd, .events = POLLIN}};
-    if (!channel_has_frame(zygote->channel) &&
-        poll(fds, 2, wait_ms(zygote)) < 0 && errno != EINTR)
+    if (!channel_has_frame(zygote->channel) && poll(fds, 2, wait_ms(zygote)) < 0 &&
+        errno != EINTR)
         return -errno;
     zygote->is_resting = false;
     struct signalfd_siginfo info;

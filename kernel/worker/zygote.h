@@ -8,12 +8,21 @@
 #define ACHAR_WORKER_ZYGOTE_H
 
 #include "kernel/peer/outcome.h"
+#include "pickler/payload/recipe.h"
 
 /* What cc has made of a payload. */
 struct zygote_object {
     const void *data;
     size_t size;      /* 0: none */
     bool is_hopeless; /* and there will be none */
+};
+
+/* The bytes of a payload, or of a recipe and where its pieces with a hash are. */
+struct zygote_payload {
+    const void *data;
+    size_t size;
+    const struct recipe_place *places;
+    size_t n_places;
 };
 
 /* What is done with a payload and a task; it knows nothing of processes and frames. */
@@ -24,7 +33,7 @@ struct zygote_work {
     /* In the zygote, once, or again after OUTCOME_COMPILE: everything that tasks share.
      * An empty object means: compile here, which may be refused with OUTCOME_COMPILE
      * where cc would do better, if there is hope of cc. Fills `ret` when it is not OK. */
-    void (*load)(void *context, const void *payload, size_t size,
+    void (*load)(void *context, const struct zygote_payload *payload,
                  struct zygote_object object, struct outcome *ret);
     /* In the zygote, when it is loaded: whether improve() may be called. Both may be
      * NULL.

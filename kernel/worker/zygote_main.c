@@ -26,10 +26,10 @@ static void warm(void *context)
         return; /* a payload will tell why */
 }
 
-static void load(void *context, const void *payload, size_t size,
+static void load(void *context, const struct zygote_payload *payload,
                  struct zygote_object object, struct outcome *ret)
 {
-    job_load(context, payload, size, object, ret);
+    job_load(context, payload, object, ret);
     mallopt(M_TRIM_THRESHOLD, -1); /* never again: renewal.h */
 }
 

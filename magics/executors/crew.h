@@ -35,6 +35,10 @@ char *crew_status(struct crew *crew) MUST_USE;
 /* Keeps a copy of the payload, unless it is here; it stays while tasks need it. */
 void crew_payload(struct crew *crew, const uint8_t hash[32], const void *payload,
                   size_t size);
+/* The same of one with pieces, which is shared with the caller. */
+void crew_parcel(struct crew *crew, const struct parcel *parcel);
+/* Bytes of the pieces that pools have asked for since that, and 0 from then on. */
+uint64_t crew_take_sent(struct crew *crew, const uint8_t hash[32]);
 /* Waits until a pool has loaded the payload, or refused it. 1: *ret_outcome says which;
  * 0: the time is over (-1: none); -EINTR: `wake_fd` (-1: none) became readable; -EPIPE:
  * there is no pool and none will come. */

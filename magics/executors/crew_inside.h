@@ -35,7 +35,8 @@ struct crew_queue {
 struct crew_payload {
     struct crew_payload *next;
     uint8_t hash[32];
-    struct blob *blob;
+    struct parcel parcel;
+    uint64_t sent; /* bytes of pieces */
     size_t n_tasks;
     struct crew_queue waiting;
     bool is_wanted;         /* somebody waits for it without a task */

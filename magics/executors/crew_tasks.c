@@ -69,7 +69,7 @@ struct crew_payload *crew_tasks_payload(struct crew *crew, const uint8_t hash[32
 static void free_payload(struct crew_payload *payload)
 {
     outcome_clear(&payload->refusal);
-    blob_unref(payload->blob);
+    parcel_clear(&payload->parcel);
     free(payload);
 }
 
@@ -88,7 +88,7 @@ static void trim_payloads(struct crew *crew)
         size_t bytes = 0;
         struct crew_payload **oldest = NULL;
         for (struct crew_payload **at = &crew->payloads; *at; at = &(*at)->next) {
-            bytes += (*at)->blob->size;
+            bytes += (size_t)(*at)->parcel.size;
             if (!(*at)->n_tasks && !(*at)->is_wanted &&
                 (!oldest || (*at)->used < (*oldest)->used))
                 oldest = at;
@@ -102,23 +102,23 @@ static void trim_payloads(struct crew *crew)
     }
 }
 
-/* Takes the blob. */
-static void add_payload(struct crew *crew, const uint8_t *hash, struct blob *blob)
+/* Takes what is in the parcel. */
+static void add_payload(struct crew *crew, struct parcel *parcel)
 {
-    struct crew_payload *payload = find_payload(crew, hash);
+    struct crew_payload *payload = find_payload(crew, parcel->hash);
     if (payload) {
         payload->used = ++crew->clock;
         /* What was refused is asked again: another pool, or another moment. */
         outcome_clear(&payload->refusal);
         payload->refusal = (struct outcome){0};
         payload->is_refused = false;
-        blob_unref(blob);
+        parcel_clear(parcel);
         return;
     }
     trim_payloads(crew);
     payload = must_alloc(sizeof(*payload));
-    memcpy(payload->hash, hash, HASH_SIZE);
-    payload->blob = blob;
+    memcpy(payload->hash, parcel->hash, HASH_SIZE);
+    payload->parcel = *parcel;
     payload->used = ++crew->clock;
     payload->waiting.last = &payload->waiting.first;
     payload->next = crew->payloads;
@@ -128,10 +128,30 @@ static void add_payload(struct crew *crew, const uint8_t *hash, struct blob *blo
 void crew_payload(struct crew *crew, const uint8_t hash[32], const void *payload,
                   size_t size)
 {
-    struct blob *blob = blob_new(payload, size); /* nobody waits for the lock meanwhile */
+    /* Nobody waits for the lock meanwhile. */
+    struct parcel parcel = parcel_of(hash, payload, size);
     pthread_mutex_lock(&crew->lock);
-    add_payload(crew, hash, blob);
+    add_payload(crew, &parcel);
     pthread_mutex_unlock(&crew->lock);
+}
+
+void crew_parcel(struct crew *crew, const struct parcel *parcel)
+{
+    struct parcel copy = parcel_copy(parcel);
+    pthread_mutex_lock(&crew->lock);
+    add_payload(crew, &copy);
+    pthread_mutex_unlock(&crew->lock);
+}
+
+uint64_t crew_take_sent(struct crew *crew, const uint8_t hash[32])
+{
+    pthread_mutex_lock(&crew->lock);
+    struct crew_payload *payload = find_payload(crew, hash);
+    uint64_t sent = payload ? payload->sent : 0;
+    if (payload)
+        payload->sent = 0;
+    pthread_mutex_unlock(&crew->lock);
+    return sent;
 }
 
 static void remember(struct crew *crew, struct crew_task *task)
@@ -293,8 +313,8 @@ static struct link_payload *at_link(struct crew_link *link,
 static void send_payload(struct crew_link *link, struct crew_payload *payload)
 {
     struct link_payload at = {.payload = payload, .state = PAYLOAD_SENT};
-    if (pool_client_post_payload(link->client, payload->hash, payload->blob, &at.request,
-                                 NULL) < 0)
+    if (pool_client_post_payload(link->client, payload->hash, payload->parcel.bytes,
+                                 &at.request, NULL) < 0)
         return; /* a link that is lost shows when it is read */
     GROW(link->payloads, link->n_payloads, link->payloads_capacity);
     link->payloads[link->n_payloads++] = at;
@@ -382,6 +402,21 @@ void crew_tasks_dispatch(struct crew *crew, bool may_gather)
 }
 
 /* ---- events ---- */
+
+static void pieces_asked(struct crew_link *link, const struct pool_event *event)
+{
+    for (size_t i = 0; i < link->n_payloads; i++) {
+        struct link_payload *at = &link->payloads[i];
+        uint64_t sent = 0;
+        if (at->request != event->id || at->state != PAYLOAD_SENT)
+            continue;
+        /* A link that is lost shows when it is read. */
+        if (pool_client_post_pieces(link->client, &at->payload->parcel, event->data,
+                                    event->size, &sent, NULL) == 0)
+            at->payload->sent += sent;
+        return;
+    }
+}
 
 static void payload_answered(struct crew *crew, struct crew_link *link,
                              struct pool_event *event)
@@ -507,6 +542,9 @@ bool crew_tasks_take(struct crew *crew, struct crew_link *link, struct pool_even
         return false;
     case POOL_EVENT_PAYLOAD:
         payload_answered(crew, link, event);
+        return false;
+    case POOL_EVENT_PIECES:
+        pieces_asked(link, event);
         return false;
     case POOL_EVENT_FORGOT:
         payload_forgotten(link, event->data);

@@ -12,8 +12,7 @@
 #include "kernel/peer/protocol.h"
 #include "magics/executors/pool_client_inside.h"
 
-#define FILES_MAX 32 /* on their way: a socket holds few descriptors */
-static void open_add(struct open_tasks *open, uint32_t id)
+struct open_task *open_tasks_add(struct open_tasks *open, uint32_t id)
 {
     if (open->start == open->n) {
         open->start = open->n = 0;
@@ -30,6 +29,7 @@ static void open_add(struct open_tasks *open, uint32_t id)
         open->all[open->n++] = (struct open_task){0};
     }
     open->all[open->n - 1].is_open = true;
+    return &open->all[open->n - 1];
 }
 
 /* NULL when the task is not open. */
@@ -349,6 +349,12 @@ static bool read_event(struct pool_client *client, const struct frame *frame,
         client->is_dead = true;
         return false;
     }
+    if (frame->kind == POOL_PIECES) {
+        ret->kind = POOL_EVENT_PIECES;
+        ret->data = frame->data;
+        ret->size = frame->size;
+        return true;
+    }
     if (frame->kind == POOL_PAYLOAD || frame->kind == FRAME_BAD)
         for (size_t i = 0; i < client->n_requests; i++)
             if (client->requests[i].id == frame->id)
@@ -493,104 +499,4 @@ int pool_client_next(struct pool_client *client, struct pool_event *ret,
     if (!client->is_dead && line_tick(client->line, &why) < 0)
         pool_client_lose(client, &why);
     return client->is_dead ? end_open_task(client, ret, err) : 0;
-}
-
-/* A frame {b hash, b bytes}, either `data` or what is in the blob. 0 or its id. */
-static int post(struct pool_client *client, uint16_t kind, const uint8_t hash[32],
-                const void *data, size_t size, struct blob *blob, uint32_t *ret_id,
-                struct error *err)
-{
-    struct buffer *head = &client->head;
-    if (!pool_client_is_alive(client))
-        return pool_client_lost(client, err);
-    head->size = 0;
-    pack_bytes(head, hash, HASH_SIZE);
-    pack_u64(head, blob ? blob->size : size);
-    if (!blob)
-        buffer_add(head, data, size);
-    uint32_t id = ++client->last_id;
-    int r = blob ? line_send_blob(client->line, kind, id, head, blob, err)
-                 : line_send(client->line, kind, id, head->data, head->size, err);
-    client->is_broken |= r == -EPIPE;
-    if (r == 0)
-        *ret_id = id;
-    return r;
-}
-
-int pool_client_post_payload(struct pool_client *client, const uint8_t hash[32],
-                             struct blob *payload, uint32_t *ret_id, struct error *err)
-{
-    int r = post(client, POOL_PAYLOAD, hash, NULL, 0, payload, ret_id, err);
-    if (r < 0)
-        return r;
-    GROW(client->requests, client->n_requests, client->requests_capacity);
-    struct request *request = &client->requests[client->n_requests++];
-    request->id = *ret_id;
-    memcpy(request->hash, hash, HASH_SIZE);
-    return 0;
-}
-
-int pool_client_post_task(struct pool_client *client, const uint8_t hash[32],
-                          const void *argument, size_t size, uint32_t *ret_id,
-                          struct error *err)
-{
-    if (size > POOL_CLIENT_LARGE) {
-        CLEANUP(blob_unrefp) struct blob *blob = blob_new(argument, size);
-        return pool_client_post_large(client, hash, blob, ret_id, err);
-    }
-    int r = post(client, POOL_TASK, hash, argument, size, NULL, ret_id, err);
-    if (r == 0)
-        open_add(&client->open, *ret_id);
-    return r;
-}
-
-/* True: the argument has gone in a file. */
-static bool post_file(struct pool_client *client, const uint8_t hash[32],
-                      const struct blob *argument, uint32_t *ret_id)
-{
-    if (!client->type->is_near || argument->size < MEMORY_FILE_MIN ||
-        client->n_files >= FILES_MAX || !pool_client_is_alive(client))
-        return false;
-    CLEANUP(buffer_clear) struct buffer body = {0};
-    pack_u64(&body, argument->size);
-    struct iovec parts[] = {{body.data, body.size}, {argument->data, argument->size}};
-    size_t size = body.size + argument->size;
-    int fd = memory_file_make(parts, 2);
-    if (fd < 0)
-        return false;
-    body.size = 0;
-    pack_bytes(&body, hash, HASH_SIZE);
-    pack_u64(&body, size);
-    uint32_t id = client->last_id + 1;
-    int r = line_send_file(client->line, POOL_TASK_FILE, id, &body, fd);
-    close(fd);
-    if (r < 0)
-        return false;
-    client->last_id = *ret_id = id;
-    open_add(&client->open, id);
-    open_find(&client->open, id)->has_file = true;
-    client->n_files++;
-    return true;
-}
-
-int pool_client_post_large(struct pool_client *client, const uint8_t hash[32],
-                           struct blob *argument, uint32_t *ret_id, struct error *err)
-{
-    if (post_file(client, hash, argument, ret_id))
-        return 0;
-    int r = post(client, POOL_TASK, hash, NULL, 0, argument, ret_id, err);
-    if (r == 0)
-        open_add(&client->open, *ret_id);
-    return r;
-}
-
-int pool_client_cancel(struct pool_client *client, uint32_t id, struct error *err)
-{
-    if (client->is_dead)
-        return 0; /* its end is an event already */
-    int r = line_send(client->line, POOL_CANCEL, id, NULL, 0, err);
-    if (r == 0)
-        r = line_uncork(client->line, err);
-    client->is_broken |= r == -EPIPE;
-    return r == -EPIPE ? 0 : r;
 }

@@ -9,6 +9,7 @@
 #include "kernel/peer/blob.h"
 #include "kernel/peer/outcome.h"
 #include "magics/executors/executor.h"
+#include "magics/executors/parcel.h"
 
 #define POOL_LOST "PoolLost" /* name of the outcome of tasks that were open then */
 
@@ -25,6 +26,8 @@ struct pool_event {
         /* from pool_client_next() only */
         POOL_EVENT_HELLO,   /* the pool is there: pool_client_workers() */
         POOL_EVENT_PAYLOAD, /* the answer to pool_client_post_payload() */
+        POOL_EVENT_PIECES,  /* what the payload posted with this id needs, before the
+                               answer: {n b hash} */
         POOL_EVENT_FORGOT   /* data: the hash of a payload that it no longer has */
     } kind;
     uint32_t id;
@@ -94,6 +97,10 @@ int pool_client_next(struct pool_client *client, struct pool_event *ret,
 int pool_client_post_payload(struct pool_client *client, const uint8_t hash[32],
                              struct blob *payload, uint32_t *ret_id,
                              struct error *err) MUST_USE;
+/* Sends the pieces that a POOL_EVENT_PIECES has asked for; *ret_size: their bytes. */
+int pool_client_post_pieces(struct pool_client *client, const struct parcel *parcel,
+                            const void *asked, size_t size, uint64_t *ret_size,
+                            struct error *err) MUST_USE;
 /* As pool_client_submit(). */
 int pool_client_post_task(struct pool_client *client, const uint8_t hash[32],
                           const void *argument, size_t size, uint32_t *ret_id,

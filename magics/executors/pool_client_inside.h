@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What pool_client.c (one link's protocol, which never waits) and pool_client_wait.c (for
- * who has one link and waits for it) know of each other. */
+ * What pool_client.c (one link's protocol, which never waits), pool_client_send.c (what
+ * goes over it) and pool_client_wait.c (for who has one link and waits for it) know of
+ * each other. */
 #ifndef ACHAR_EXECUTORS_POOL_CLIENT_INSIDE_H
 #define ACHAR_EXECUTORS_POOL_CLIENT_INSIDE_H
 
@@ -64,6 +65,8 @@ struct pool_client {
     struct buffer head; /* of the frame that is being sent */
 };
 
+/* The new task's. */
+struct open_task *open_tasks_add(struct open_tasks *open, uint32_t id);
 /* 1: an event; 0: no frame is here; negative: the pool is gone. */
 int pool_client_look(struct pool_client *client, struct pool_event *ret);
 /* The pool has died, or must be treated so. The first reason stays. */

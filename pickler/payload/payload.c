@@ -33,6 +33,17 @@ static void strings_free(char **strings, size_t n)
     free(strings);
 }
 
+void payload_drop_values(struct payload *payload)
+{
+    if (payload->values_release)
+        payload->values_release(payload->values_owner);
+    else
+        free(payload->values);
+    payload->values_release = NULL;
+    payload->values_owner = NULL;
+    payload->values = NULL;
+}
+
 void payload_free(struct payload *payload)
 {
     if (!payload)
@@ -48,7 +59,8 @@ void payload_free(struct payload *payload)
     surroundings_clear(&payload->surroundings);
     types_clear(&payload->types);
     free(payload->entry_text);
-    free(payload->values);
+    payload_drop_values(payload);
+    free(payload->cuts);
     free(payload->sites);
     free(payload);
 }
@@ -126,7 +138,7 @@ static void pack_outs(struct buffer *out, const struct payload_out *outs, size_t
 }
 
 static void pack_section(const struct payload *payload, enum section section,
-                         struct buffer *out)
+                         bool is_bare, struct buffer *out)
 {
     switch (section) {
     case SECTION_ENTRY:
@@ -165,7 +177,7 @@ static void pack_section(const struct payload *payload, enum section section,
         return;
     case SECTION_SURROUNDINGS:
         if (!surroundings_are_empty(&payload->surroundings))
-            surroundings_pack(&payload->surroundings, out);
+            surroundings_pack(&payload->surroundings, is_bare, out);
         return;
     case SECTION_VALUES:
     case SECTION_END:
@@ -199,15 +211,31 @@ static int check_sizes(const struct payload *payload, struct error *err)
     if (payload->types.n > TYPES_MAX)
         return error_set(err, -EFBIG, "the payload has %zu types, more than %d",
                          payload->types.n, TYPES_MAX);
-    if (payload->values_size > PAYLOAD_SIZE_MAX)
-        return error_set(err, -EFBIG, "the payload's state has %zu bytes, more than %zu",
-                         payload->values_size, PAYLOAD_SIZE_MAX);
     return 0;
 }
 
-int payload_pack(const struct payload *payload, struct buffer *out, struct error *err)
+/* Of what payload_pack() would write; what goes into memory is known to be there. */
+static int check_bulk(const struct payload *payload, struct error *err)
+{
+    uint64_t files = 0;
+    for (size_t i = 0; i < payload->surroundings.n_files; i++)
+        files += payload->surroundings.files[i].size;
+    if (payload->values_size > PAYLOAD_SIZE_MAX)
+        return error_set(err, -EFBIG, "the payload's state has %zu bytes, more than %zu",
+                         payload->values_size, PAYLOAD_SIZE_MAX);
+    if (files > PAYLOAD_SIZE_MAX)
+        return error_set(err, -EFBIG,
+                         "the payload's files have %llu bytes, more than %zu",
+                         (unsigned long long)files, PAYLOAD_SIZE_MAX);
+    return 0;
+}
+
+static int pack(const struct payload *payload, bool is_bare, struct buffer *out,
+                struct error *err)
 {
     int r = check_sizes(payload, err);
+    if (r == 0 && !is_bare)
+        r = check_bulk(payload, err);
     if (r < 0)
         return r;
     size_t start = out->size;
@@ -216,13 +244,13 @@ int payload_pack(const struct payload *payload, struct buffer *out, struct error
     buffer_add_char(out, PAYLOAD_VERSION >> 8);
     for (int section = SECTION_ENTRY; section < SECTION_VALUES; section++) {
         CLEANUP(buffer_clear) struct buffer content = {0};
-        pack_section(payload, (enum section)section, &content);
+        pack_section(payload, (enum section)section, is_bare, &content);
         add_section(out, (enum section)section, content.data, content.size);
     }
-    add_section(out, SECTION_VALUES, payload->values, payload->values_size);
+    add_section(out, SECTION_VALUES, payload->values, is_bare ? 0 : payload->values_size);
     for (int section = SECTION_SITES; section < SECTION_END; section++) {
         CLEANUP(buffer_clear) struct buffer content = {0};
-        pack_section(payload, (enum section)section, &content);
+        pack_section(payload, (enum section)section, is_bare, &content);
         add_section(out, (enum section)section, content.data, content.size);
     }
     size_t size = out->size - start;
@@ -232,6 +260,17 @@ int payload_pack(const struct payload *payload, struct buffer *out, struct error
     out->data[start] = '\0';
     return error_set(err, -EFBIG, "the payload has %zu bytes, more than %zu", size,
                      PAYLOAD_SIZE_MAX);
+}
+
+int payload_pack(const struct payload *payload, struct buffer *out, struct error *err)
+{
+    return pack(payload, false, out, err);
+}
+
+int payload_pack_bare(const struct payload *payload, struct buffer *out,
+                      struct error *err)
+{
+    return pack(payload, true, out, err);
 }
 
 /* --- unpacking --- */

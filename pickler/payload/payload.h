@@ -59,8 +59,12 @@ struct payload {
     struct surroundings surroundings; /* of its tasks */
     char **libraries;                 /* sonames to be opened first */
     size_t n_libraries;
-    char *values; /* value graph of the variables in the closure */
+    char *values; /* value graph of the variables in the closure; owned, unless ... */
     size_t values_size;
+    void *values_owner; /* ... there is one, which is released in its way */
+    void (*values_release)(void *owner);
+    uint64_t *cuts; /* where large values begin and end in them, in order; may be NULL */
+    size_t n_cuts;
     uint32_t cell;                 /* that the entry belongs to */
     struct allocation_site *sites; /* of the entry */
     size_t n_sites;
@@ -100,6 +104,11 @@ void payload_variables(const struct payload *payload, const char ***ret, size_t 
 
 int payload_pack(const struct payload *payload, struct buffer *out,
                  struct error *err) MUST_USE;
+/* The same without values and the contents of files, which go beside it (recipe.h). */
+int payload_pack_bare(const struct payload *payload, struct buffer *out,
+                      struct error *err) MUST_USE;
+/* Frees the values, but not what is known of them. */
+void payload_drop_values(struct payload *payload);
 /* Total and bounded: any bytes give a payload or -EBADMSG with a text. Runs nothing. */
 int payload_unpack(const void *data, size_t size, struct payload **ret,
                    struct error *err) MUST_USE;

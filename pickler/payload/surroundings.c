@@ -8,23 +8,33 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 
 #include "pickler/base/file.h"
+#include "pickler/base/nameless.h"
 
 #define FOLDER_PREFIX "achar-files-"
+#define COPY_AT_ONCE ((size_t)1 << 30)
+
+static void clear_file(struct staged_file *file, bool is_lent)
+{
+    free(file->name);
+    free(file->pieces);
+    if (!is_lent)
+        free(file->data);
+}
 
 void surroundings_clear(struct surroundings *surroundings)
 {
     for (size_t i = 0; i < surroundings->n_settings; i++)
         free(surroundings->settings[i]);
-    for (size_t i = 0; i < surroundings->n_files; i++) {
-        free(surroundings->files[i].name);
-        free(surroundings->files[i].data);
-    }
+    for (size_t i = 0; i < surroundings->n_files; i++)
+        clear_file(&surroundings->files[i], surroundings->is_lent);
     free(surroundings->settings);
     free(surroundings->files);
     free(surroundings->folder);
+    name_ids_clear(&surroundings->names);
     *surroundings = (struct surroundings){0};
 }
 
@@ -33,71 +43,19 @@ bool surroundings_are_empty(const struct surroundings *surroundings)
     return !surroundings->folder && !surroundings->n_settings && !surroundings->n_files;
 }
 
-static size_t total(const struct surroundings *surroundings)
+bool surroundings_add_file(struct surroundings *surroundings, struct staged_file file)
 {
-    size_t size = 0;
-    for (size_t i = 0; i < surroundings->n_files; i++)
-        size += surroundings->files[i].size;
-    return size;
-}
-
-/* Takes name and data. */
-static void add_file(struct surroundings *surroundings, struct staged_file file)
-{
-    surroundings->files = must_realloc(surroundings->files, surroundings->n_files + 1,
-                                       sizeof(*surroundings->files));
-    surroundings->files[surroundings->n_files++] = file;
-}
-
-static bool has_file(const struct surroundings *surroundings, const char *name)
-{
-    for (size_t i = 0; i < surroundings->n_files; i++)
-        if (!strcmp(surroundings->files[i].name, name))
-            return true;
-    return false;
-}
-
-static int check_file(const struct surroundings *surroundings, const char *path,
-                      const char *name, const struct stat *about, struct error *err)
-{
-    if (!S_ISREG(about->st_mode))
-        return error_set(err, -EINVAL, "'%s' is no regular file", path);
-    if (surroundings->n_files == SURROUNDINGS_FILES_MAX ||
-        (uint64_t)about->st_size > SURROUNDINGS_BYTES_MAX - total(surroundings))
-        return error_set(err, -EFBIG,
-                         "with '%s' the files are more than %d, or than %zu bytes", path,
-                         SURROUNDINGS_FILES_MAX, SURROUNDINGS_BYTES_MAX);
-    if (has_file(surroundings, name))
-        return error_set(err, -EEXIST, "two files are called '%s'", name);
-    return 0;
-}
-
-int surroundings_add_file(struct surroundings *surroundings, const char *path,
-                          struct error *err)
-{
-    CLEANUP(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    struct stat about;
-    if (fd < 0 || fstat(fd, &about) < 0)
-        return error_errno(err, -errno, "cannot read '%s'", path);
-    int r = check_file(surroundings, path, name, &about, err);
-    if (r < 0)
-        return r;
-    size_t size = (size_t)about.st_size, at = 0;
-    CLEANUP(freep) char *data = must_realloc(NULL, size + 1, 1);
-    while (at < size) {
-        ssize_t n = read(fd, data + at, size - at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return error_errno(err, n < 0 ? -errno : -EIO, "cannot read '%s'", path);
-        at += (size_t)n;
+    size_t size = strlen(file.name);
+    CLEANUP(freep)
+    char *name = must_strndup(file.name, size - (file.name[size - 1] == '/'));
+    if (name_ids_get(&surroundings->names, name, strlen(name))) {
+        clear_file(&file, surroundings->is_lent);
+        return false;
     }
-    add_file(surroundings, (struct staged_file){.name = must_strdup(name),
-                                                .is_executable = about.st_mode & S_IXUSR,
-                                                .data = TAKE(data),
-                                                .size = size});
-    return 0;
+    GROW(surroundings->files, surroundings->n_files, surroundings->files_capacity);
+    surroundings->files[surroundings->n_files++] = file;
+    name_ids_set(&surroundings->names, name, (uint32_t)surroundings->n_files);
+    return true;
 }
 
 void surroundings_add_setting(struct surroundings *surroundings, const char *setting)
@@ -110,7 +68,8 @@ void surroundings_add_setting(struct surroundings *surroundings, const char *set
 
 /* ---- as bytes ---- */
 
-void surroundings_pack(const struct surroundings *surroundings, struct buffer *out)
+void surroundings_pack(const struct surroundings *surroundings, bool is_bare,
+                       struct buffer *out)
 {
     pack_string(out, surroundings->folder);
     pack_u64(out, surroundings->n_settings);
@@ -121,34 +80,47 @@ void surroundings_pack(const struct surroundings *surroundings, struct buffer *o
         const struct staged_file *file = &surroundings->files[i];
         pack_string(out, file->name);
         pack_u64(out, file->is_executable);
-        pack_bytes(out, file->data, file->size);
+        pack_bytes(out, file->data, is_bare ? 0 : (size_t)file->size);
     }
 }
 
 /* A name that stays in the folder it is put into. */
-static bool is_plain_name(const char *name)
+static bool is_inside(const char *name)
 {
-    return name && *name && !strchr(name, '/') && strcmp(name, ".") != 0 &&
-           strcmp(name, "..") != 0 && strlen(name) <= NAME_MAX;
+    if (!name || !*name || strlen(name) > SURROUNDINGS_NAME_MAX)
+        return false;
+    for (int depth = 0; *name; depth++) {
+        size_t size = strcspn(name, "/");
+        bool is_dots = size <= 2 && !strncmp(name, "..", size);
+        if (!size || size > NAME_MAX || is_dots || depth > SURROUNDINGS_DEPTH_MAX)
+            return false;
+        name += size + (name[size] == '/');
+    }
+    return true;
 }
 
-static void unpack_file(struct unpack *in, struct surroundings *ret)
+static bool is_folder(const struct staged_file *file)
+{
+    return file->name[strlen(file->name) - 1] == '/';
+}
+
+static void unpack_file(struct unpack *in, struct surroundings *ret, uint64_t *left)
 {
     CLEANUP(freep) char *name = unpack_string(in);
     bool is_executable = unpack_bool(in);
     size_t size;
     const void *data = unpack_bytes(in, &size);
-    in->failed |= !is_plain_name(name) || size > SURROUNDINGS_BYTES_MAX - total(ret) ||
-                  has_file(ret, name);
+    in->failed |= !is_inside(name) || size > *left;
     if (in->failed)
         return;
-    char *copy = must_realloc(NULL, size + 1, 1);
-    if (size)
-        memcpy(copy, data, size);
-    add_file(ret, (struct staged_file){.name = TAKE(name),
-                                       .is_executable = is_executable,
-                                       .data = copy,
-                                       .size = size});
+    struct staged_file file = {
+        .name = TAKE(name), .is_executable = is_executable, .size = size};
+    *left -= size;
+    if (size) {
+        file.data = must_realloc(NULL, size, 1);
+        memcpy(file.data, data, size);
+    }
+    in->failed |= (size && is_folder(&file)) || !surroundings_add_file(ret, file);
 }
 
 void surroundings_unpack(struct unpack *in, struct surroundings *ret)
@@ -165,22 +137,17 @@ void surroundings_unpack(struct unpack *in, struct surroundings *ret)
     }
     n = unpack_count(in);
     in->failed |= n > SURROUNDINGS_FILES_MAX || (n && ret->folder);
+    uint64_t left = SURROUNDINGS_BYTES_MAX;
     for (size_t i = 0; i < n && !in->failed; i++)
-        unpack_file(in, ret);
+        unpack_file(in, ret, &left);
     in->failed |= (ret->folder && !*ret->folder) || surroundings_are_empty(ret);
 }
 
 /* ---- in the process ---- */
 
-static const char *temporary(void)
-{
-    const char *folder = getenv("TMPDIR");
-    return folder && *folder ? folder : "/tmp";
-}
-
 static char *folder_of(pid_t pid)
 {
-    return must_format("%s/" FOLDER_PREFIX "%d", temporary(), (int)pid);
+    return must_format("%s/" FOLDER_PREFIX "%d", temporary_folder(), (int)pid);
 }
 
 /* The files in it; folders that tasks have made too. Links are not followed. */
@@ -211,7 +178,7 @@ void surroundings_remove(pid_t pid)
 /* Of processes that were killed together with who should have removed them. */
 static void remove_stale(void)
 {
-    DIR *folder = opendir(temporary());
+    DIR *folder = opendir(temporary_folder());
     size_t prefix = strlen(FOLDER_PREFIX);
     if (!folder)
         return;
@@ -227,12 +194,45 @@ static void remove_stale(void)
     closedir(folder);
 }
 
+/* From one file to another; blocks are shared where the file system can. */
+static int copy_range(int from, uint64_t offset, int to, uint64_t size)
+{
+    bool may_share = true;
+    while (size) {
+        off_t at = (off_t)offset;
+        size_t part = size < COPY_AT_ONCE ? (size_t)size : COPY_AT_ONCE;
+        ssize_t n = may_share ? copy_file_range(from, &at, to, NULL, part, 0) : -1;
+        if (n < 0 && errno != ENOSPC && errno != EDQUOT) {
+            may_share = false;
+            at = (off_t)offset;
+            n = sendfile(to, from, &at, part);
+        }
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? -errno : -EIO;
+        offset += (uint64_t)n;
+        size -= (uint64_t)n;
+    }
+    return 0;
+}
+
 static int write_file(int folder, const struct staged_file *file)
 {
+    if (is_folder(file))
+        return mkdirat(folder, file->name, 0700) < 0 ? -errno : 0;
     CLEANUP(closep)
     int fd = openat(folder, file->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
                     file->is_executable ? 0700 : 0600);
-    return fd < 0 ? -errno : write_all(fd, file->data, file->size);
+    int r = fd < 0 ? -errno : 0;
+    if (r == 0 && file->data)
+        r = write_all(fd, file->data, (size_t)file->size);
+    for (size_t i = 0; r == 0 && i < file->n_pieces; i++) {
+        const struct staged_piece *piece = &file->pieces[i];
+        r = piece->data ? write_all(fd, piece->data, (size_t)piece->size)
+                        : copy_range(piece->fd, piece->offset, fd, piece->size);
+    }
+    return r;
 }
 
 static int write_files(const struct surroundings *surroundings, const char *path,
@@ -245,9 +245,13 @@ static int write_files(const struct surroundings *surroundings, const char *path
     CLEANUP(closep) int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (size_t i = 0; i < surroundings->n_files; i++) {
         int r = folder < 0 ? -errno : write_file(folder, &surroundings->files[i]);
-        if (r < 0)
-            return error_errno(err, r, "cannot write '%s/%s'", path,
-                               surroundings->files[i].name);
+        if (r == 0)
+            continue;
+        surroundings_remove(getpid());
+        return error_errno(
+            err, r, "cannot write '%s/%s'%s", path, surroundings->files[i].name,
+            r == -ENOSPC || r == -EDQUOT ? " (TMPDIR says where the tasks' files go)"
+                                         : "");
     }
     return 0;
 }

@@ -9,16 +9,30 @@
 
 #include "pickler/base/error.h"
 #include "pickler/base/pack.h"
+#include "pickler/graph/name_ids.h"
 
 #define SURROUNDINGS_SETTINGS_MAX 1000
-#define SURROUNDINGS_FILES_MAX 1000
-#define SURROUNDINGS_BYTES_MAX ((size_t)512 << 20) /* of all files */
+#define SURROUNDINGS_FILES_MAX 10000
+#define SURROUNDINGS_BYTES_MAX ((uint64_t)4 << 30) /* of all files */
+#define SURROUNDINGS_NAME_MAX 4000
+#define SURROUNDINGS_DEPTH_MAX 64 /* folders in folders */
+
+/* A part of a file's content: in memory, or in a file. */
+struct staged_piece {
+    const void *data; /* borrowed; NULL: ... */
+    int fd;           /* ... in this file, borrowed, ... */
+    uint64_t offset;  /* ... from here on */
+    uint64_t size;
+};
 
 struct staged_file {
-    char *name; /* without a folder */
+    char *name; /* "data.csv", "folder/data.csv"; "folder/" is the folder itself, which
+                   stands before what is in it */
     bool is_executable;
-    char *data;
-    size_t size;
+    char *data; /* NULL: it has pieces, or nothing in it */
+    uint64_t size;
+    struct staged_piece *pieces; /* owned array */
+    size_t n_pieces;
 };
 
 struct surroundings {
@@ -26,17 +40,21 @@ struct surroundings {
     char **settings; /* "NAME=VALUE" */
     size_t n_settings;
     struct staged_file *files; /* none when there is a folder */
-    size_t n_files;
+    size_t n_files, files_capacity;
+    bool is_lent;          /* the files' data are somebody else's */
+    struct name_ids names; /* of files, without the '/' of folders: index + 1 */
 };
 
 void surroundings_clear(struct surroundings *surroundings);
 bool surroundings_are_empty(const struct surroundings *surroundings);
-/* Reads the file at `path`; tasks find it under the last part of that. */
-int surroundings_add_file(struct surroundings *surroundings, const char *path,
-                          struct error *err) MUST_USE;
+/* Takes all of it; false: there is one of this name. */
+bool surroundings_add_file(struct surroundings *surroundings,
+                           struct staged_file file) MUST_USE;
 void surroundings_add_setting(struct surroundings *surroundings, const char *setting);
 
-void surroundings_pack(const struct surroundings *surroundings, struct buffer *out);
+/* `is_bare`: without the contents of files. */
+void surroundings_pack(const struct surroundings *surroundings, bool is_bare,
+                       struct buffer *out);
 void surroundings_unpack(struct unpack *in,
                          struct surroundings *ret); /* in->failed tells */
 

@@ -142,6 +142,29 @@ void dump_pointer(struct dump *dump, const struct op *op, const char *at, uint64
         put_ref(dump, known - 1, 0);
 }
 
+static void add_cut(struct value_dump *ret, uint64_t at)
+{
+    if (ret->n_cuts && ret->cuts[ret->n_cuts - 1] == at)
+        return;
+    GROW(ret->cuts, ret->n_cuts, ret->cuts_capacity);
+    ret->cuts[ret->n_cuts++] = at;
+}
+
+static void write_content(struct dump *dump, const struct block *block)
+{
+    uint64_t before = (uint64_t)(dump->at - (uint8_t *)dump->out.data);
+    dump_elements(dump, block->program, block->count, block->start, 0);
+    if (block->program->has_tail && block->count == 1)
+        dump_elements(dump, block->program->tail, block_tail(&dump->blocks, block),
+                      block->start + block->program->tail_offset,
+                      block->program->tail_offset);
+    uint64_t after = (uint64_t)(dump->at - (uint8_t *)dump->out.data);
+    if (after - before < VALUE_CUT_MIN)
+        return;
+    add_cut(dump->ret, before);
+    add_cut(dump->ret, after);
+}
+
 static void write_block(struct dump *dump, uint32_t id)
 {
     struct block block = (*block_at(&dump->blocks, id));
@@ -149,11 +172,7 @@ static void write_block(struct dump *dump, uint32_t id)
     if (!block.program || (kind != BLOCK_HEAP && kind != BLOCK_VARIABLE))
         return;
     dump->current = id;
-    dump_elements(dump, block.program, block.count, block.start, 0);
-    if (block.program->has_tail && block.count == 1)
-        dump_elements(dump, block.program->tail, block_tail(&dump->blocks, &block),
-                      block.start + block.program->tail_offset,
-                      block.program->tail_offset);
+    write_content(dump, &block);
     if (dump->is_collecting) /* only what was reached counts */
         dump->at = (uint8_t *)dump->out.data + VALUE_HEADER_SIZE;
     if (++dump->steps % STOP_INTERVAL == 0 && dump->world->should_stop)
@@ -190,7 +209,7 @@ static void clear_walk(struct dump *dump)
         free(dump->ret->blockers[i].reason);
         free(dump->ret->blockers[i].hint);
     }
-    dump->ret->n_blockers = 0;
+    dump->ret->n_blockers = dump->ret->n_cuts = 0;
     buffer_clear(&dump->out);
     dump->at = dump->limit = NULL;
 }
@@ -201,6 +220,7 @@ static int start_walk(struct dump *dump, struct error *err)
     buffer_reserve(&dump->out, 4096);
     dump->at = (uint8_t *)dump->out.data + VALUE_HEADER_SIZE;
     dump->limit = (uint8_t *)dump->out.data + dump->out.capacity - 1;
+    add_cut(dump->ret, VALUE_HEADER_SIZE);
     return dump_add_roots(dump, err);
 }
 
@@ -271,6 +291,7 @@ static void write_header(struct dump *dump)
 {
     struct value_machine here = value_machine_here();
     dump->out.size = (size_t)(dump->at - (uint8_t *)dump->out.data);
+    add_cut(dump->ret, dump->out.size);
     uint8_t *header = (uint8_t *)dump->out.data;
     memcpy(header, VALUE_MAGIC, 4);
     header[4] = VALUE_VERSION;
@@ -355,5 +376,6 @@ void value_dump_clear(struct value_dump *dump)
     free(dump->functions);
     free(dump->variables);
     free(dump->blockers);
+    free(dump->cuts);
     *dump = (struct value_dump){0};
 }

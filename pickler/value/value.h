@@ -68,7 +68,14 @@ struct value_dump {
     size_t n_variables;
     struct value_blocker *blockers; /* when there are any, bytes is empty */
     size_t n_blockers, n_blockers_capacity;
+    /* Offsets in `bytes`, in order: where the content begins, where it ends, and between
+     * them where blocks of at least VALUE_CUT_MIN bytes begin and end. A block that has
+     * not changed is the same bytes there, whatever stands around it. */
+    uint64_t *cuts;
+    size_t n_cuts, cuts_capacity;
 };
+
+#define VALUE_CUT_MIN ((uint64_t)256 << 10)
 
 #define VALUE_BLOCKERS_MAX 20 /* reported at most */
 

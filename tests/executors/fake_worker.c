@@ -20,10 +20,10 @@ static int task_channel;
 static uint32_t task_id;
 static int count; /* a task must never see what another has counted */
 
-static void load(void *context, const void *payload, size_t size,
+static void load(void *context, const struct zygote_payload *payload,
                  struct zygote_object object, struct outcome *ret)
 {
-    CLEANUP(freep) char *word = must_strndup(payload, size);
+    CLEANUP(freep) char *word = must_strndup(payload->data, payload->size);
     if (strncmp(word, "die", 3) == 0)
         raise(SIGKILL);
     if (strncmp(word, "slow", 4) == 0)
