@@ -22,7 +22,9 @@ const size_t machine_code_max =
 #define OP_LDR_X16_X16 UINT32_C(0xf9400210) /* ldr x16, [x16, #0] */
 #define OP_BR_X16 UINT32_C(0xd61f0200)
 #define OP_BRK UINT32_C(0xd4200000)
-#define OP_BL UINT32_C(0x94000000) /* and 26 bits */
+#define OP_PROLOGUE UINT32_C(0xa9b27bfd) /* libtcc's: stp x29, x30, [sp, #-224]! */
+#define OP_B UINT32_C(0x14000000)        /* and 26 bits */
+#define OP_BL UINT32_C(0x94000000)       /* and 26 bits */
 #define OP_BL_MASK UINT32_C(0xfc000000)
 
 int machine_need(uint32_t type)
@@ -306,6 +308,17 @@ const void *machine_stub_target(const char *code)
         return NULL;
     memcpy(&target, code + 8, sizeof(target));
     return target;
+}
+
+const size_t machine_redirect_size = 4;
+
+bool machine_write_redirect(char *code, const void *target)
+{
+    int64_t distance = (int64_t)(plus(target, 0) - plus(code, 0));
+    if (read_op(code) != OP_PROLOGUE || !fits(distance, 28))
+        return false;
+    write_op(code, OP_B | ((uint32_t)((uint64_t)distance >> 2) & ~OP_BL_MASK));
+    return true;
 }
 
 void machine_write_trampoline(char *code, const char *slot)
