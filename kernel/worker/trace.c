@@ -163,22 +163,39 @@ static struct trace_frame *add_frame(struct walk *walk)
     return &trace->frames[n];
 }
 
+static void set_place(struct trace_frame *frame, const struct lines *lines,
+                      struct line_file in, uint32_t line)
+{
+    const char *file = lines_file_name(lines, in.file);
+    frame->cell = in.cell;
+    frame->line = in.cell || file ? line : 0;
+    snprintf(frame->file, sizeof(frame->file), "%s", file ? file : "");
+}
+
+/* What was inlined has frames of its own, as if it had been called. */
 static void add_cell_frame(struct walk *walk, const char *ip, bool is_return)
 {
     const struct unit *unit = names_unit(walk->names, ip - is_return);
+    const struct line_inlined *inlined[INLINED_DEPTH_MAX];
     if (!unit)
         return; /* a trampoline */
+    const struct lines *lines = &unit->lines;
+    const struct line_entry *entry = lines_find(lines, ip - is_return);
+    size_t n = lines_inlined(lines, ip - is_return, inlined, INLINED_DEPTH_MAX);
+    struct line_file in = {entry ? entry->cell : 0, entry ? entry->file : 0};
+    uint32_t line = entry ? entry->line : 0;
+    for (size_t i = 0; i < n; i++) {
+        struct trace_frame *frame = add_frame(walk);
+        names_plain(inlined[i]->name, frame->function, sizeof(frame->function));
+        set_place(frame, lines, in, line);
+        in = (struct line_file){inlined[i]->cell, inlined[i]->file};
+        line = inlined[i]->line;
+    }
     struct trace_frame *frame = add_frame(walk);
     if (!names_code(walk->names, ip - is_return, frame->function,
                     sizeof(frame->function)))
         snprintf(frame->function, sizeof(frame->function), "?");
-    const struct line_entry *entry = lines_find(&unit->lines, ip - is_return);
-    if (entry) {
-        const char *file = lines_file_name(&unit->lines, entry);
-        frame->cell = entry->cell;
-        frame->line = entry->cell || file ? entry->line : 0;
-        snprintf(frame->file, sizeof(frame->file), "%s", file ? file : "");
-    }
+    set_place(frame, lines, in, line);
 }
 
 /* "__isoc99_sscanf" is what a header calls sscanf. */

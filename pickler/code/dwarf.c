@@ -2,9 +2,9 @@
  *
  * Line programs of .debug_line (DWARF 4, section 6.2), versions 2 to 4: the compilers are
  * asked for version 4. */
-#include <string.h>
+#include "pickler/code/dwarf.h"
 
-#include "pickler/code/lines.h"
+#include <string.h>
 
 enum {
     LNS_EXTENDED,
@@ -23,17 +23,12 @@ enum { LNE_END_SEQUENCE = 1, LNE_SET_ADDRESS = 2 };
 #define FILES_MAX 4096 /* of one line program */
 #define FOLDERS_MAX 64 /* looked at */
 
-struct cursor {
-    const uint8_t *start, *at, *end;
-    bool failed;
-};
-
 struct program {
     struct lines *lines;
     const struct image *image;
     const Elf64_Rela *relocations;
     size_t n_relocations, hint;
-    struct cursor in;
+    struct dwarf_cursor in;
     uint8_t minimum, line_range, opcode_base;
     int8_t line_base;
     uint8_t lengths[256];    /* operands of standard opcodes */
@@ -46,7 +41,7 @@ struct state {
     uint64_t file, line;
 };
 
-static uint64_t fixed(struct cursor *in, unsigned size)
+uint64_t dwarf_fixed(struct dwarf_cursor *in, unsigned size)
 {
     uint64_t value = 0;
     if ((size_t)(in->end - in->at) < size) {
@@ -60,11 +55,11 @@ static uint64_t fixed(struct cursor *in, unsigned size)
     return value;
 }
 
-static uint64_t uleb(struct cursor *in)
+uint64_t dwarf_uleb(struct dwarf_cursor *in)
 {
     uint64_t value = 0;
     for (unsigned shift = 0;; shift += 7) {
-        uint64_t byte = fixed(in, 1);
+        uint64_t byte = dwarf_fixed(in, 1);
         if (shift < 64)
             value |= (byte & 0x7f) << shift;
         if (!(byte & 0x80))
@@ -72,12 +67,12 @@ static uint64_t uleb(struct cursor *in)
     }
 }
 
-static int64_t sleb(struct cursor *in)
+int64_t dwarf_sleb(struct dwarf_cursor *in)
 {
     uint64_t value = 0, byte;
     unsigned shift = 0;
     do {
-        byte = fixed(in, 1);
+        byte = dwarf_fixed(in, 1);
         if (shift < 64)
             value |= (byte & 0x7f) << shift;
         shift += 7;
@@ -87,7 +82,7 @@ static int64_t sleb(struct cursor *in)
     return (int64_t)value;
 }
 
-static const char *string(struct cursor *in, size_t *size)
+const char *dwarf_string(struct dwarf_cursor *in, size_t *size)
 {
     const char *text = (const char *)in->at;
     const void *end = memchr(text, 0, (size_t)(in->end - in->at));
@@ -105,24 +100,24 @@ static const char *string(struct cursor *in, size_t *size)
 /* Reads up to the program itself; false when this unit cannot be read. */
 static bool read_header(struct program *program)
 {
-    struct cursor *in = &program->in;
-    uint64_t version = fixed(in, 2), size = fixed(in, 4);
+    struct dwarf_cursor *in = &program->in;
+    uint64_t version = dwarf_fixed(in, 2), size = dwarf_fixed(in, 4);
     if (version < 2 || version > 4 || size > (uint64_t)(in->end - in->at))
         return false;
     const uint8_t *code = in->at + size;
-    program->minimum = (uint8_t)fixed(in, 1);
+    program->minimum = (uint8_t)dwarf_fixed(in, 1);
     if (version >= 4)
-        fixed(in, 1);
-    fixed(in, 1);
-    program->line_base = (int8_t)fixed(in, 1);
-    program->line_range = (uint8_t)fixed(in, 1);
-    program->opcode_base = (uint8_t)fixed(in, 1);
+        dwarf_fixed(in, 1);
+    dwarf_fixed(in, 1);
+    program->line_base = (int8_t)dwarf_fixed(in, 1);
+    program->line_range = (uint8_t)dwarf_fixed(in, 1);
+    program->opcode_base = (uint8_t)dwarf_fixed(in, 1);
     for (unsigned i = 1; i < program->opcode_base; i++)
-        program->lengths[i] = (uint8_t)fixed(in, 1);
+        program->lengths[i] = (uint8_t)dwarf_fixed(in, 1);
     size_t text_size;
     bool is_system[FOLDERS_MAX] = {false};
     for (size_t i = 1;; i++) { /* 0 is the working folder */
-        const char *folder = string(in, &text_size);
+        const char *folder = dwarf_string(in, &text_size);
         if (!text_size)
             break;
         if (i < FOLDERS_MAX)
@@ -130,11 +125,11 @@ static bool read_header(struct program *program)
     }
     program->n_files = 0;
     for (;;) {
-        const char *name = string(in, &text_size);
+        const char *name = dwarf_string(in, &text_size);
         if (!text_size || program->n_files >= FILES_MAX)
             break;
-        uint64_t folder = uleb(in);
-        uleb(in), uleb(in);
+        uint64_t folder = dwarf_uleb(in);
+        dwarf_uleb(in), dwarf_uleb(in);
         GROW(program->files, program->n_files, program->files_capacity);
         program->files[program->n_files++] =
             folder < FOLDERS_MAX && is_system[folder]
@@ -158,14 +153,14 @@ static void emit(struct program *program, const struct state *state)
 
 static void extended(struct program *program, struct state *state)
 {
-    struct cursor *in = &program->in;
-    uint64_t size = uleb(in);
+    struct dwarf_cursor *in = &program->in;
+    uint64_t size = dwarf_uleb(in);
     if (!size || size > (uint64_t)(in->end - in->at)) {
         in->failed = true;
         return;
     }
     const uint8_t *next = in->at + size;
-    uint64_t code = fixed(in, 1);
+    uint64_t code = dwarf_fixed(in, 1);
     if (code == LNE_END_SEQUENCE)
         *state = (struct state){0, 1, 1};
     else if (code == LNE_SET_ADDRESS)
@@ -183,7 +178,7 @@ static void advance(struct state *state, uint64_t bytes)
 
 static void standard(struct program *program, struct state *state, unsigned opcode)
 {
-    struct cursor *in = &program->in;
+    struct dwarf_cursor *in = &program->in;
     switch (opcode) {
     case LNS_EXTENDED:
         extended(program, state);
@@ -192,33 +187,33 @@ static void standard(struct program *program, struct state *state, unsigned opco
         emit(program, state);
         break;
     case LNS_ADVANCE_PC:
-        advance(state, uleb(in) * program->minimum);
+        advance(state, dwarf_uleb(in) * program->minimum);
         break;
     case LNS_ADVANCE_LINE:
-        state->line += (uint64_t)sleb(in);
+        state->line += (uint64_t)dwarf_sleb(in);
         break;
     case LNS_SET_FILE:
-        state->file = uleb(in);
+        state->file = dwarf_uleb(in);
         break;
     case LNS_CONST_ADD_PC:
         advance(state, (uint64_t)(255 - program->opcode_base) / program->line_range *
                            program->minimum);
         break;
     case LNS_FIXED_ADVANCE_PC:
-        advance(state, fixed(in, 2));
+        advance(state, dwarf_fixed(in, 2));
         break;
     default:
         for (unsigned i = 0; i < program->lengths[opcode]; i++)
-            uleb(in);
+            dwarf_uleb(in);
     }
 }
 
 static void run(struct program *program)
 {
     struct state state = {0, 1, 1};
-    struct cursor *in = &program->in;
+    struct dwarf_cursor *in = &program->in;
     while (in->at < in->end && !in->failed) {
-        unsigned opcode = (unsigned)fixed(in, 1);
+        unsigned opcode = (unsigned)dwarf_fixed(in, 1);
         if (opcode < program->opcode_base) {
             standard(program, &state, opcode);
             continue;
@@ -242,8 +237,8 @@ void lines_read_dwarf(struct lines *lines, const struct image *image)
     struct program program = {.lines = lines, .image = image};
     elf_relocations(elf, section, &program.relocations, &program.n_relocations);
     for (const uint8_t *at = data; end - at > 4;) {
-        program.in = (struct cursor){data, at, end, false};
-        uint64_t size = fixed(&program.in, 4);
+        program.in = (struct dwarf_cursor){data, at, end, false};
+        uint64_t size = dwarf_fixed(&program.in, 4);
         if (size > (uint64_t)(end - program.in.at))
             break;
         program.in.end = at = program.in.at + size;
@@ -251,4 +246,25 @@ void lines_read_dwarf(struct lines *lines, const struct image *image)
             run(&program);
     }
     free(program.files);
+}
+
+bool dwarf_files(struct lines *lines, const struct image *image, uint64_t offset,
+                 struct line_file **ret, size_t *ret_n)
+{
+    const struct elf *elf = image_elf(image);
+    size_t section = elf_find(elf, ".debug_line");
+    const uint8_t *data = section ? elf_section_data(elf, section) : NULL;
+    if (!data || offset >= elf->sections[section].sh_size)
+        return false;
+    struct program program = {.lines = lines, .image = image};
+    program.in = (struct dwarf_cursor){data, data + offset,
+                                       data + elf->sections[section].sh_size, false};
+    uint64_t size = dwarf_fixed(&program.in, 4);
+    if (size <= (uint64_t)(program.in.end - program.in.at) && read_header(&program)) {
+        *ret = program.files;
+        *ret_n = program.n_files;
+        return true;
+    }
+    free(program.files);
+    return false;
 }

@@ -43,9 +43,9 @@ struct line_file lines_file(struct lines *lines, const char *name, size_t size)
     return ret;
 }
 
-const char *lines_file_name(const struct lines *lines, const struct line_entry *entry)
+const char *lines_file_name(const struct lines *lines, uint32_t file)
 {
-    return entry->file ? lines->files[entry->file - 1] : NULL;
+    return file ? lines->files[file - 1] : NULL;
 }
 
 void lines_add(struct lines *lines, char *address, struct line_file file, uint32_t line)
@@ -93,6 +93,7 @@ void lines_read(struct lines *lines, const struct image *image)
     memset(lines, 0, sizeof(*lines));
     lines_read_stabs(lines, image);
     lines_read_dwarf(lines, image);
+    lines_read_inlined(lines, image);
     if (!is_sorted(lines))
         qsort(lines->entries, lines->n, sizeof(*lines->entries), compare);
 }
@@ -103,6 +104,8 @@ void lines_clear(struct lines *lines)
         free(lines->files[i]);
     free(lines->files);
     free(lines->entries);
+    free(lines->inlined);
+    free(lines->inlined_names);
     memset(lines, 0, sizeof(*lines));
 }
 
@@ -117,4 +120,16 @@ const struct line_entry *lines_find(const struct lines *lines, const void *addre
             high = middle;
     }
     return low ? &lines->entries[low - 1] : NULL;
+}
+
+size_t lines_inlined(const struct lines *lines, const void *address,
+                     const struct line_inlined **ret, size_t max)
+{
+    size_t n = 0;
+    for (size_t i = lines->n_inlined; i > 0 && n < max; i--) {
+        const struct line_inlined *at = &lines->inlined[i - 1];
+        if (at->start <= (const char *)address && (const char *)address < at->end)
+            ret[n++] = at;
+    }
+    return n;
 }

@@ -168,6 +168,19 @@ bool names_literal(const struct names *names, const void *address, char **ret_st
     return section && *ret_size > 0;
 }
 
+/* A function has a suffix of ours, or of gcc's ("f.part.0"), which no name in C has. */
+void names_plain(const char *symbol, char *text, size_t size)
+{
+    const char *suffix = strstr(symbol, "__achar"), *dot = strchr(symbol, '.');
+    size_t length = suffix && suffix > symbol ? (size_t)(suffix - symbol)
+                    : dot && dot > symbol     ? (size_t)(dot - symbol)
+                                              : strlen(symbol);
+    if (length >= size)
+        length = size - 1;
+    memcpy(text, symbol, length);
+    text[length] = 0;
+}
+
 bool names_code(const struct names *names, const void *address, char *text, size_t size)
 {
     const struct unit *unit = names_unit(names, address);
@@ -175,13 +188,7 @@ bool names_code(const struct names *names, const void *address, char *text, size
         unit ? image_symbol_at(unit->image, address) : NULL;
     if (!symbol || !size)
         return false;
-    const char *suffix = strstr(symbol->name, "__achar");
-    size_t length = suffix && suffix > symbol->name ? (size_t)(suffix - symbol->name)
-                                                    : strlen(symbol->name);
-    if (length >= size)
-        length = size - 1;
-    memcpy(text, symbol->name, length);
-    text[length] = 0;
+    names_plain(symbol->name, text, size);
     return true;
 }
 

@@ -168,6 +168,7 @@ bool names_literal(const struct names *names, const void *address, char **ret_st
 const struct unit *names_unit(const struct names *names, const void *address);
 /* The function an address is in, without the suffix of its version; false: none. */
 bool names_code(const struct names *names, const void *address, char *text, size_t size);
+void names_plain(const char *symbol, char *text, size_t size); /* the same of any name */
 /* The library function that the call before `return_address` called; NULL: not known. */
 const char *names_called(const struct names *names, const char *return_address);
 

@@ -148,7 +148,7 @@ def test_fault_in_optimised_code(compiled):
     cell = compiled.run("outer(0)")
     assert cell.name == "SIGSEGV"
     assert "null pointer" in cell.message
-    assert "In[1]:4" in cell.traceback
+    assert "at set (In[1]:4)" in cell.traceback and "at outer (In[2]:2)" in cell.traceback
     assert compiled.value("int ok;\nouter(&ok) + ok") == "4"
 
 

@@ -246,6 +246,50 @@ static void test_way_back_cc(const char *compiler)
     CHECK(start == literal && size == 4);
 }
 
+/* Two levels, in a loop: everywhere in them the ways in are told, with their lines. */
+static void test_inlined(const char *compiler)
+{
+    static const char text[] =
+        "#line 1 \"In[7]\"\nint __attribute__((always_inline)) inner(int *p) {\n"
+        "  return *p / 3; }\n#line 1 \"In[8]\"\n"
+        "int __attribute__((always_inline)) middle(int *p) {\n  return inner(p) + 1; }\n"
+        "int outer__achar31(int *p, int n) {\n  int s = 0;\n"
+        "  for (int i = 0; i < n; i++)\n    s ^= middle(p + i);\n  return s; }\n";
+    setenv("ACHAR_CC", compiler, 1);
+    CLEANUP(freep) char *found = cc_find(), *messages = NULL;
+    if (!found)
+        return;
+    CLEANUP(compiled_clear) struct compiled compiled = {0};
+    struct cc_options options = {.wake_fd = -1, .is_whole = true};
+    struct error err = {0};
+    compiled.is_ok = cc_compile(text, &options, &compiled.object, &messages, &err) == 0;
+    static const struct name_binding bindings[] = {
+        {NAME_FUNCTION, "outer", "outer__achar31", 0, false, 0, false}};
+    struct unit *unit = load_object(&compiled, bindings, 1, &err);
+    if (!CHECK(unit != NULL))
+        return;
+    const struct image_symbol *symbol = image_symbol(unit->image, "outer__achar31");
+    size_t n_inner = 0, n_none = 0;
+    for (size_t i = 0; i < symbol->size; i++) {
+        const struct line_inlined *found_at[INLINED_DEPTH_MAX];
+        size_t n = lines_inlined(&unit->lines, symbol->address + i, found_at, 32);
+        if (n == 2) {
+            n_inner++;
+            CHECK_STRING(found_at[0]->name, "inner");
+            CHECK(found_at[0]->cell == 8 && found_at[0]->line == 2);
+        }
+        if (n && !CHECK_STRING(found_at[n - 1]->name, "middle"))
+            break;
+        if (n)
+            CHECK(found_at[n - 1]->cell == 8 && found_at[n - 1]->line == 6);
+        n_none += n == 0;
+    }
+    CHECK(n_inner > 0 && n_none > 0);
+    char shown[8];
+    names_plain("f.part.0", shown, sizeof(shown));
+    CHECK_STRING(shown, "f");
+}
+
 int main(void)
 {
     static const struct names_hooks hooks = {replacement, undefined};
@@ -258,6 +302,8 @@ int main(void)
     test_way_back();
     test_way_back_cc("gcc");
     test_way_back_cc("clang-19");
+    test_inlined("gcc");
+    test_inlined("clang-19");
     names_clear(&names);
     arena_clear(&arena);
     return check_status();
