@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The tasks of a job. One that fails is cut in halves until the element that fails is
- * alone, so that one bad element costs no other; then it is tried again as often as was
- * asked for, unless it crashes in the same way twice. */
+ * The tasks of a job: how its elements are cut into them, how they are sent, and how the
+ * job ends. */
 #include "magics/job.h"
 
 #include <inttypes.h>
 #include <string.h>
 
+#include "kernel/peer/lane.h"
 #include "pickler/base/clock.h"
 
 #define SENT_AHEAD 2        /* tasks, for each worker */
@@ -30,7 +30,7 @@ struct job *job_new(enum job_kind kind, const char *what)
     return job;
 }
 
-static void task_clear(struct job_task *task)
+void job_task_clear(struct job_task *task)
 {
     free(task->crash);
     buffer_clear(&task->line[0]);
@@ -40,7 +40,7 @@ static void task_clear(struct job_task *task)
 static void drop_tasks(struct job *job)
 {
     for (size_t i = 0; i < job->n_tasks; i++)
-        task_clear(&job->tasks[i]);
+        job_task_clear(&job->tasks[i]);
     free(TAKE(job->tasks));
     job->n_tasks = job->tasks_capacity = job->n_sent = 0;
 }
@@ -84,10 +84,19 @@ void job_free(struct job *job)
 }
 
 /* Takes it. */
-static void add_task(struct job *job, struct job_task task)
+void job_add_task(struct job *job, struct job_task task)
 {
     GROW(job->tasks, job->n_tasks, job->tasks_capacity);
     job->tasks[job->n_tasks++] = task;
+}
+
+/* So many that their results fit into a worker's ledger; 0: any number. */
+static uint64_t max_for_ledger(const struct job *job)
+{
+    uint64_t size = 0;
+    for (size_t i = 0; i < job->n_targets; i++)
+        size += job->targets[i].place.element_size;
+    return size ? LANE_LEDGER_SIZE / 2 / size : 0;
 }
 
 /* The first tasks are small, so that slow elements come home, and are counted, early.
@@ -98,6 +107,9 @@ struct job_cutter job_cutter(const struct job *job)
     n_workers += !n_workers; /* pools may still be to come */
     uint64_t n_tasks = n_workers * TASKS_PER_WORKER;
     uint64_t max = (job->count + n_tasks - 1) / n_tasks, size = 1;
+    uint64_t fit = job_has_many(job) ? max_for_ledger(job) : 0;
+    if (fit && fit < max)
+        max = fit;
     if (job->options.timeout_ms > 0)
         max = 1;
     if (job->options.chunk)
@@ -119,9 +131,9 @@ bool job_cut(struct job_cutter *cutter, uint64_t *ret_from, uint64_t *ret_count)
     return true;
 }
 
-static void remove_task(struct job *job, size_t i)
+void job_remove_task(struct job *job, size_t i)
 {
-    task_clear(&job->tasks[i]);
+    job_task_clear(&job->tasks[i]);
     memmove(job->tasks + i, job->tasks + i + 1,
             (--job->n_tasks - i) * sizeof(*job->tasks));
 }
@@ -191,7 +203,7 @@ static int send_task(struct job *job, struct job_task task, const struct job_fee
     struct error why = {0};
     int r = make_argument(job, &task, feed, &argument, result, err);
     if (r == 0 && (job->is_cancelled || job_is_over(job))) {
-        task_clear(&task);
+        job_task_clear(&task);
         return 0;
     }
     if (r == 0 && result->kind == RESULT_OK &&
@@ -200,13 +212,13 @@ static int send_task(struct job *job, struct job_task task, const struct job_fee
         result_error(result, "ExecutorError", "%s",
                      job->crew ? why.text : "the executor is gone");
     if (r < 0 || result->kind != RESULT_OK) {
-        task_clear(&task);
+        job_task_clear(&task);
         return r;
     }
     if (job->options.timeout_ms > 0)
         task.deadline =
             clock_ms() + (int64_t)(job->options.timeout_ms * (double)task.count) + 1;
-    add_task(job, task);
+    job_add_task(job, task);
     job->n_sent++;
     job->sent_bytes += argument.size;
     return 0;
@@ -229,7 +241,7 @@ static bool next_task(struct job *job, struct job_task *ret)
         if (!job->tasks[i].id) {
             *ret = job->tasks[i];
             job->tasks[i] = (struct job_task){0};
-            remove_task(job, i);
+            job_remove_task(job, i);
             return true;
         }
     if (!job_cut(&job->cutter, &ret->from, &ret->count))
@@ -256,179 +268,6 @@ int job_send(struct job *job, const struct job_feed *feed, struct result *result
     }
     job_finish(job);
     return r;
-}
-
-/* ---- results ---- */
-
-/* Where a fault happened, as text: the same text twice is the same crash. */
-static char *crash_text(const struct outcome *outcome)
-{
-    const struct outcome_frame *frame = outcome->frames;
-    if (outcome->kind != OUTCOME_FAULT && outcome->kind != OUTCOME_EXIT)
-        return NULL; /* what killed it from outside need not come again */
-    return must_format(
-        "%s %d %s:%" PRIu32 ":%" PRIu32, outcome->name ? outcome->name : "",
-        outcome->status, outcome->n_frames && frame->function ? frame->function : "",
-        outcome->n_frames ? frame->cell : 0, outcome->n_frames ? frame->line : 0);
-}
-
-static bool may_try_again(const struct job *job, struct job_task *task,
-                          const struct outcome *outcome)
-{
-    if (task->n_tries >= job->options.retries || outcome->kind == OUTCOME_REFUSED ||
-        outcome->kind == OUTCOME_COMPILE || outcome->kind == OUTCOME_LINK)
-        return false;
-    CLEANUP(freep) char *crash = crash_text(outcome);
-    bool is_same = crash && task->crash && !strcmp(crash, task->crash);
-    free(task->crash);
-    task->crash = TAKE(crash);
-    return !is_same;
-}
-
-/* A death says nothing of what died: the task's name and place do. */
-static void name_failure(const struct job *job, const struct job_task *task,
-                         struct outcome *outcome)
-{
-    CLEANUP(freep) char *message = TAKE(outcome->message);
-    CLEANUP(freep)
-    char *tries = task->n_tries ? must_format(" (tried %u times)", task->n_tries + 1)
-                                : must_strdup("");
-    if (task->is_late) {
-        free(outcome->name);
-        outcome->kind = OUTCOME_DIED;
-        outcome->name = must_strdup("TimeLimit");
-        outcome->message =
-            must_format("'%s' did not end within its --timeout of %g s%s", job->what,
-                        job->options.timeout_ms * (double)task->count / 1000, tries);
-    } else if (outcome->kind == OUTCOME_DIED) {
-        outcome->message =
-            must_format("'%s': %s%s", job->what, message ? message : "it died", tries);
-    } else {
-        outcome->message =
-            *tries && message ? must_format("%s%s", message, tries) : TAKE(message);
-    }
-}
-
-static void element_failed(struct job *job, const struct job_task *task,
-                           struct outcome *outcome)
-{
-    if (job->n_failures < JOB_FAILURES_MAX) {
-        name_failure(job, task, outcome);
-        struct job_failure *failure = &job->failures[job->n_failures++];
-        failure->index = task->from;
-        failure->outcome = *outcome;
-        *outcome = (struct outcome){0};
-    }
-    job->n_failed++;
-}
-
-/* A function that calls exit(0) has no value to give; a cell need not have one. */
-static bool is_success(const struct job *job, const struct outcome *outcome, size_t size)
-{
-    return outcome->kind == OUTCOME_OK ||
-           (outcome->kind == OUTCOME_EXIT && outcome->status == 0 &&
-            (size || !job_has_many(job)));
-}
-
-static void keep_values(struct job *job, uint64_t from, uint64_t count,
-                        struct outcome *outcome, const void *values, size_t size)
-{
-    struct job_part part = {.from = from, .count = count};
-    job->home_bytes += size;
-    job->n_done += count;
-    if (!job_has_many(job)) {
-        job->value_text = TAKE(outcome->value_text);
-        bundle_move(&job->value_more, &outcome->value_more);
-    }
-    if (!job_bytes_keep(job->jobs, values, size, &part.bytes)) {
-        job->n_done -= count;
-        job_lose(job, "its results could not be kept: there is no room for them");
-        return;
-    }
-    GROW(job->parts, job->n_parts, job->parts_capacity);
-    job->parts[job->n_parts++] = part;
-}
-
-/* A task that failed goes on as two, or again, or has failed for good. */
-static void take_failure(struct job *job, size_t i, struct outcome *outcome)
-{
-    struct job_task *task = &job->tasks[i];
-    uint64_t from = task->from, count = task->count;
-    if (count > 1) {
-        remove_task(job, i);
-        add_task(job, (struct job_task){.from = from, .count = count / 2});
-        add_task(job,
-                 (struct job_task){.from = from + count / 2, .count = count - count / 2});
-    } else if (may_try_again(job, task, outcome)) {
-        task->n_tries++;
-        task->id = 0;
-        task->is_late = false;
-        task->deadline = 0;
-    } else {
-        element_failed(job, task, outcome);
-        remove_task(job, i);
-    }
-    if (job->n_failed >= JOB_FAILURES_MAX)
-        job_cancel(job);
-}
-
-void job_take_result(struct job *job, uint64_t from, uint64_t count,
-                     struct outcome *outcome, const void *values, size_t size)
-{
-    struct job_task task = {.from = from, .count = count};
-    if (is_success(job, outcome, size))
-        keep_values(job, from, count, outcome, values, size);
-    else
-        element_failed(job, &task, outcome);
-    outcome_clear(outcome);
-}
-
-/* Where it failed, unless it was here. */
-static void note_host(struct outcome *outcome, const char *host)
-{
-    bool is_fault = outcome->kind == OUTCOME_FAULT || outcome->kind == OUTCOME_DIED ||
-                    outcome->kind == OUTCOME_INTERRUPTED;
-    if (is_fault && !outcome->note && host && strcmp(host, "localhost"))
-        outcome->note = must_format("It ran in a job worker on %s: the session and other "
-                                    "tasks are not affected.",
-                                    host);
-}
-
-static void take_result(struct job *job, size_t i, struct pool_event *event)
-{
-    struct job_task *task = &job->tasks[i];
-    job_log_end(job, task);
-    job->n_sent--;
-    if (is_success(job, &event->outcome, event->size)) {
-        keep_values(job, task->from, task->count, &event->outcome, event->data,
-                    event->size);
-        if (job->n_tasks)
-            remove_task(job, i);
-    } else if (job->is_cancelled) {
-        remove_task(job, i);
-    } else {
-        note_host(&event->outcome, event->host);
-        take_failure(job, i, &event->outcome);
-    }
-    job_finish(job);
-}
-
-bool job_take_event(struct job *job, struct pool_event *event)
-{
-    size_t i = 0;
-    while (i < job->n_tasks && job->tasks[i].id != event->id)
-        i++;
-    if (i == job->n_tasks || !event->id)
-        return false;
-    if (event->kind == POOL_EVENT_OUTPUT)
-        job_log_output(job, &job->tasks[i], event->stream, event->data, event->size);
-    else if (event->kind == POOL_EVENT_DISPLAY)
-        job_log_add(&job->log, 0, event->data, event->size);
-    else if (event->kind == POOL_EVENT_RESULT)
-        take_result(job, i, event);
-    if (event->kind == POOL_EVENT_RESULT)
-        outcome_clear(&event->outcome);
-    return true;
 }
 
 /* ---- the end ---- */
@@ -459,7 +298,7 @@ void job_cancel(struct job *job)
     job->cutter.at = job->cutter.count;
     for (size_t i = job->n_tasks; i-- > 0;) {
         if (!job->tasks[i].id)
-            remove_task(job, i);
+            job_remove_task(job, i);
         else if (job->crew && !job->tasks[i].is_late)
             crew_cancel(job->crew, job->tasks[i].id);
     }

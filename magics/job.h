@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The inside of a job, for the files that make jobs: job.c (its tasks and how they end),
+ * The inside of a job, for the files that make jobs: job.c (its tasks and how it ends),
+ * job_results.c (how they end),
  * job_parts.c (what came home), job_log.c (what was printed), job_start.c (from a payload
  * to a job), job_wait.c (waiting and taking the results), job_show.c (how it looks), and
  * job_batch.c (those that an engine carries), and
@@ -50,7 +51,7 @@ struct job_part {
 };
 
 struct job_failure {
-    uint64_t index;
+    uint64_t index, count; /* elements; more than one when nobody knows which had begun */
     struct outcome outcome;
 };
 
@@ -152,15 +153,20 @@ int job_send(struct job *job, const struct job_feed *feed, struct result *result
 int job_make_argument(const struct job *job, uint64_t from, uint64_t count,
                       const struct job_feed *feed, struct buffer *ret,
                       struct result *result, struct error *err) MUST_USE;
-/* An event of one of its tasks; true when it was. Takes the outcome. */
-bool job_take_event(struct job *job, struct pool_event *event);
 void job_check_time(struct job *job, int64_t now);
 int64_t job_due(const struct job *job); /* ms; INT64_MAX: nothing */
 void job_cancel(struct job *job);
 void job_lose(struct job *job, const char *why); /* its crew is gone */
 void job_finish(struct job *job);                /* it ends when nothing is open */
+void job_task_clear(struct job_task *task);
+void job_add_task(struct job *job, struct job_task task); /* takes it */
+void job_remove_task(struct job *job, size_t i);
 /* Of all sent tasks of all jobs of this crew. */
 size_t jobs_n_sent(const struct jobs *jobs, const struct crew *crew);
+
+/* job_results.c */
+/* An event of one of its tasks; true when it was. Takes the outcome. */
+bool job_take_event(struct job *job, struct pool_event *event);
 
 /* job_parts.c */
 void job_bytes_clear(struct job_bytes *bytes, struct jobs *jobs);

@@ -209,7 +209,11 @@ void job_describe(const struct job *job, struct buffer *out)
     buffer_format(out, "\n%s\n", job->what);
     for (size_t i = 0; i < job->n_failures; i++) {
         const struct job_failure *failure = &job->failures[i];
-        if (job_has_many(job))
+        if (job_has_many(job) && failure->count > 1)
+            buffer_format(out, "elements %" PRId64 " to %" PRId64 ": ",
+                          (int64_t)failure->index,
+                          (int64_t)(failure->index + failure->count - 1));
+        else if (job_has_many(job))
             buffer_format(out, "element %" PRId64 ": ", (int64_t)failure->index);
         buffer_format(out, "%s: %s\n",
                       failure->outcome.name ? failure->outcome.name : "error",

@@ -66,7 +66,7 @@ static void report_one(struct magic_context *context, const struct job *job,
 
 static const char *name_elements(const struct job *job)
 {
-    bool is_one = job->n_failures == 1;
+    bool is_one = job->n_failures == 1 && job->failures[0].count <= 1;
     if (job->kind == JOB_RANGE)
         return is_one ? "index" : "indices";
     return is_one ? "element" : "elements";
@@ -86,15 +86,19 @@ static void report_many(struct magic_context *context, struct job *job,
     CLEANUP(buffer_clear) struct buffer list = {0};
     CLEANUP(result_clear) struct result first = {0};
     qsort(job->failures, job->n_failures, sizeof(*job->failures), compare_failures);
-    for (size_t i = 0; i < job->n_failures; i++)
-        buffer_format(&list, "%s%" PRId64, i ? ", " : "",
-                      (int64_t)job->failures[i].index);
+    for (size_t i = 0; i < job->n_failures; i++) {
+        const struct job_failure *failure = &job->failures[i];
+        buffer_format(&list, "%s%" PRId64, i ? ", " : "", (int64_t)failure->index);
+        if (failure->count > 1)
+            buffer_format(&list, " to %" PRId64,
+                          (int64_t)(failure->index + failure->count - 1));
+    }
     report_one(context, job, &job->failures[0], &first);
     CLEANUP(freep)
     char *message = must_format(
         "%s %s failed%s; %" PRIu64 " of %" PRIu64 " are done and stored. The first: %s",
         name_elements(job), buffer_string(&list),
-        job->n_failed >= JOB_FAILURES_MAX ? " and the rest was not tried" : "",
+        job->n_failures >= JOB_FAILURES_MAX ? " and the rest was not tried" : "",
         job->n_done, job->count, first.message);
     result_clear(result);
     *result = first;

@@ -42,9 +42,11 @@ static char *entry_text(const struct types *types, const char *function, uint32_
     return must_format(
         "__typeof__(%s) *achar_in;\nunsigned long achar_count;\n"
         "__typeof__(%s) *achar_out;\n"
+        "void (*achar_step)(void *), *achar_ledger;\n"
         "void achar_entry(void)\n{\n"
-        "    for (unsigned long achar_i = 0; achar_i < achar_count; achar_i++)\n"
-        "        achar_out[achar_i] = (%s)(achar_in[achar_i]);\n}\n",
+        "    for (unsigned long achar_i = 0; achar_i < achar_count; achar_i++) {\n"
+        "        achar_out[achar_i] = (%s)(achar_in[achar_i]);\n"
+        "        if (achar_step)\n            achar_step(achar_ledger);\n    }\n}\n",
         types_get(types, in)->spelling, types_get(types, out)->spelling, function);
 }
 

@@ -12,7 +12,9 @@
 #include "magics/job.h"
 #include "magics/target.h"
 
-#define BOUNDS "long achar_from = 0, achar_to = 0;"
+#define BOUNDS                                                                           \
+    "long achar_from = 0, achar_to = 0; "                                                \
+    "void (*achar_step)(void *) = 0, *achar_ledger = 0;"
 
 extern const struct magic magic_parfor;
 
@@ -80,7 +82,7 @@ static int analyse(struct loop *loop, struct result *result, struct error *err)
     CLEANUP(freep)
     char *text =
         must_format("{ " BOUNDS " for (long %s = achar_from; %s < achar_to; "
-                    "%s++) {\n%s\n} }",
+                    "%s++, achar_step ? achar_step(achar_ledger) : (void)0) {\n%s\n} }",
                     loop->index, loop->index, loop->index, loop->arguments->body);
     struct plan *plan = NULL;
     int r = session_plan(context->session, context->cell, loop->arguments->body_line - 1,
@@ -88,7 +90,9 @@ static int analyse(struct loop *loop, struct result *result, struct error *err)
     if (r < 0 || !plan)
         return r;
     CLEANUP(freep) char *entry = without_bounds(plan->entry_text);
-    loop->entry = must_format("long achar_from, achar_to;\n%s", entry);
+    loop->entry = must_format("long achar_from, achar_to;\n"
+                              "void (*achar_step)(void *), *achar_ledger;\n%s",
+                              entry);
     loop->roots.is_heavy = plan->is_heavy;
     loop->n_sites = plan->n_sites;
     loop->sites = TAKE(plan->sites);

@@ -42,6 +42,7 @@ struct lane_shared {
     _Alignas(LINE) char inbox[LANE_INBOX_SIZE];
     struct patience patience; /* the worker's, which has no other place that lasts */
     struct ring tasks, results;
+    _Alignas(LINE) char ledger[LANE_LEDGER_SIZE];
 };
 
 struct lane {
@@ -157,12 +158,21 @@ struct lane_shared *lane_new(int *ret_fd)
     return shared;
 }
 
-struct lane *lane_open(int fd)
+struct lane_shared *lane_map(int fd)
 {
     struct stat file;
-    struct lane_shared *shared = NULL;
-    if (fstat(fd, &file) == 0 && file.st_size == (off_t)mapped_size())
-        shared = map(fd);
+    bool is_one = fstat(fd, &file) == 0 && file.st_size == (off_t)mapped_size();
+    return is_one ? map(fd) : NULL;
+}
+
+void *lane_ledger(struct lane_shared *shared)
+{
+    return shared->ledger;
+}
+
+struct lane *lane_open(int fd)
+{
+    struct lane_shared *shared = lane_map(fd);
     close(fd);
     if (!shared)
         return NULL;

@@ -23,6 +23,7 @@
     (256u << 10) /* a power of two; memory that is unused costs none                     \
                   */
 #define LANE_INBOX_SIZE 64
+#define LANE_LEDGER_SIZE (4u << 20) /* as above: unused, it costs none */
 
 struct lane_shared;
 
@@ -80,6 +81,10 @@ bool lane_worker_sleep(struct lane_shared *shared);
 void lane_worker_awake(struct lane_shared *shared, int64_t slept_us);
 /* After an answer and lane_finish(), and before it waits. */
 bool lane_must_wake_pool(struct lane_shared *shared);
+/* LANE_LEDGER_SIZE bytes for what the worker has done; zero-filled at first. */
+void *lane_ledger(struct lane_shared *shared);
+/* Of a worker that has ended: maps it again; NULL: it cannot be mapped. */
+struct lane_shared *lane_map(int fd) MUST_USE;
 char *lane_inbox(struct lane_shared *shared); /* LANE_INBOX_SIZE bytes for the worker */
 
 #endif

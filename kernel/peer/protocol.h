@@ -138,8 +138,9 @@ enum {
                      ended with status 0 since} with descriptors: task channel, out, err,
                      pidfd and, if it may take more than one task, memory that
                      is shared with it (lane.h) */
-    ZYGOTE_DIED,  /* zygote -> pool: {u pid, u wait status}, after the last bytes of its
-                     output and its TASK_DONE, if there was one */
+    ZYGOTE_DIED,  /* zygote -> pool: {u pid, u wait status, u id of the task it was in (0:
+                     none is known), b what is left of that one's result}, after the last
+                     bytes of its output and its TASK_DONE, if there was one */
     TASK_RUN,     /* pool -> job worker: {b argument values} -> TASK_DONE */
     TASK_DONE,    /* {outcome, b result values}, with the task's id; the job worker ends.
                      Everything the task printed is in its pipes. For
@@ -155,6 +156,9 @@ enum {
                              {outcome}. Job workers that are announced behind the answer
                              run it, those before do from their next call on */
 
+    TASK_DYING = 186, /* job worker -> pool, from a signal handler: as TASK_DONE, without
+                         values; ZYGOTE_DIED follows, perhaps with some */
+
     /* pool -> its compiling helper (achar-pool --compile) */
     COMPILER_RUN = 96, /* {b payload or recipe, u compiler_wish} -> {outcome, b object} */
 
@@ -163,7 +167,10 @@ enum {
         112,     /* {b hash, b payload or recipe} -> {outcome}; sent once per hash */
     POOL_TASK,   /* {b hash, b argument values} -> POOL_RESULT with the frame's id */
     POOL_OUTPUT, /* pool -> front: {u stream (1, 2), b bytes}; id is the task's */
-    POOL_RESULT, /* {outcome, b result values}; no POOL_OUTPUT of the task follows */
+    POOL_RESULT, /* {outcome, b result values}; no POOL_OUTPUT of the task follows. A task
+                    of several elements that failed may say how far it has come: the
+                    values are {u elements done, values of these as if the task had been
+                    for no others; nothing: they are lost} */
     POOL_CANCEL, /* {}: id is the task's; its POOL_RESULT follows; no other answer */
     POOL_BYE,    /* either side: nothing more will come; no answer */
     POOL_HAVE,   /* {b hash} -> {u 0 or 1} */

@@ -13,13 +13,19 @@
 #include "kernel/peer/protocol.h"
 #include "kernel/pool/tier.h"
 
-void tasks_result(struct pool *pool, uint32_t id, const struct outcome *outcome)
+static void say_result(struct pool *pool, uint32_t id, const struct outcome *outcome,
+                       const void *values, size_t size)
 {
     struct buffer body = {0};
     outcome_pack(outcome, &body);
-    pack_bytes(&body, NULL, 0);
+    pack_bytes(&body, values, size);
     pool_say(pool, POOL_RESULT, id, &body);
     buffer_clear(&body);
+}
+
+void tasks_result(struct pool *pool, uint32_t id, const struct outcome *outcome)
+{
+    say_result(pool, id, outcome, NULL, 0);
 }
 
 static void send_output(struct pool *pool, struct worker *worker)
@@ -172,7 +178,7 @@ void tasks_awake(const struct pool *pool)
 static bool is_answer(const struct frame *frame)
 {
     return frame->kind == TASK_DONE || frame->kind == TASK_DONE_READY ||
-           frame->kind == TASK_DONE_FILE;
+           frame->kind == TASK_DONE_FILE || frame->kind == TASK_DYING;
 }
 
 /* What a task displays comes after all that it has printed before. */
@@ -234,6 +240,16 @@ static void take_answer(struct pool *pool, struct family *family, struct worker 
     leave(pool, family, worker);
 }
 
+/* It ends now, and has told why; its zygote may find more. */
+static void keep_last_words(struct worker *worker, const struct frame *frame)
+{
+    buffer_clear(&worker->last_words);
+    buffer_add(&worker->last_words, frame->data, frame->size);
+    worker->is_closed = true;
+    syscall(SYS_pidfd_send_signal, worker->pidfd, SIGKILL, NULL,
+            0); /* or user code wrote it */
+}
+
 /* True when there may be more to read. */
 static bool read_one(struct pool *pool, struct family *family, struct worker *worker)
 {
@@ -245,6 +261,11 @@ static bool read_one(struct pool *pool, struct family *family, struct worker *wo
         return false;
     if (r == 1 && is_aside(pool, worker, &frame))
         return true;
+    if (r == 1 && frame.kind == TASK_DYING) {
+        keep_last_words(worker, &frame);
+        display_done(&frame);
+        return false;
+    }
     if (r == 1 && is_answer(&frame)) {
         take_answer(pool, family, worker, &frame);
         display_done(&frame);
@@ -286,8 +307,11 @@ static struct outcome describe_death(const struct pool *pool, const struct worke
                                      int status)
 {
     struct outcome outcome = {.kind = OUTCOME_DIED};
+    struct unpack words = unpack_init(worker->last_words.data, worker->last_words.size);
     if (worker->exceeds != EXCEEDS_NONE) {
         describe_excess(pool, worker, &outcome);
+    } else if (words.at < words.end && outcome_unpack(&words, &outcome, NULL) == 0) {
+        return outcome;
     } else if (worker->kill_at) {
         outcome.kind = OUTCOME_INTERRUPTED;
         outcome.name = must_strdup("Cancelled");
@@ -325,9 +349,8 @@ static bool is_unread(const struct worker *worker)
            (channel_unsent(worker->channel) || channel_was_reset(worker->channel));
 }
 
-/* `status` below 0: unknown. */
 void tasks_worker_died(struct pool *pool, struct family *family, struct worker *worker,
-                       int status)
+                       const struct death *death)
 {
     if (worker->task)
         drain(pool, family, worker);
@@ -341,9 +364,11 @@ void tasks_worker_died(struct pool *pool, struct family *family, struct worker *
     if (worker->is_gone)
         return;
     if (worker->kill_at || !is_unread(worker)) {
-        struct outcome outcome = describe_death(pool, worker, status);
+        struct outcome outcome = describe_death(pool, worker, death->status);
+        bool is_it = death->task == worker->task->id;
         send_rest(pool, worker);
-        tasks_result(pool, worker->task->id, &outcome);
+        say_result(pool, worker->task->id, &outcome, death->left,
+                   is_it ? death->left_size : 0);
         outcome_clear(&outcome);
         task_free(worker_remove_task(worker, &worker->task));
     }

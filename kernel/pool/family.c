@@ -196,6 +196,7 @@ static void worker_free(struct worker *worker)
     while (worker->task)
         task_free(worker_remove_task(worker, &worker->task));
     lane_free(worker->lane);
+    buffer_clear(&worker->last_words);
     free(worker);
 }
 

@@ -42,15 +42,16 @@ struct worker {
     struct task *task;       /* owned, in order: what it runs first; NULL: it is ready */
     struct task **last_task;
     size_t n_tasks;
-    size_t depth;         /* how many it may have; grows while it is renewed */
-    size_t n_taken;       /* results since the pool slept last */
-    size_t batch;         /* results that the pool sleeps for */
-    bool is_closed;       /* it closed the channel: its death is being waited for */
-    bool is_gone;         /* answered or dead: freed at the end of the round */
-    uint64_t answered_at; /* us; 0: it is new */
-    uint64_t started_at;  /* us; when its first task became the first */
-    uint64_t kill_at;     /* us; cancelled: SIGKILL follows SIGINT then; 0: not */
-    enum exceeds exceeds; /* why it was killed */
+    size_t depth;             /* how many it may have; grows while it is renewed */
+    size_t n_taken;           /* results since the pool slept last */
+    size_t batch;             /* results that the pool sleeps for */
+    bool is_closed;           /* it closed the channel: its death is being waited for */
+    bool is_gone;             /* answered or dead: freed at the end of the round */
+    uint64_t answered_at;     /* us; 0: it is new */
+    uint64_t started_at;      /* us; when its first task became the first */
+    uint64_t kill_at;         /* us; cancelled: SIGKILL follows SIGINT then; 0: not */
+    enum exceeds exceeds;     /* why it was killed */
+    struct buffer last_words; /* of its first task, a TASK_DYING; empty: none */
     bool is_old; /* there is better code than it was born with: it gets no more tasks */
     int cpu;     /* where it is bound to; -1: nowhere */
 };

@@ -107,8 +107,17 @@ void tasks_retire(struct pool *pool, struct family *family);
 void tasks_exceed(struct pool *pool, struct family *family, struct worker *worker,
                   enum exceeds why);
 void tasks_read(struct pool *pool, struct family *family, struct worker *worker);
+
+/* How a job worker has ended. */
+struct death {
+    int status;       /* wait status; below 0: unknown */
+    uint32_t task;    /* that it was in, 0: none is known */
+    const void *left; /* of that one's result values */
+    size_t left_size;
+};
+
 void tasks_worker_died(struct pool *pool, struct family *family, struct worker *worker,
-                       int status);
+                       const struct death *death);
 void tasks_fail_waiting(struct pool *pool, struct family *family,
                         const struct outcome *outcome);
 void tasks_drain_all(struct pool *pool); /* results in shared memory */

@@ -216,7 +216,7 @@ static void zygote_died(struct pool *pool, struct family *family)
     CLEANUP(freep) char *end = describe_end(&family->zygote);
     for (struct worker *worker = family->workers; worker; worker = worker->next)
         if (!worker->is_gone)
-            tasks_worker_died(pool, family, worker, -1);
+            tasks_worker_died(pool, family, worker, &(struct death){.status = -1});
     bool was_loading = family->state == FAMILY_LOADING;
     zygotes_sleep(pool, family);
     family->deaths++;
@@ -258,11 +258,12 @@ static void loaded(struct pool *pool, struct family *family, const struct frame 
     outcome_clear(&outcome);
 }
 
-static void pid_ended(struct pool *pool, struct family *family, pid_t pid, int status)
+static void pid_ended(struct pool *pool, struct family *family, pid_t pid,
+                      const struct death *death)
 {
     struct worker *worker = family_find_worker(family, pid);
     if (worker)
-        tasks_worker_died(pool, family, worker, status);
+        tasks_worker_died(pool, family, worker, death);
 }
 
 static void add_worker(struct pool *pool, struct family *family,
@@ -271,7 +272,7 @@ static void add_worker(struct pool *pool, struct family *family,
     struct unpack in = unpack_init(frame->data, frame->size);
     pid_t pid = (pid_t)unpack_max(&in, INT32_MAX);
     for (size_t n = unpack_count(&in); n && !in.failed; n--)
-        pid_ended(pool, family, (pid_t)unpack_max(&in, INT32_MAX), 0);
+        pid_ended(pool, family, (pid_t)unpack_max(&in, INT32_MAX), &(struct death){0});
     int fds[5] = {-1, -1, -1, -1, -1};
     if ((frame->n_fds == 4 || frame->n_fds == 5) && unpack_done(&in)) {
         memcpy(fds, frame->fds, frame->n_fds * sizeof(*fds));
@@ -287,9 +288,11 @@ static void worker_died(struct pool *pool, struct family *family,
 {
     struct unpack in = unpack_init(frame->data, frame->size);
     pid_t pid = (pid_t)unpack_max(&in, INT32_MAX);
-    int status = (int)unpack_max(&in, INT32_MAX);
+    struct death death = {.status = (int)unpack_max(&in, INT32_MAX)};
+    death.task = (uint32_t)unpack_max(&in, UINT32_MAX);
+    death.left = unpack_bytes(&in, &death.left_size);
     if (unpack_done(&in))
-        pid_ended(pool, family, pid, status);
+        pid_ended(pool, family, pid, &death);
 }
 
 void zygotes_read(struct pool *pool, struct family *family)

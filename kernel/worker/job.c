@@ -429,6 +429,8 @@ void job_run(void *context, const void *argument, size_t size, struct outcome *r
 {
     const struct job *job = context;
     struct value_root out = {0};
+    struct ledger_out kept;
+    struct ledger ledger = {.outs = &kept, .n_outs = 1};
     struct error err = {0};
     if (job->payload->entry == PAYLOAD_NONE) {
         outcome_set(ret, OUTCOME_REFUSED, "BadPayload", "the payload has nothing to run");
@@ -446,6 +448,11 @@ void job_run(void *context, const void *argument, size_t size, struct outcome *r
         refuse(ret, &err);
         is_ready = false;
     }
+    if (is_ready && out.address) {
+        kept = (struct ledger_out){.from = out.address,
+                                   .size = types_size(&job->engine->types, out.type)};
+        job_open_ledger(job, out.count, &ledger);
+    }
     renewal_unwatch();
     if (!is_ready)
         return;
@@ -454,6 +461,9 @@ void job_run(void *context, const void *argument, size_t size, struct outcome *r
     renewal_watch(); /* printf() may be told to call code of the task's */
     if (ret->kind == OUTCOME_OK)
         collect(job, &out, is_shown, ret, result);
+    else
+        job_pack_partial(job, &ledger, &out, 1, result);
     renewal_unwatch();
+    ledger_end(&ledger);
     job_run_exit_handlers(ret);
 }

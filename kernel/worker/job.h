@@ -7,6 +7,7 @@
 #define ACHAR_WORKER_JOB_H
 
 #include "kernel/worker/engine.h"
+#include "kernel/worker/ledger.h"
 #include "kernel/worker/zygote.h"
 #include "pickler/payload/payload.h"
 
@@ -29,6 +30,8 @@ struct job {
     bool is_by_tcc;                 /* the unit is */
     struct job_variable *variables; /* only where it matters whether they change */
     size_t n_variables;
+    void *ledger;  /* LANE_LEDGER_SIZE bytes; NULL: none */
+    uint32_t task; /* the one that runs */
 };
 
 /* As zygote_work.load and .run, with a job as context. */
@@ -40,6 +43,10 @@ void job_run(void *context, const void *argument, size_t size, struct outcome *r
 /* A unit of its functions knows what they allocate. */
 void job_add_sites(const struct job *job, struct unit *unit);
 
+/* As zygote_work.has_ledger and .salvage. */
+bool job_has_ledger(void *context);
+uint32_t job_salvage(void *context, const void *memory, struct buffer *result);
+
 /* For the files that run tasks. */
 bool job_set_object(const struct job *job, const char *symbol, const void *value,
                     size_t size, struct outcome *ret);
@@ -50,6 +57,14 @@ void job_dump_roots(const struct job *job, const struct value_root *roots, size_
                     struct outcome *ret, struct buffer *result);
 /* What the task has given to atexit(). Its own outcome comes first. */
 void job_run_exit_handlers(struct outcome *ret);
+
+/* job_partial.c */
+/* Where a task has several elements: from now on the payload counts those that are done.
+ * The ledger must stay where it is. */
+void job_open_ledger(const struct job *job, uint64_t count, struct ledger *ledger);
+/* After a failure: how far the task has come, and the elements of the roots so far. */
+void job_pack_partial(const struct job *job, const struct ledger *ledger,
+                      struct value_root *roots, size_t n, struct buffer *result);
 
 /* job_range.c */
 void job_run_range(const struct job *job, const void *argument, size_t size,

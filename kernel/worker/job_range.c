@@ -85,6 +85,20 @@ static void collect(const struct job *job, const struct out *outs, size_t n_outs
         buffer_clear(result);
 }
 
+static void collect_partial(const struct job *job, const struct ledger *ledger,
+                            const struct out *outs, size_t n_outs, struct buffer *result)
+{
+    CLEANUP(freep) struct value_root *roots = must_alloc((n_outs + 1) * sizeof(*roots));
+    for (size_t i = 0; i < n_outs; i++)
+        roots[i] = outs[i].root;
+    job_pack_partial(job, ledger, roots, n_outs, result);
+}
+
+static size_t element_size(const struct job *job, size_t out)
+{
+    return types_size(&job->engine->types, job->payload->outs[out].type);
+}
+
 void job_run_range(const struct job *job, const void *argument, size_t size,
                    struct outcome *ret, struct buffer *result)
 {
@@ -104,13 +118,23 @@ void job_run_range(const struct job *job, const void *argument, size_t size,
         while (n < n_outs &&
                find_out(job, &job->payload->outs[n], from, count, &outs[n], ret))
             n++;
+    CLEANUP(freep) struct ledger_out *kept = must_alloc((n + 1) * sizeof(*kept));
+    for (size_t i = 0; i < n; i++)
+        kept[i] = (struct ledger_out){.from = outs[i].root.address,
+                                      .size = element_size(job, i)};
+    struct ledger ledger = {.outs = kept, .n_outs = n};
+    if (ret->kind == OUTCOME_OK)
+        job_open_ledger(job, count, &ledger);
     renewal_unwatch();
     if (ret->kind == OUTCOME_OK)
         job_call(job, ret);
     renewal_watch();
     if (ret->kind == OUTCOME_OK)
         collect(job, outs, n, ret, result);
+    else
+        collect_partial(job, &ledger, outs, n, result);
     renewal_unwatch();
+    ledger_end(&ledger);
     job_run_exit_handlers(ret);
     for (size_t i = 0; i < n; i++)
         free(outs[i].before);

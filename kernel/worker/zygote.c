@@ -54,6 +54,7 @@ struct zygote {
     size_t n_forked;
     bool is_renewable;
     pid_t children[ZYGOTE_CHILDREN_MAX];
+    int lanes[ZYGOTE_CHILDREN_MAX]; /* of children[i]; -1: nothing is left there */
     size_t n_children;
     bool has_own; /* the payload has started processes when it was loaded */
     pid_t ended[ZYGOTE_CHILDREN_MAX]; /* with status 0; not yet told */
@@ -66,8 +67,9 @@ struct zygote {
 /* The ends that a job worker and the pool share. */
 struct child_ends {
     int task[2], out[2], err[2]; /* [0] the pool's, [1] the job worker's */
-    struct lane_shared *lane;    /* NULL: it takes one task, which comes by the socket */
-    int lane_fd;                 /* for the pool */
+    struct lane_shared *lane;    /* NULL: there is none */
+    bool has_tasks;              /* they come by the lane; else one, by the socket */
+    int lane_fd;                 /* for the pool, and for what is left there */
 };
 
 static void ends_close(struct child_ends *ends, int side)
@@ -79,10 +81,14 @@ static void ends_close(struct child_ends *ends, int side)
     closep(&ends->err[side]);
 }
 
-static int ends_open(struct child_ends *ends, bool has_lane)
+static int ends_open(struct child_ends *ends, bool has_tasks, bool has_ledger)
 {
-    *ends = (struct child_ends){
-        .task = {-1, -1}, .out = {-1, -1}, .err = {-1, -1}, .lane_fd = -1};
+    bool has_lane = has_tasks || has_ledger;
+    *ends = (struct child_ends){.task = {-1, -1},
+                                .out = {-1, -1},
+                                .err = {-1, -1},
+                                .has_tasks = has_tasks,
+                                .lane_fd = -1};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends->task) == 0 &&
         pipe2(ends->out, O_CLOEXEC) == 0 && pipe2(ends->err, O_CLOEXEC) == 0 &&
         (!has_lane || (ends->lane = lane_new(&ends->lane_fd))))
@@ -107,13 +113,15 @@ static struct job_link child_set_up(struct zygote *zygote, pid_t parent,
         _exit(1);
     ends_close(ends, 0);
     ends_close(ends, 1);
+    for (size_t i = 0; i < zygote->n_children; i++)
+        closep(&zygote->lanes[i]);
     close(channel_fd(zygote->channel));
     close(zygote->signal_fd);
     sigprocmask(SIG_SETMASK, &zygote->user_mask, NULL);
-    return (struct job_link){.lane = ends->lane,
+    return (struct job_link){.lane = ends->has_tasks ? ends->lane : NULL,
                              .fd = task,
-                             .inbox =
-                                 ends->lane ? lane_inbox(ends->lane) : zygote->inbox};
+                             .inbox = ends->has_tasks ? lane_inbox(ends->lane)
+                                                      : zygote->inbox};
 }
 
 static void run_task(struct zygote *zygote, const struct job_task *task,
@@ -200,7 +208,7 @@ static int announce(struct zygote *zygote, pid_t pid, const struct child_ends *e
     zygote->n_ended = 0;
     int fds[] = {ends->task[0], ends->out[0], ends->err[0], pidfd, ends->lane_fd};
     int r = channel_send_fds(zygote->channel, ZYGOTE_READY, 0, 0, body.data, body.size,
-                             fds, ends->lane ? 5 : 4, NULL);
+                             fds, ends->has_tasks ? 5 : 4, NULL);
     buffer_clear(&body);
     close(pidfd);
     return r;
@@ -211,7 +219,9 @@ static int fork_child(struct zygote *zygote)
     struct child_ends ends;
     bool is_renewable = zygote->is_renewable && zygote->n_forked >= RENEWABLE_AFTER &&
                         renewal_is_worth_it();
-    int r = ends_open(&ends, is_renewable);
+    bool has_ledger =
+        zygote->work->has_ledger && zygote->work->has_ledger(zygote->work->context);
+    int r = ends_open(&ends, is_renewable, has_ledger);
     if (r < 0)
         return r;
     pid_t self = getpid();
@@ -220,27 +230,47 @@ static int fork_child(struct zygote *zygote)
         struct job_link link = child_set_up(zygote, self, &ends);
         forked_adopt();
         if (zygote->work->begin)
-            zygote->work->begin(zygote->work->context, link.fd);
+            zygote->work->begin(zygote->work->context, link.fd,
+                                ends.lane ? lane_ledger(ends.lane) : NULL);
         child_run(zygote, &link);
     }
     if (pid < 0)
         r = -errno;
     ends_close(&ends, 1);
     if (pid > 0) {
+        zygote->lanes[zygote->n_children] = -1;
         zygote->children[zygote->n_children++] = pid;
         zygote->n_forked++;
         r = announce(zygote, pid, &ends);
+        if (has_ledger) {
+            zygote->lanes[zygote->n_children - 1] = ends.lane_fd;
+            ends.lane_fd = -1;
+        }
     }
     ends_close(&ends, 0);
     lane_unmap(ends.lane);
     return r;
 }
 
-static int tell_death(struct zygote *zygote, pid_t pid, int status)
+/* What a job worker has left of a task that it did not answer; 0: there was none. */
+static uint32_t salvage(const struct zygote *zygote, int lane, struct buffer *ret)
+{
+    struct lane_shared *shared = lane >= 0 ? lane_map(lane) : NULL;
+    uint32_t task =
+        shared ? zygote->work->salvage(zygote->work->context, lane_ledger(shared), ret)
+               : 0;
+    lane_unmap(shared);
+    return task;
+}
+
+static int tell_death(struct zygote *zygote, pid_t pid, int status, uint32_t task,
+                      const struct buffer *left)
 {
     struct buffer body = {0};
     pack_u64(&body, (uint64_t)pid);
     pack_u64(&body, (uint64_t)(unsigned)status);
+    pack_u64(&body, task);
+    pack_bytes(&body, left->data, left->size);
     int r = channel_send(zygote->channel, ZYGOTE_DIED, 0, 0, body.data, body.size, NULL);
     buffer_clear(&body);
     return r;
@@ -259,18 +289,22 @@ static int fill(struct zygote *zygote)
             break;
     }
     for (; zygote->n_ended; zygote->n_ended--) {
-        int r = tell_death(zygote, zygote->ended[zygote->n_ended - 1], 0);
+        const struct buffer none = {0};
+        int r = tell_death(zygote, zygote->ended[zygote->n_ended - 1], 0, 0, &none);
         if (r < 0)
             return r;
     }
     return 0;
 }
 
-static bool forget_child(struct zygote *zygote, pid_t pid)
+/* Its lane is the caller's then. */
+static bool forget_child(struct zygote *zygote, pid_t pid, int *ret_lane)
 {
     for (size_t i = 0; i < zygote->n_children; i++)
         if (zygote->children[i] == pid) {
+            *ret_lane = zygote->lanes[i];
             zygote->children[i] = zygote->children[--zygote->n_children];
+            zygote->lanes[i] = zygote->lanes[zygote->n_children];
             return true;
         }
     return false;
@@ -292,13 +326,25 @@ static void end_strays(const struct zygote *zygote)
     }
 }
 
+/* One that has answered is in no hurry: it is told with its successor. */
+static int child_ended(struct zygote *zygote, pid_t pid, int status, int lane)
+{
+    CLEANUP(buffer_clear) struct buffer left = {0};
+    uint32_t task = salvage(zygote, lane, &left);
+    if (status || task || zygote->n_ended == ZYGOTE_CHILDREN_MAX)
+        return tell_death(zygote, pid, status, task, &left);
+    zygote->ended[zygote->n_ended++] = pid;
+    return 0;
+}
+
 static int reap(struct zygote *zygote)
 {
     for (;;) {
         siginfo_t info = {0};
         if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || !info.si_pid)
             return 0;
-        bool is_child = forget_child(zygote, info.si_pid);
+        CLEANUP(closep) int lane = -1;
+        bool is_child = forget_child(zygote, info.si_pid, &lane);
         kicks_forget(&zygote->kicks, info.si_pid);
         if (is_child)
             kill(-info.si_pid, SIGKILL);
@@ -307,12 +353,8 @@ static int reap(struct zygote *zygote)
         bool was_alone = is_child && status == W_EXITCODE(ALONE_STATUS, 0);
         if (!was_alone)
             end_strays(zygote);
-        if (!is_child)
-            continue;
-        /* One that has answered is in no hurry: it is told with its successor. */
-        if ((!status || was_alone) && zygote->n_ended < ZYGOTE_CHILDREN_MAX)
-            zygote->ended[zygote->n_ended++] = info.si_pid;
-        else if (tell_death(zygote, info.si_pid, status) < 0)
+        if (is_child &&
+            child_ended(zygote, info.si_pid, was_alone ? 0 : status, lane) < 0)
             return -EPIPE;
     }
 }

@@ -7,6 +7,8 @@
 #ifndef ACHAR_WORKER_ZYGOTE_H
 #define ACHAR_WORKER_ZYGOTE_H
 
+#include <stdbool.h>
+
 #include "kernel/peer/outcome.h"
 #include "pickler/payload/recipe.h"
 
@@ -42,8 +44,11 @@ struct zygote_work {
     /* In the zygote: better code for what is loaded, in the state that it is in. On
      * failure all is as before. Job workers that run are sent SIGURG from then on. */
     int (*improve)(void *context, const void *object, size_t size, struct error *err);
-    /* In a fresh job worker, before its task comes. As warm() it may be NULL. */
-    void (*begin)(void *context, int task_fd);
+    /* In the zygote: whether tasks may leave something when they die. NULL: none do. */
+    bool (*has_ledger)(void *context);
+    /* In a fresh job worker, before its task comes; `ledger`: LANE_LEDGER_SIZE bytes that
+     * outlive it, NULL: there are none. As warm() it may be NULL. */
+    void (*begin)(void *context, int task_fd, void *ledger);
     /* In the same, before each task: what is reported from now on is of that id; may be
      * NULL. */
     void (*begin_task)(void *context, uint32_t id);
@@ -52,6 +57,9 @@ struct zygote_work {
      * process; output is flushed by the caller. */
     void (*run)(void *context, const void *argument, size_t size, struct outcome *ret,
                 struct buffer *result);
+    /* In the zygote, of a job worker that has ended: the id of the task that it was in,
+     * 0: none, and what it has left of its result. Only with has_ledger(). */
+    uint32_t (*salvage)(void *context, const void *ledger, struct buffer *result);
 };
 
 #define ZYGOTE_CHILDREN_MAX 1024 /* job workers alive at once */

@@ -33,22 +33,24 @@ static void load(void *context, const struct zygote_payload *payload,
     mallopt(M_TRIM_THRESHOLD, -1); /* never again: renewal.h */
 }
 
-static void begin(void *context, int task_fd)
+static void begin(void *context, int task_fd, void *ledger)
 {
-    (void)context;
+    struct job *job = context;
+    job->ledger = ledger;
     const char *memory = getenv(ZYGOTE_MEMORY);
     if (memory)
         limit_keep(strtoull(memory, NULL, 10));
     guard_adopt();
     guard_keep_mask(); /* a task that changes it is the last one of this process */
-    dying_set(task_fd, TASK_DONE, 0, 0, "", 1); /* the tail: a result of no bytes */
+    dying_set(task_fd, TASK_DYING, 0, 0, "", 1); /* the tail: a result of no bytes */
     show_connect(task_fd);
     improve_begin();
 }
 
 static void begin_task(void *context, uint32_t id)
 {
-    (void)context;
+    struct job *job = context;
+    job->task = id;
     dying_set_id(id);
     show_begin(0, id);
 }
@@ -73,8 +75,10 @@ int zygote_main(void)
                                .load = load,
                                .is_improvable = improve_is_possible,
                                .improve = improve_take,
+                               .has_ledger = job_has_ledger,
                                .begin = begin,
                                .begin_task = begin_task,
-                               .run = job_run};
+                               .run = job_run,
+                               .salvage = job_salvage};
     return zygote_serve(&work);
 }

@@ -436,15 +436,15 @@ static bool ask(struct batch *batch)
 }
 
 /* What Slurm, or the task's own output, says of a part that has left no result. */
-static char *why_gone(const struct batch *batch, size_t task)
+static char *why_gone(const struct batch *batch, size_t task, const char **ret_name)
 {
     CLEANUP(freep) char *job = must_format("%s_%zu", batch->id, task);
     CLEANUP(freep) char *what = must_format("batch job %s", job);
-    CLEANUP(freep) char *state = slurm_ask_state(job);
     if (batch->is_cancelled)
         return must_format("%s was cancelled", what);
-    if (state && strcmp(state, "FAILED") != 0 && strcmp(state, "COMPLETED") != 0)
-        return slurm_describe_end(what, state);
+    CLEANUP(freep) char *state = slurm_ask_state(job);
+    if (state && slurm_is_taken_back(state))
+        return slurm_describe_loss(what, state, ret_name);
     struct statvfs disk;
     bool is_full = statvfs(batch->folder, &disk) == 0 && disk.f_bavail < FREE_BLOCKS_MIN;
     return must_format("%s has ended without a result: '%s/slurm.%zu' may say why%s",
@@ -456,10 +456,11 @@ static char *why_gone(const struct batch *batch, size_t task)
 
 static void give_up(struct batch *batch, size_t part, batch_take *take, void *context)
 {
-    struct outcome outcome = {
-        .kind = batch->is_cancelled ? OUTCOME_INTERRUPTED : OUTCOME_DIED,
-        .name = must_strdup(batch->is_cancelled ? "Cancelled" : "BatchLost"),
-        .message = why_gone(batch, part % batch->n_tasks)};
+    const char *name = batch->is_cancelled ? "Cancelled" : "BatchLost";
+    struct outcome outcome = {.kind = batch->is_cancelled ? OUTCOME_INTERRUPTED
+                                                          : OUTCOME_DIED,
+                              .message = why_gone(batch, part % batch->n_tasks, &name)};
+    outcome.name = must_strdup(name);
     hand_out(batch, part, &outcome, NULL, 0, take, context);
 }
 

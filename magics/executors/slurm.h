@@ -93,6 +93,12 @@ const char *slurm_loss(const struct slurm *slurm, const char **ret_advice);
 void slurm_run(const char *const *argv, struct buffer *out, struct buffer *ret_words);
 /* "has reached its time limit", for what Slurm calls the state; owned. */
 char *slurm_describe_end(const char *what, const char *state) MUST_USE;
+/* Slurm has ended it, and not the job itself. */
+bool slurm_is_taken_back(const char *state);
+/* As slurm_describe_end(), with what may be done about it; *ret_name, borrowed, becomes
+ * what a task is called that this has cost, where there is a word for it. */
+char *slurm_describe_loss(const char *what, const char *state,
+                          const char **ret_name) MUST_USE;
 /* The job's state as Slurm has it, owned; NULL: it does not say. */
 char *slurm_ask_state(const char *job) MUST_USE;
 

@@ -89,6 +89,21 @@ char *slurm_describe_end(const char *what, const char *state)
                   : must_format("%s has ended (%s)", what, state);
 }
 
+bool slurm_is_taken_back(const char *state)
+{
+    return strcmp(state, "FAILED") != 0 && strcmp(state, "COMPLETED") != 0;
+}
+
+char *slurm_describe_loss(const char *what, const char *state, const char **ret_name)
+{
+    const struct ending *ending = find(state);
+    CLEANUP(freep) char *text = slurm_describe_end(what, state);
+    if (ending && strcmp(ending->loss, "AllocationEnded") != 0)
+        *ret_name = ending->loss;
+    return ending && ending->advice ? must_format("%s; %s", text, ending->advice)
+                                    : TAKE(text);
+}
+
 bool slurm_job_is_over(struct slurm *slurm)
 {
     if (slurm->phase == SLURM_OVER || !slurm->job)

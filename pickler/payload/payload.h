@@ -25,12 +25,14 @@ enum payload_entry {
     PAYLOAD_MAP,   /* entry_text defines IN *achar_in; unsigned long achar_count;
                       OUT *achar_out; void achar_entry(void); a task's argument has the root
                       achar_in, its result the root achar_out. The argument is
-                      {u skip, u count, b values}: which of the elements are meant */
+                      {u skip, u count, b values}: which of the elements are meant.
+                      It may define void (*achar_step)(void *), *achar_ledger: unless
+                      null, the one is to be called with the other after each element */
     PAYLOAD_RANGE, /* entry_text defines long achar_from, achar_to; and void
                       achar_entry(void), which writes elements [achar_from, achar_to) of
-                      the arrays (or pointers) in `outs`. Argument {i from, u count};
-                      result {n b values of those elements of an array, as the root
-                      achar_out, n names of variables that changed elsewhere} */
+                      the arrays (or pointers) in `outs`; achar_step as above. Argument {i
+                      from, u count}; result {n b values of those elements of an array, as
+                      the root achar_out, n names of variables that changed elsewhere} */
 };
 
 /* A variable that comes home. */

@@ -156,6 +156,15 @@ class Slurm:
         """The node goes away with all that runs on it, as far as this host can show that."""
         self.daemons.end(f"slurmd.{node}")
 
+    def fail_node(self, node):
+        """The controller takes it for lost; clear() lets it back."""
+        self.run("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+
+    def _resume(self):
+        for node in self.nodes:
+            if "down" in self.run("sinfo", "-h", "-n", node, "-o", "%T"):
+                self.run("scontrol", "update", f"nodename={node}", "state=resume", check=False)
+
     def run(self, *argv, check=True, timeout=60):
         """Standard output of one of Slurm's commands."""
         done = subprocess.run(argv, env=self.environment, stdin=subprocess.DEVNULL,
@@ -174,6 +183,7 @@ class Slurm:
         if left:
             self.run("scancel", "--full", "--signal=KILL", *left, check=False)
             self.run("scancel", *left, check=False)
+        self._resume()
         self.daemons.wait(lambda: not self.jobs() and self._is_ready(),
                           "the nodes do not get idle")
 

@@ -161,9 +161,10 @@ static void do_task(const void *argument, size_t size, struct outcome *ret,
         ret->kind = OUTCOME_FAULT, ret->name = must_strdup("SIGILL");
 }
 
-static void begin(void *context, int fd)
+static void begin(void *context, int fd, void *ledger)
 {
     (void)context;
+    (void)ledger;
     task_channel = fd;
 }
 

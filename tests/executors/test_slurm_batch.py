@@ -96,7 +96,20 @@ def test_what_was_cancelled_outside_is_named(slurm, cluster):
     job = submit(cluster, "%call f(1) -> y")
     slurm.run("scancel", job.removeprefix("slurm-"))
     cell = cluster.run(f"%wait {job}", 90)
-    assert cell.status == "error" and "was cancelled" in cell.message
+    assert cell.name == "AllocationCancelled" and "was cancelled" in cell.message
+
+
+def test_parts_whose_node_is_lost_are_named_so(slurm, cluster, tmp_path):
+    cluster.value("#include <unistd.h>\nint stuck(int x) { if (x == 2) sleep(600); return x; }")
+    executor = f"slurm --cpus=1 --no-requeue --shared={tmp_path}/shared"
+    cluster.value(f"%executor c = {executor}")
+    job = submit(cluster, "%map stuck in -> out")
+    number = job.removeprefix("slurm-")
+    eventually(lambda: slurm.run("squeue", "-h", "-r", "-o", "%i %T").split() ==
+               [f"{number}_2", "RUNNING"])
+    slurm.fail_node(slurm.run("squeue", "-h", "-o", "%N").strip())
+    cell = cluster.run(f"%wait {job}", 90)
+    assert cell.name == "NodeFailed" and "element 2 failed; 7 of 8" in cell.message, cell.message
 
 
 def only_folder(tmp_path):

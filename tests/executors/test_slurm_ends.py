@@ -21,16 +21,13 @@ def cluster(slurm, session):
     session.value(SLOW)
     session.value("%executor c = slurm --nodes=1 --cpus=1")
     session.value("%call twice(1) --on c")
-    yield session
-    for node in slurm.nodes:
-        if "down" in slurm.run("sinfo", "-h", "-n", node, "-o", "%T"):
-            slurm.run("scontrol", "update", f"nodename={node}", "state=resume")
+    return session
 
 
 def fail_node(slurm):
     """The controller takes the node of the only job for lost."""
     node = slurm.run("squeue", "-h", "-o", "%N").strip()
-    slurm.run("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+    slurm.fail_node(node)
     return node
 
 
