@@ -179,6 +179,8 @@ static struct command make_command(const char *compiler, const struct cc_options
     argv[n++] = compiler;
     for (size_t i = 0; common_flags[i]; i++)
         argv[n++] = common_flags[i];
+    for (size_t i = 0; cc_machine_flags[i]; i++)
+        argv[n++] = cc_machine_flags[i];
     bool is_clang = strstr(compiler, "clang") != NULL;
     for (size_t i = 0; is_clang && clang_flags[i]; i++)
         argv[n++] = clang_flags[i];

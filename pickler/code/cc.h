@@ -50,4 +50,8 @@ int cc_compile(const char *text, const struct cc_options *options,
  * define by themselves. Returns as cc_compile() does. */
 int cc_macros(const char *chosen, int wake_fd, char **ret, struct error *err) MUST_USE;
 
+/* What the compilers of this kind of machine are told besides, so that plain char is
+ * signed everywhere, every function keeps a frame, and nothing of libgcc is called. */
+extern const char *const cc_machine_flags[];
+
 #endif

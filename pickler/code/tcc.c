@@ -11,7 +11,8 @@
 
 #include "pickler/base/lex.h"
 
-#define OPTIONS "-g -std=c11 -Wimplicit-function-declaration"
+/* Plain char is signed on every machine. */
+#define OPTIONS "-g -std=c11 -fsigned-char -Wimplicit-function-declaration"
 
 /* libtcc's own: "compound literals are static", while it reads an initialiser at file
  * scope. A text that it refuses there leaves it set. */

@@ -72,7 +72,7 @@ static void add_layouts(const struct payload *payload, const struct types *layou
     for (uint32_t id = 1; id < layouts->n; id++) {
         const struct type *type = types_get(layouts, id);
         if (type_is_record(type) && !type->is_incomplete)
-            layout_emit(layouts, id, id, &text);
+            layout_emit_with_sizes(layouts, id, id, &text);
     }
     if (!text.size)
         return;

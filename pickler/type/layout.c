@@ -2,6 +2,7 @@
 #include "pickler/type/layout.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #define RECORD_SIZE_MAX (UINT64_C(1) << 40)
@@ -88,8 +89,14 @@ static void emit_setter(const struct types *types, const struct type *type,
     buffer_add_string(out, "    }\n}\n");
 }
 
-void layout_emit(const struct types *types, uint32_t id, uint32_t symbol_id,
-                 struct buffer *out)
+/* A flexible array has none. */
+static bool has_size(const struct types *types, const struct type_field *field)
+{
+    return is_reached(field) && types_size(types, field->type) > 0;
+}
+
+static void emit(const struct types *types, uint32_t id, uint32_t symbol_id,
+                 bool with_sizes, struct buffer *out)
 {
     const struct type *type = types_get(types, id);
     if (!has_layout(type))
@@ -108,12 +115,27 @@ void layout_emit(const struct types *types, uint32_t id, uint32_t symbol_id,
                           "    table[%zu] = (unsigned long long)(unsigned long)"
                           "&((achar_T *)0)->%s;\n",
                           i + 2, type->fields[i].name);
+        if (with_sizes && has_size(types, &type->fields[i]))
+            buffer_format(out, "    table[%zu] = sizeof(((achar_T *)0)->%s);\n",
+                          i + 2 + type->n_fields, type->fields[i].name);
     }
     buffer_add_string(out, "}\n");
     if (has_bits) {
         emit_getter(type, symbol_id, out);
         emit_setter(types, type, symbol_id, out);
     }
+}
+
+void layout_emit(const struct types *types, uint32_t id, uint32_t symbol_id,
+                 struct buffer *out)
+{
+    emit(types, id, symbol_id, false, out);
+}
+
+void layout_emit_with_sizes(const struct types *types, uint32_t id, uint32_t symbol_id,
+                            struct buffer *out)
+{
+    emit(types, id, symbol_id, true, out);
 }
 
 /* Depth-first walk with the types on the way kept on a stack. */
@@ -214,6 +236,13 @@ static int check_table(const struct types *types, const struct type *type,
             continue;
         uint64_t offset = table[i + 2];
         uint64_t field_size = types_size(types, type->fields[i].type);
+        uint64_t told = table[i + 2 + type->n_fields];
+        if (told && told != field_size)
+            return error_set(
+                err, -EINVAL,
+                "'%s' is another type on this machine: field '%s' has %" PRIu64
+                " bytes here, and %" PRIu64 " where it comes from",
+                type->spelling, type->fields[i].name, told, field_size);
         is_good = offset <= size && field_size <= size - offset;
         if (!is_good)
             return error_set(
@@ -257,7 +286,7 @@ int layout_read(struct types *types, uint32_t id, uint32_t symbol_id,
                              type->spelling);
     }
     CLEANUP(freep)
-    unsigned long long *table = must_alloc((type->n_fields + 2) * sizeof(*table));
+    unsigned long long *table = must_alloc((2 * type->n_fields + 2) * sizeof(*table));
     fill(table);
     int result = check_table(types, type, table, err);
     if (result < 0)

@@ -7,7 +7,8 @@
  *     long long achar_get_ID(const void *object, unsigned field);          bit-fields
  * only void achar_set_ID(void *object, unsigned field, long long value);
  *
- * that writes sizeof, alignof and one offsetof a field into `table`. */
+ * that writes sizeof, alignof and one offsetof a field into `table`; where the types were
+ * told by another machine, also sizeof each field, which may not be the same there. */
 #ifndef ACHAR_TYPE_LAYOUT_H
 #define ACHAR_TYPE_LAYOUT_H
 
@@ -16,6 +17,8 @@
 /* The symbols' ID is `symbol_id`: the session's type id, or the payload's. */
 void layout_emit(const struct types *types, uint32_t id, uint32_t symbol_id,
                  struct buffer *out);
+void layout_emit_with_sizes(const struct types *types, uint32_t id, uint32_t symbol_id,
+                            struct buffer *out);
 
 /* All record types reachable from `id`, nested first, each once, appended to *list. */
 void layout_needed(const struct types *types, uint32_t id, uint32_t **list, size_t *n,

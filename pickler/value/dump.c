@@ -297,7 +297,7 @@ static void write_header(struct dump *dump)
     header[4] = VALUE_VERSION;
     header[5] = here.long_size;
     header[6] = here.pointer_size;
-    header[7] = here.is_char_signed;
+    header[7] = (uint8_t)(here.is_char_signed | here.ldouble << MACHINE_LDOUBLE_SHIFT);
     for (int i = 0; i < 8; i++)
         header[8 + i] = (uint8_t)((uint64_t)dump->out.size >> (8 * i));
 }

@@ -2,11 +2,15 @@
 #include "pickler/value/format.h"
 
 #include <errno.h>
+#include <float.h>
 #include <string.h>
 
 struct value_machine value_machine_here(void)
 {
-    return (struct value_machine){sizeof(long), sizeof(void *), (char)-1 < 0};
+    return (struct value_machine){sizeof(long), sizeof(void *), (char)-1 < 0,
+                                  LDBL_MANT_DIG == 64    ? LDOUBLE_X87
+                                  : LDBL_MANT_DIG == 113 ? LDOUBLE_BINARY128
+                                                         : LDOUBLE_DOUBLE};
 }
 
 void value_roots_free(struct value_root_info *roots, size_t n)
@@ -55,9 +59,12 @@ static int read_index(const uint8_t *bytes, size_t size, struct value_index *ind
     uint64_t at = 0;
     for (int i = 0; i < 8; i++)
         at |= (uint64_t)bytes[8 + i] << (8 * i);
-    index->machine = (struct value_machine){bytes[5], bytes[6], bytes[7]};
+    index->machine =
+        (struct value_machine){bytes[5], bytes[6], bytes[7] & MACHINE_CHAR_SIGNED,
+                               bytes[7] >> MACHINE_LDOUBLE_SHIFT};
     bool is_known = (bytes[5] == 4 || bytes[5] == 8) && (bytes[6] == 4 || bytes[6] == 8);
-    if (at < VALUE_HEADER_SIZE || at > size || !is_known || bytes[7] > 1)
+    if (at < VALUE_HEADER_SIZE || at > size || !is_known ||
+        index->machine.ldouble > LDOUBLE_DOUBLE)
         return damaged(err);
     index->content = bytes + VALUE_HEADER_SIZE;
     index->content_end = bytes + at;

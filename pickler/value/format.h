@@ -25,10 +25,16 @@ enum {
 #define BULK_LINE 64  /* bytes; runs of zeros are whole lines ... */
 #define BULK_ZERO_LINES 4 /* ... and at least so many */
 
-/* The sizes of the machine that wrote the graph. */
+/* The formats of the machine that wrote the graph. */
+enum { LDOUBLE_X87, LDOUBLE_BINARY128, LDOUBLE_DOUBLE };
 struct value_machine {
-    uint8_t long_size, pointer_size, is_char_signed;
+    uint8_t long_size, pointer_size;
+    bool is_char_signed;
+    uint8_t ldouble; /* LDOUBLE_* */
 };
+#define MACHINE_CHAR_SIGNED 1 /* the byte of the last two: this, and the rest above it   \
+                               */
+#define MACHINE_LDOUBLE_SHIFT 1
 
 struct value_machine value_machine_here(void);
 

@@ -165,6 +165,20 @@ static uint64_t room_for_tail(const struct program *program, uint64_t count,
     return tail;
 }
 
+/* A header may have given it another type on this machine. */
+static bool check_size(struct load *load, const struct value_variable *variable,
+                       const struct program *program, uint64_t count)
+{
+    uint64_t size;
+    if (!variable->size || !program_size(program, count, 0, &size) ||
+        size <= variable->size)
+        return true;
+    return load_fail(load, -EINVAL,
+                     "'%s' has %zu bytes on this machine, and %" PRIu64
+                     " where it comes from",
+                     variable->name, variable->size, size);
+}
+
 static bool load_root(struct load *load, const struct value_root_info *info,
                       const struct value_root *at)
 {
@@ -181,7 +195,8 @@ static bool load_root(struct load *load, const struct value_root_info *info,
         return load_fail(load, -EINVAL, "the variable '%s' is not defined here",
                          info->name);
     if (!check_place(load, info->name, variable.type, 1, info->type, info->count,
-                     &program))
+                     &program) ||
+        !check_size(load, &variable, program, info->count))
         return false;
     uint64_t tail = room_for_tail(program, info->count, variable.size);
     return add_variable(load, info->name, program, info->count, tail, variable.start,
@@ -241,7 +256,9 @@ static bool add_named_variable(struct load *load, uint64_t offset)
         return false;
     if (!load->world->variable(load->world->context, name, &variable))
         return load_fail(load, -EINVAL, "the variable '%s' is not defined here", name);
-    if (!check_place(load, name, variable.type, 1, (uint32_t)it.type, it.count, &program))
+    if (!check_place(load, name, variable.type, 1, (uint32_t)it.type, it.count,
+                     &program) ||
+        !check_size(load, &variable, program, it.count))
         return false;
     if (it.tail > room_for_tail(program, it.count, variable.size))
         return load_damaged(load);

@@ -154,6 +154,9 @@ static bool read_bytes(struct load *load, const struct op *op, char *to, uint64_
     if (size != op->count || load->index.machine.long_size != here.long_size ||
         load->index.machine.pointer_size != here.pointer_size)
         return does_not_fit(load, offset, "a union from a machine with other sizes");
+    if (op->has_ldouble && load->index.machine.ldouble != here.ldouble)
+        return does_not_fit(load, offset,
+                            "a union with a long double from a machine with another one");
     const uint8_t *from = load_bytes(load, size);
     if (!from)
         return false;
@@ -189,7 +192,7 @@ static bool read_op(struct load *load, const struct op *op, char *to, uint64_t o
         if (!from)
             return false;
         return get_ldouble(to, from) ||
-               does_not_fit(load, offset, "a long double of that precision");
+               does_not_fit(load, offset, "a long double of that size");
     case OP_POINTER:
     case OP_STREAM:
         return load_pointer(load, op, offset, to);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pickler/value/program.h"
 
+#include <float.h>
 #include <string.h>
 
 #include "pickler/value/scalar.h"
@@ -158,10 +159,18 @@ static void add_pointer(struct programs *programs, struct program *program,
 static void add_type(struct programs *programs, struct program *program, uint32_t id,
                      uint64_t offset, int depth);
 
+/* The bytes of storage that members share. */
+struct shared {
+    uint8_t *mask; /* 0xff where there is data */
+    uint64_t size;
+    bool has_ldouble;
+};
+
 /* Marks the bytes of a member that hold data; a bit-field's are not known. */
 static void mark(struct programs *programs, struct program *program, uint32_t id,
-                 uint64_t offset, uint8_t *mask, uint64_t size, int depth)
+                 uint64_t offset, struct shared *shared, int depth)
 {
+    uint64_t size = shared->size;
     const struct type *type = types_get(programs->types, id);
     uint64_t count = 1, step;
     if (!programs_flatten(programs->types, &id, &count) || depth > PROGRAM_DEPTH_MAX) {
@@ -175,14 +184,14 @@ static void mark(struct programs *programs, struct program *program, uint32_t id
             for (size_t k = 0; k < type->n_fields && type->layout.is_known; k++)
                 if (type->fields[k].bits < 0 && *type->fields[k].name)
                     mark(programs, program, type->fields[k].type,
-                         offset + i * step + type->layout.offsets[k], mask, size,
-                         depth + 1);
+                         offset + i * step + type->layout.offsets[k], shared, depth + 1);
         return;
     }
-    if (type->kind == TYPE_LDOUBLE && step == 16 && count == 1)
+    shared->has_ldouble |= type->kind == TYPE_LDOUBLE;
+    if (type->kind == TYPE_LDOUBLE && LDBL_MANT_DIG == 64 && count == 1)
         step = 10; /* what x87 uses of it */
     if (offset <= size && count <= size && count * step <= size - offset)
-        memset(mask + offset, 0xff, count * step);
+        memset(shared->mask + offset, 0xff, count * step);
 }
 
 struct group { /* members that share storage */
@@ -230,15 +239,17 @@ static void add_group(struct programs *programs, struct program *program,
         uint8_t *mask = must_alloc(end - start);
         GROW(program->masks, program->n_masks, program->masks_capacity);
         program->masks[program->n_masks++] = mask;
+        struct shared shared = {.mask = mask, .size = end - start};
         for (size_t i = 0; i < record->n_fields; i++)
             if (is_in_group(group, &record->fields[i]) && record->fields[i].bits < 0 &&
                 *record->fields[i].name)
                 mark(programs, program, record->fields[i].type,
-                     record->layout.offsets[i] - start, mask, end - start, 0);
+                     record->layout.offsets[i] - start, &shared, 0);
         struct op *op = add_op(program, OP_BYTES, group->base + start, 0);
         op->count = end - start;
         op->mask = mask;
         op->has_pointers = has_pointers;
+        op->has_ldouble = shared.has_ldouble;
         op->record = record;
         program->is_flat &= !has_pointers;
     }

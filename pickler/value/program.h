@@ -38,6 +38,7 @@ struct op {
     uint32_t field;            /* OP_BITS */
     const uint8_t *mask;       /* OP_BYTES: 0xff where there is data */
     bool has_pointers;         /* OP_BYTES: then it must be zero */
+    bool has_ldouble; /* OP_BYTES: they mean that where long double is the same only */
 };
 
 struct program {

@@ -66,12 +66,24 @@ void put_ldouble(uint8_t *to, const void *from)
     write_quad(to, quad);
 }
 
+/* What is left out of a fraction, at the top of a word, rounds it to the nearest one, of
+ * two to the even one. A NaN stays one. */
+static uint64_t rounded(uint64_t fraction, uint64_t rest, bool is_finite)
+{
+    uint64_t half = UINT64_C(1) << 63;
+    if (!is_finite)
+        return fraction | (!fraction && rest);
+    return fraction + (rest > half || (rest == half && fraction & 1));
+}
+
 bool get_ldouble(void *to, const uint8_t *from)
 {
     struct quad quad = read_quad(from);
     uint16_t exponent = quad.high >> 48 & EXPONENT_MAX;
     uint64_t fraction = (quad.high & HIGH_FRACTION) << 15 | quad.low >> 49;
-    if (quad.low << 15)
+    fraction = rounded(fraction, quad.low << 15, exponent != EXPONENT_MAX);
+    exponent += fraction >> 63; /* the sum has carried: the fraction is 0 then */
+    if (exponent == EXPONENT_MAX && fraction >> 63)
         return false;
     uint64_t mantissa = fraction | (exponent ? UINT64_C(1) << 63 : 0);
     uint16_t top = (uint16_t)(exponent | (quad.high >> 63) << 15);

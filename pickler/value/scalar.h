@@ -102,7 +102,8 @@ static inline void copy_units(void *to, const void *from, size_t bytes, unsigned
 #endif
 }
 
-/* False when this machine's long double cannot hold the value exactly. */
+/* Rounded to the nearest one where this machine's long double has fewer bits; false: it
+ * is too large for it. */
 void put_ldouble(uint8_t *to, const void *from);
 bool get_ldouble(void *to, const uint8_t *from);
 
