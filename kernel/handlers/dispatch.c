@@ -63,17 +63,6 @@ void dispatch(struct kernel *kernel, const struct request *request)
         server_stop(kernel->server);
 }
 
-void dispatch_aborted(struct kernel *kernel, const struct request *request)
-{
-    if (strcmp(request->type, handle_execute.type) != 0) {
-        dispatch(kernel, request);
-        return;
-    }
-    publish_state(kernel, request, "busy");
-    reply(kernel, request, json_pack("{s:s}", "status", "aborted"));
-    publish_state(kernel, request, "idle");
-}
-
 /* "execute_reply" for "execute_request", NULL for what is no request; owned. */
 static char *reply_type(const char *type)
 {
@@ -84,24 +73,37 @@ static char *reply_type(const char *type)
     return must_format("%.*s_reply", (int)(size - n), type);
 }
 
-void reply(struct kernel *kernel, const struct request *request, json_t *content)
+static void post_reply(struct kernel *kernel, const struct request *request,
+                       json_t *content)
 {
     CLEANUP(freep) char *type = reply_type(request->type);
-    if (!type) {
+    if (type)
+        server_post(kernel->server, message_new(server_sender(kernel->server), request,
+                                                request->channel, type, NULL, content));
+    else
         json_decref(content);
-        return;
-    }
+}
+
+void reply(struct kernel *kernel, const struct request *request, json_t *content)
+{
     if (!json_object_get(content, "status"))
         json_object_set_new(content, "status", json_string("ok"));
-    /* A front end would show the number beside a cell that did not run. */
-    bool is_aborted =
-        !strcmp(json_string_value(json_object_get(content, "status")), "aborted");
-    if (is_execute(request) && !is_aborted &&
-        !json_object_get(content, "execution_count"))
+    if (is_execute(request) && !json_object_get(content, "execution_count"))
         json_object_set_new(content, "execution_count",
                             json_integer(kernel->execution_count));
-    server_post(kernel->server, message_new(server_sender(kernel->server), request,
-                                            request->channel, type, NULL, content));
+    post_reply(kernel, request, content);
+}
+
+void dispatch_aborted(struct kernel *kernel, const struct request *request)
+{
+    if (!is_execute(request)) {
+        dispatch(kernel, request);
+        return;
+    }
+    publish_state(kernel, request, "busy");
+    /* Without a number, which a front end would show beside a cell that did not run. */
+    post_reply(kernel, request, json_pack("{s:s}", "status", "aborted"));
+    publish_state(kernel, request, "idle");
 }
 
 void reply_error(struct kernel *kernel, const struct request *request, const char *name,
