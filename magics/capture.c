@@ -174,33 +174,82 @@ int capture(struct magic_context *context, struct capture_roots *roots,
     return 0;
 }
 
+static bool has_mime(const struct graph *graph)
+{
+    for (size_t i = 0; i < graph_count(graph); i++)
+        if (mime_function_is_name(graph_at(graph, i)->name))
+            return true;
+    return false;
+}
+
+/* True when the payload shows what a function mime_TYPE that is no root yet is for. */
+static bool add_looks(struct magic_context *context, struct capture_shown shown,
+                      const struct payload *payload, struct capture_roots *roots)
+{
+    const struct graph *graph = session_graph(context->session);
+    size_t before = roots->n;
+    add_mime(context, shown.type, roots);
+    add_displayed(context, shown.sites, shown.n_sites, roots);
+    for (size_t i = 0; i < payload->n_definitions; i++) {
+        const struct definition *used =
+            graph_current(graph, payload->definitions[i]->name);
+        if (used)
+            add_displayed(context, used->sites, used->n_sites, roots);
+    }
+    return roots->n > before;
+}
+
+/* The same without values, which are what takes long: what code alone tells. */
+static bool add_looks_of_code(struct magic_context *context, struct capture_shown shown,
+                              struct capture_roots *roots)
+{
+    CLEANUP(payload_freep) struct payload *code = NULL;
+    struct error why = {0};
+    return payload_new(session_graph(context->session), session_types(context->session),
+                       roots->ids, roots->n, &code, &why) == 0 &&
+           add_looks(context, shown, code, roots);
+}
+
+/* Until nothing that values lead to shows more. NULL in *ret: something cannot travel. */
+static int capture_looks(struct magic_context *context, struct capture_shown shown,
+                         struct capture_roots *roots, struct payload **ret,
+                         struct error *err)
+{
+    CLEANUP(payload_freep) struct payload *payload = NULL;
+    do {
+        CLEANUP(result_clear) struct result hindrance = {0};
+        payload_free(TAKE(payload));
+        int r = capture(context, roots, &payload, &hindrance, err);
+        if (r < 0)
+            return r;
+    } while (payload && add_looks(context, shown, payload, roots));
+    *ret = TAKE(payload);
+    return 0;
+}
+
 int capture_with_mime(struct magic_context *context, struct capture_roots *roots,
                       struct capture_shown shown, struct payload **ret,
                       struct result *result, struct error *err)
 {
     CLEANUP(capture_roots_clear)
     struct capture_roots more = {.is_heavy = roots->is_heavy};
-    CLEANUP(result_clear) struct result hindrance = {0};
-    struct payload *with_mime = NULL;
-    const struct graph *graph = session_graph(context->session);
-    int r = capture(context, roots, ret, result, err);
-    if (r < 0 || result->kind != RESULT_OK)
-        return r;
+    *ret = NULL;
+    if (!has_mime(session_graph(context->session)))
+        return capture(context, roots, ret, result, err);
     for (size_t i = 0; i < roots->n; i++)
         capture_roots_add(&more, roots->ids[i]);
-    add_mime(context, shown.type, &more);
-    add_displayed(context, shown.sites, shown.n_sites, &more);
-    for (size_t i = 0; i < (*ret)->n_definitions; i++) {
-        const struct definition *used =
-            graph_current(graph, (*ret)->definitions[i]->name);
-        if (used)
-            add_displayed(context, used->sites, used->n_sites, &more);
-    }
-    if (more.n > roots->n)
-        r = capture(context, &more, &with_mime, &hindrance, err);
-    if (with_mime) {
+    bool has_looks = add_looks_of_code(context, shown, &more);
+    int r = has_looks ? capture_looks(context, shown, &more, ret, err) : 0;
+    if (r < 0 || *ret)
+        return r;
+    r = capture(context, roots, ret, result, err);
+    if (has_looks || !*ret || !add_looks(context, shown, *ret, &more))
+        return r;
+    struct payload *with_looks = NULL;
+    r = capture_looks(context, shown, &more, &with_looks, err);
+    if (with_looks) {
         payload_free(*ret);
-        *ret = with_mime;
+        *ret = with_looks;
     }
     return r;
 }

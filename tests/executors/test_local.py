@@ -277,6 +277,9 @@ def test_display_in_a_task_looks_as_the_session_says(session):
     session.run("#include <stdlib.h>\n" + VECTOR)
     cell = session.run("%%remote\nvector v = twice(2);\ndisplay(v);")
     assert cell.displays[0]["text/html"] == "<i>2</i>"
+    # Only the value of 'way' leads to a function that displays one.
+    session.run("void show(void) { vector v = twice(7); display(v); }\nvoid (*way)(void);\nway = show;")
+    assert session.run("%%remote\nway();").displays[0]["text/html"] == "<i>7</i>"
 
 
 def test_how_a_value_looks_is_no_hindrance(session):
