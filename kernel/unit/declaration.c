@@ -469,3 +469,16 @@ bool tokens_mention(const char *text, size_t size, const char *word)
             return true;
     }
 }
+
+bool tokens_have(const char *text, size_t size,
+                 bool (*is_wanted)(const struct token *token))
+{
+    struct lexer lexer = lexer_init(text, size);
+    for (;;) {
+        struct token token = lexer_next(&lexer);
+        if (token.kind == TOKEN_END)
+            return false;
+        if (is_wanted(&token))
+            return true;
+    }
+}

@@ -54,5 +54,8 @@ void declaration_flat(const char *text, struct span part, const char *const *wit
 bool tokens_equal(const char *a, size_t a_size, const char *b, size_t b_size);
 /* True when an identifier of the text is `word`. */
 bool tokens_mention(const char *text, size_t size, const char *word);
+/* True when one of the tokens is wanted. */
+bool tokens_have(const char *text, size_t size,
+                 bool (*is_wanted)(const struct token *token));
 
 #endif

@@ -85,17 +85,9 @@ static bool is_heavy(CXCursor cursor)
 }
 
 /* What is cheap to see first: libclang's way through a tree is long. */
-static bool has_loop(const char *text, size_t size)
+static bool is_loop(const struct token *token)
 {
-    struct lexer lexer = lexer_init(text, size);
-    for (;;) {
-        struct token token = lexer_next(&lexer);
-        if (token.kind == TOKEN_END)
-            return false;
-        if (token.kind == TOKEN_IDENTIFIER &&
-            (token_is(&token, "for") || token_is(&token, "while")))
-            return true;
-    }
+    return token_is(token, "for") || token_is(token, "while");
 }
 
 static void find_heavy_functions(struct draft *draft)
@@ -104,7 +96,7 @@ static void find_heavy_functions(struct draft *draft)
         const struct entity *entity = draft->entities[i];
         const struct piece *piece = &draft->pieces[entity->piece];
         if (entity->role == ENTITY_FUNCTION && entity->definition->source &&
-            has_loop(piece->text, piece->size))
+            tokens_have(piece->text, piece->size, is_loop))
             entity->definition->is_heavy = is_heavy(entity->cursor);
     }
 }

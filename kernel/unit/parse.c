@@ -115,14 +115,7 @@ static bool may_be_predefined(const struct token *token)
 
 static bool needs_environment(const char *text, size_t size)
 {
-    struct lexer lexer = lexer_init(text, size);
-    for (;;) {
-        struct token token = lexer_next(&lexer);
-        if (token.kind == TOKEN_END)
-            return false;
-        if (token.kind == TOKEN_IDENTIFIER && may_be_predefined(&token))
-            return true;
-    }
+    return tokens_have(text, size, may_be_predefined);
 }
 
 /* ---- begun before there is a text

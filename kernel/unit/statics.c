@@ -63,16 +63,9 @@ static enum CXChildVisitResult find_inner(CXCursor cursor, CXCursor parent,
 }
 
 /* A macro that is defined inside the function is not known outside of it. */
-static bool has_macros(const struct piece *piece)
+static bool is_directive(const struct token *token)
 {
-    struct lexer lexer = lexer_init(piece->text, piece->size);
-    for (;;) {
-        struct token token = lexer_next(&lexer);
-        if (token.kind == TOKEN_END)
-            return false;
-        if (token.kind == TOKEN_DIRECTIVE)
-            return true;
-    }
+    return token->kind == TOKEN_DIRECTIVE;
 }
 
 static bool may_move(struct hoist *hoist, struct local *local)
@@ -87,7 +80,7 @@ static bool may_move(struct hoist *hoist, struct local *local)
         return false;
     bool has_inner = false;
     clang_visitChildren(local->cursor, find_inner, &has_inner);
-    return !has_inner && !has_macros(piece) &&
+    return !has_inner && !tokens_have(piece->text, piece->size, is_directive) &&
            !typing_is_local(clang_getCursorType(local->cursor));
 }
 
