@@ -55,6 +55,15 @@ static void free_targets(struct job *job)
     free(job->targets);
 }
 
+static void drop_parcel(struct job *job)
+{
+    if (!job->crew || !job->has_parcel)
+        return;
+    job->sent_bytes += crew_take_sent(job->crew, job->packed.hash);
+    crew_release(job->crew, job->packed.hash);
+    job->has_parcel = false;
+}
+
 void job_free(struct job *job)
 {
     if (!job)
@@ -62,6 +71,7 @@ void job_free(struct job *job)
     if (job->carrier)
         job->carrier->free(job->carried);
     drop_tasks(job);
+    drop_parcel(job);
     job_drop_parts(job);
     job_drop_inputs(job);
     free_targets(job);
@@ -282,6 +292,7 @@ void job_finish(struct job *job)
                                                   : JOB_DONE;
     job->ended = job_now();
     job_drop_inputs(job);
+    drop_parcel(job);
 }
 
 void job_cancel(struct job *job)

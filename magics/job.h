@@ -96,6 +96,7 @@ struct job {
     struct job_options options;
     struct crew *crew; /* NULL: none (any more) */
     struct packed_payload packed;
+    bool has_parcel;       /* the crew keeps it for this job */
     uint64_t first, count; /* elements [first, first + count) */
     uint64_t n_done, n_failed;
     struct job_cutter cutter;

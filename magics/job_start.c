@@ -163,6 +163,7 @@ int job_start(struct magic_context *context, struct job *job, struct payload *pa
     if (!job->crew || !make_parcel(job, payload, files, &parcel, result))
         return 0;
     crew_parcel(job->crew, &parcel);
+    job->has_parcel = true;
     if (!job->options.name && /* else whether a pool takes it is seen when it runs */
         !dispatch_payload(context, job->crew, parcel.hash, result))
         return 0;

@@ -133,10 +133,8 @@ static void say_strays(struct magic_context *context, const struct job *job)
                         names.data));
 }
 
-static void say_sizes(struct magic_context *context, struct job *job)
+static void say_sizes(struct magic_context *context, const struct job *job)
 {
-    if (job->crew)
-        job->sent_bytes += crew_take_sent(job->crew, job->packed.hash);
     uint64_t sent = job->sent_bytes;
     if (!job->options.is_verbose && (double)(sent + job->home_bytes) < LARGE_BYTES)
         return;

@@ -154,11 +154,14 @@ static void refuse(const struct value_dump *dump, struct outcome *outcome)
 static void pack_values(struct engine *engine, const struct value_dump *dump,
                         bool may_be_file, struct buffer *rest)
 {
-    struct iovec part = {dump->bytes.data, dump->bytes.size};
-    if (may_be_file && dump->bytes.size >= MEMORY_FILE_MIN)
-        engine->answer_file = memory_file_make(&part, 1);
+    size_t n_parts;
+    CLEANUP(freep) struct iovec *parts = value_dump_parts(dump, &n_parts);
+    if (may_be_file && dump->size >= MEMORY_FILE_MIN)
+        engine->answer_file = memory_file_make(parts, (int)n_parts);
     bool is_file = engine->answer_file >= 0;
-    pack_bytes(rest, dump->bytes.data, is_file ? 0 : dump->bytes.size);
+    pack_u64(rest, is_file ? 0 : dump->size); /* as pack_bytes() */
+    for (size_t i = 0; i < n_parts && !is_file; i++)
+        buffer_add(rest, parts[i].iov_base, parts[i].iov_len);
     pack_u64(rest, dump->n_functions + dump->n_variables);
     for (size_t i = 0; i < dump->n_functions; i++)
         pack_string(rest, dump->functions[i]);
@@ -166,7 +169,7 @@ static void pack_values(struct engine *engine, const struct value_dump *dump,
         pack_string(rest, dump->variables[i]);
     if (!is_file)
         return;
-    pack_u64(rest, dump->bytes.size);
+    pack_u64(rest, dump->size);
     pack_u64(rest, dump->n_cuts);
     for (size_t i = 0; i < dump->n_cuts; i++)
         pack_u64(rest, dump->cuts[i]);
@@ -177,7 +180,8 @@ static int dump(struct engine *engine, const struct value_root *roots, size_t n,
 {
     CLEANUP(value_dump_clear) struct value_dump result = {0};
     struct error err = {0};
-    int r = value_dump(&engine->world, roots, n, &result, &err);
+    int r = may_be_file ? value_dump_shared(&engine->world, roots, n, &result, &err)
+                        : value_dump(&engine->world, roots, n, &result, &err);
     if (r == -EINTR) {
         outcome_set(outcome, OUTCOME_INTERRUPTED, "Interrupted",
                     "interrupted while values were collected; nothing was sent");

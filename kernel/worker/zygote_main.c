@@ -63,6 +63,7 @@ int zygote_main(void)
         fprintf(stderr, "achar-worker: %s\n", err.text);
         return 1;
     }
+    engine.world.is_disposable = true;
     /* Room for what a task allocates: growing the heap would rule its renewal out. */
     mallopt(M_TOP_PAD, HEAP_ROOM);
     mallopt(M_TRIM_THRESHOLD, 16 * HEAP_ROOM);

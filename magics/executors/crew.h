@@ -15,8 +15,8 @@
 
 #include "magics/executors/pool_client.h"
 
-#define CREW_KEPT_BYTES (256u << 20)     /* of events; beyond it pools are not read */
-#define CREW_PAYLOADS_BYTES (512u << 20) /* of payloads without tasks */
+#define CREW_KEPT_BYTES (256u << 20)    /* of events; beyond it pools are not read */
+#define CREW_PAYLOADS_BYTES (64u << 20) /* of payloads that nobody needs */
 
 struct crew;
 
@@ -35,8 +35,10 @@ char *crew_status(struct crew *crew) MUST_USE;
 /* Keeps a copy of the payload, unless it is here; it stays while tasks need it. */
 void crew_payload(struct crew *crew, const uint8_t hash[32], const void *payload,
                   size_t size);
-/* The same of one with pieces, which is shared with the caller. */
+/* The same of one with pieces, which is shared with the caller; it stays until as many
+ * crew_release() have followed, too. */
 void crew_parcel(struct crew *crew, const struct parcel *parcel);
+void crew_release(struct crew *crew, const uint8_t hash[32]);
 /* Bytes of the pieces that pools have asked for since that, and 0 from then on. */
 uint64_t crew_take_sent(struct crew *crew, const uint8_t hash[32]);
 /* Waits until a pool has loaded the payload, or refused it. 1: *ret_outcome says which;

@@ -37,7 +37,7 @@ struct crew_payload {
     uint8_t hash[32];
     struct parcel parcel;
     uint64_t sent; /* bytes of pieces */
-    size_t n_tasks;
+    size_t n_holders, n_tasks;
     struct crew_queue waiting;
     bool is_wanted;         /* somebody waits for it without a task */
     bool is_refused;        /* by the first pool that was asked ... */

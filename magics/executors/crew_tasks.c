@@ -89,7 +89,7 @@ static void trim_payloads(struct crew *crew)
         struct crew_payload **oldest = NULL;
         for (struct crew_payload **at = &crew->payloads; *at; at = &(*at)->next) {
             bytes += (size_t)(*at)->parcel.size;
-            if (!(*at)->n_tasks && !(*at)->is_wanted &&
+            if (!(*at)->n_tasks && !(*at)->n_holders && !(*at)->is_wanted &&
                 (!oldest || (*at)->used < (*oldest)->used))
                 oldest = at;
         }
@@ -103,7 +103,7 @@ static void trim_payloads(struct crew *crew)
 }
 
 /* Takes what is in the parcel. */
-static void add_payload(struct crew *crew, struct parcel *parcel)
+static struct crew_payload *add_payload(struct crew *crew, struct parcel *parcel)
 {
     struct crew_payload *payload = find_payload(crew, parcel->hash);
     if (payload) {
@@ -113,7 +113,7 @@ static void add_payload(struct crew *crew, struct parcel *parcel)
         payload->refusal = (struct outcome){0};
         payload->is_refused = false;
         parcel_clear(parcel);
-        return;
+        return payload;
     }
     trim_payloads(crew);
     payload = must_alloc(sizeof(*payload));
@@ -123,6 +123,7 @@ static void add_payload(struct crew *crew, struct parcel *parcel)
     payload->waiting.last = &payload->waiting.first;
     payload->next = crew->payloads;
     crew->payloads = payload;
+    return payload;
 }
 
 void crew_payload(struct crew *crew, const uint8_t hash[32], const void *payload,
@@ -139,7 +140,17 @@ void crew_parcel(struct crew *crew, const struct parcel *parcel)
 {
     struct parcel copy = parcel_copy(parcel);
     pthread_mutex_lock(&crew->lock);
-    add_payload(crew, &copy);
+    add_payload(crew, &copy)->n_holders++;
+    pthread_mutex_unlock(&crew->lock);
+}
+
+void crew_release(struct crew *crew, const uint8_t hash[32])
+{
+    pthread_mutex_lock(&crew->lock);
+    struct crew_payload *payload = find_payload(crew, hash);
+    if (payload && payload->n_holders)
+        payload->n_holders--;
+    trim_payloads(crew);
     pthread_mutex_unlock(&crew->lock);
 }
 

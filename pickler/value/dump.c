@@ -17,6 +17,27 @@ void dump_grow(struct dump *dump, size_t size)
     dump->limit = (uint8_t *)out->data + out->capacity - 1;
 }
 
+/* Where the next byte is in the whole. */
+static uint64_t position(const struct dump *dump)
+{
+    return (uint64_t)(dump->at - (uint8_t *)dump->out.data) + dump->shared;
+}
+
+bool dump_share(struct dump *dump, const void *from, uint64_t size)
+{
+    struct value_dump *ret = dump->ret;
+    bool is_same = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__; /* here and in the bytes */
+    if (!dump->may_share || !is_same || size < SHARE_MIN)
+        return false;
+    GROW(ret->shares, ret->n_shares, ret->shares_capacity);
+    ret->shares[ret->n_shares++] =
+        (struct value_share){.at = (size_t)(dump->at - (uint8_t *)dump->out.data),
+                             .from = from,
+                             .size = (size_t)size};
+    dump->shared += size;
+    return true;
+}
+
 static void put_string(struct dump *dump, const char *text)
 {
     size_t size = strlen(text);
@@ -152,13 +173,13 @@ static void add_cut(struct value_dump *ret, uint64_t at)
 
 static void write_content(struct dump *dump, const struct block *block)
 {
-    uint64_t before = (uint64_t)(dump->at - (uint8_t *)dump->out.data);
+    uint64_t before = position(dump);
     dump_elements(dump, block->program, block->count, block->start, 0);
     if (block->program->has_tail && block->count == 1)
         dump_elements(dump, block->program->tail, block_tail(&dump->blocks, block),
                       block->start + block->program->tail_offset,
                       block->program->tail_offset);
-    uint64_t after = (uint64_t)(dump->at - (uint8_t *)dump->out.data);
+    uint64_t after = position(dump);
     if (after - before < VALUE_CUT_MIN)
         return;
     add_cut(dump->ret, before);
@@ -184,7 +205,7 @@ static void walk(struct dump *dump)
 {
     uint32_t next = (uint32_t)dump->n_roots;
     for (size_t i = 0; i < dump->n_roots; i++) {
-        size_t before = (size_t)(dump->at - (uint8_t *)dump->out.data);
+        uint64_t before = position(dump);
         const struct block *root = block_at(&dump->blocks, i);
         if (root->program && root->program->has_tail && root->count == 1)
             dump_put(dump, block_tail(&dump->blocks, root));
@@ -194,7 +215,7 @@ static void walk(struct dump *dump)
                 return;
             write_block(dump, next);
         }
-        dump->root_bytes[i] = (size_t)(dump->at - (uint8_t *)dump->out.data) - before;
+        dump->root_bytes[i] = position(dump) - before;
     }
 }
 
@@ -209,7 +230,8 @@ static void clear_walk(struct dump *dump)
         free(dump->ret->blockers[i].reason);
         free(dump->ret->blockers[i].hint);
     }
-    dump->ret->n_blockers = dump->ret->n_cuts = 0;
+    dump->ret->n_blockers = dump->ret->n_cuts = dump->ret->n_shares = 0;
+    dump->shared = 0;
     buffer_clear(&dump->out);
     dump->at = dump->limit = NULL;
 }
@@ -291,7 +313,8 @@ static void write_header(struct dump *dump)
 {
     struct value_machine here = value_machine_here();
     dump->out.size = (size_t)(dump->at - (uint8_t *)dump->out.data);
-    add_cut(dump->ret, dump->out.size);
+    uint64_t end = position(dump);
+    add_cut(dump->ret, end);
     uint8_t *header = (uint8_t *)dump->out.data;
     memcpy(header, VALUE_MAGIC, 4);
     header[4] = VALUE_VERSION;
@@ -299,7 +322,7 @@ static void write_header(struct dump *dump)
     header[6] = here.pointer_size;
     header[7] = (uint8_t)(here.is_char_signed | here.ldouble << MACHINE_LDOUBLE_SHIFT);
     for (int i = 0; i < 8; i++)
-        header[8 + i] = (uint8_t)((uint64_t)dump->out.size >> (8 * i));
+        header[8 + i] = (uint8_t)(end >> (8 * i));
 }
 
 static int run(struct dump *dump, struct error *err)
@@ -325,17 +348,22 @@ static int run(struct dump *dump, struct error *err)
     write_header(dump);
     dump_write_index(dump);
     list_names(dump);
+    dump->ret->size = dump->out.size + (size_t)dump->shared;
     dump->ret->bytes = dump->out;
     dump->out = (struct buffer){0};
     return 0;
 }
 
-int value_dump(const struct value_world *world, const struct value_root *roots,
-               size_t n_roots, struct value_dump *ret, struct error *err)
+static int dump_values(const struct value_world *world, const struct value_root *roots,
+                       size_t n_roots, bool may_share, struct value_dump *ret,
+                       struct error *err)
 {
     struct value_dump result = {0};
-    struct dump dump = {
-        .world = world, .roots = roots, .n_roots = n_roots, .ret = &result};
+    struct dump dump = {.world = world,
+                        .roots = roots,
+                        .n_roots = n_roots,
+                        .ret = &result,
+                        .may_share = may_share};
     programs_init(&dump.programs, world->types);
     dump.root_bytes = must_alloc(n_roots * sizeof(*dump.root_bytes));
     int status = run(&dump, err);
@@ -361,6 +389,33 @@ int value_dump(const struct value_world *world, const struct value_root *roots,
     return 0;
 }
 
+int value_dump(const struct value_world *world, const struct value_root *roots,
+               size_t n_roots, struct value_dump *ret, struct error *err)
+{
+    return dump_values(world, roots, n_roots, false, ret, err);
+}
+
+int value_dump_shared(const struct value_world *world, const struct value_root *roots,
+                      size_t n_roots, struct value_dump *ret, struct error *err)
+{
+    return dump_values(world, roots, n_roots, true, ret, err);
+}
+
+struct iovec *value_dump_parts(const struct value_dump *dump, size_t *ret_n)
+{
+    struct iovec *parts = must_alloc((2 * dump->n_shares + 1) * sizeof(*parts));
+    size_t n = 0, at = 0;
+    for (size_t i = 0; i < dump->n_shares; i++) {
+        const struct value_share *share = &dump->shares[i];
+        parts[n++] = (struct iovec){dump->bytes.data + at, share->at - at};
+        parts[n++] = (struct iovec){(void *)share->from, share->size};
+        at = share->at;
+    }
+    parts[n++] = (struct iovec){dump->bytes.data + at, dump->bytes.size - at};
+    *ret_n = n;
+    return parts;
+}
+
 void value_dump_clear(struct value_dump *dump)
 {
     buffer_clear(&dump->bytes);
@@ -377,5 +432,6 @@ void value_dump_clear(struct value_dump *dump)
     free(dump->variables);
     free(dump->blockers);
     free(dump->cuts);
+    free(dump->shares);
     *dump = (struct value_dump){0};
 }

@@ -27,6 +27,8 @@ struct dump {
     struct programs programs;
     struct blocks blocks;
 
+    bool may_share;  /* value_dump_shared() */
+    uint64_t shared; /* bytes that are not in `out` */
     struct buffer out;
     uint8_t *at, *limit; /* where the next byte goes in `out`, and its end */
     uint64_t *root_bytes;
@@ -85,6 +87,10 @@ void dump_vote(struct dump *dump, uint32_t id, uint32_t type, uint64_t offset);
 bool dump_decide_ready(struct dump *dump, uint32_t **ret, size_t *ret_n);
 /* When nothing more is reached: what every block of unknown type is, or why not. */
 void dump_decide_rest(struct dump *dump);
+
+#define SHARE_MIN ((uint64_t)1 << 20)
+/* The bytes there are the next ones; false: they must be copied. */
+bool dump_share(struct dump *dump, const void *from, uint64_t size);
 
 /* Room for `size` more bytes at dump->at. */
 void dump_grow(struct dump *dump, size_t size);

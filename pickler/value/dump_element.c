@@ -44,9 +44,11 @@ static void write_runs(struct dump *dump, const struct program *program, const c
         uint64_t data, zeros;
         find_zeros(at, size, &data, &zeros);
         dump_put(dump, data);
-        dump_ensure(dump, data);
-        copy_units(dump->at, at, data, program->width);
-        dump->at += data;
+        if (!dump_share(dump, at, data)) {
+            dump_ensure(dump, data);
+            copy_units(dump->at, at, data, program->width);
+            dump->at += data;
+        }
         at += data + zeros;
         size -= data + zeros;
         if (size || zeros)

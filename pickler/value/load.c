@@ -73,7 +73,7 @@ const uint8_t *load_bytes(struct load *load, uint64_t size)
 static char *memory_of(struct load *load, const struct block *block)
 {
     const struct block_extra *extra = block_extra(&load->blocks, block);
-    return extra && extra->kind == BLOCK_VARIABLE ? extra->staging : block->start;
+    return extra && extra->staging ? extra->staging : block->start;
 }
 
 static bool read_block(struct load *load, uint32_t id)
@@ -85,7 +85,8 @@ static bool read_block(struct load *load, uint32_t id)
     char *to = memory_of(load, &block);
     const struct program *program = block.program;
     uint64_t tail = block_tail(&load->blocks, &block);
-    bool is_zero = kind == BLOCK_VARIABLE || load_is_zeroed(program, block.count);
+    bool is_zero =
+        kind == BLOCK_VARIABLE ? to != block.start : load_is_zeroed(program, block.count);
     load->current = id;
     if (++load->steps % STOP_INTERVAL == 0 && load->world->should_stop &&
         load->world->should_stop(load->world->context))
@@ -126,7 +127,7 @@ static void commit(struct load *load)
     for (size_t i = 0; i < load->blocks.n; i++) {
         struct block *block = block_at(&load->blocks, i);
         struct block_extra *extra = block_extra(&load->blocks, block);
-        if (!extra || extra->kind != BLOCK_VARIABLE)
+        if (!extra || !extra->staging)
             continue;
         uint64_t size = block_size(&load->blocks, block);
         if (size && memcmp(block->start, extra->staging, size) != 0)

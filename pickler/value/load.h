@@ -9,7 +9,8 @@
 #include "pickler/value/block.h"
 #include "pickler/value/format.h"
 
-#define LOAD_MAX (UINT64_C(64) << 30) /* bytes of all blocks together */
+#define LOAD_DIRECT_MIN (UINT64_C(1) << 20) /* bytes of a variable */
+#define LOAD_MAX (UINT64_C(64) << 30)       /* bytes of all blocks together */
 
 struct load {
     const struct value_world *world;

@@ -108,16 +108,34 @@ static bool add_heap(struct load *load, const struct block *like, uint64_t tail)
     return true;
 }
 
+/* Numbers that are read to where they belong. Constants may be in memory that cannot be
+ * written. */
+static bool is_direct(const struct load *load, const struct program *program,
+                      uint64_t size, const struct value_variable *place)
+{
+    const struct types *types = load->world->types;
+    const struct type *type = types_get(types, place->type);
+    while (type->kind == TYPE_ARRAY)
+        type = types_get(types, type->target);
+    return load->world->is_disposable && program->width && size >= LOAD_DIRECT_MIN &&
+           !type->is_const && !place->is_literal;
+}
+
 /* Adds a variable at its place, its values to be staged. */
 static bool add_variable(struct load *load, const char *name, struct program *program,
-                         uint64_t count, uint64_t tail, char *start, uint32_t origin,
+                         uint64_t count, uint64_t tail,
+                         const struct value_variable *place, uint32_t origin,
                          uint64_t origin_offset)
 {
     uint64_t size;
+    char *start = place->start;
     if (!program_size(program, count, tail, &size) || !count_bytes(load, size))
         return load_damaged(load);
-    char *staging = calloc(1, size ? size : 1);
-    if (!staging)
+    bool is_here = is_direct(load, program, size, place);
+    char *staging = is_here ? NULL : calloc(1, size ? size : 1);
+    if (is_here)
+        memory_prefer_huge(start, size);
+    else if (!staging)
         return load_fail(load, -ENOMEM,
                          "there is no memory for %" PRIu64 " bytes of '%s'", size, name);
     struct block *block =
@@ -188,7 +206,9 @@ static bool load_root(struct load *load, const struct value_root_info *info,
         if (!check_place(load, at->name ? at->name : info->name, at->type, at->count,
                          info->type, info->count, &program))
             return false;
-        return add_variable(load, info->name, program, info->count, 0, at->address,
+        variable.start = at->address;
+        variable.type = at->type;
+        return add_variable(load, info->name, program, info->count, 0, &variable,
                             BLOCK_NONE, 0);
     }
     if (!load->world->variable(load->world->context, info->name, &variable))
@@ -199,7 +219,7 @@ static bool load_root(struct load *load, const struct value_root_info *info,
         !check_size(load, &variable, program, info->count))
         return false;
     uint64_t tail = room_for_tail(program, info->count, variable.size);
-    return add_variable(load, info->name, program, info->count, tail, variable.start,
+    return add_variable(load, info->name, program, info->count, tail, &variable,
                         BLOCK_NONE, 0);
 }
 
@@ -262,8 +282,8 @@ static bool add_named_variable(struct load *load, uint64_t offset)
         return false;
     if (it.tail > room_for_tail(program, it.count, variable.size))
         return load_damaged(load);
-    return add_variable(load, name, program, it.count, it.tail, variable.start,
-                        load->current, offset);
+    return add_variable(load, name, program, it.count, it.tail, &variable, load->current,
+                        offset);
 }
 
 static bool add_function(struct load *load, enum block_kind kind, uint64_t offset)

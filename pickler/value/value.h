@@ -6,6 +6,8 @@
 #ifndef ACHAR_VALUE_VALUE_H
 #define ACHAR_VALUE_VALUE_H
 
+#include <sys/uio.h>
+
 #include "pickler/type/type.h"
 
 /* A block of the heap. */
@@ -28,6 +30,9 @@ struct value_variable {
 /* What dump and load ask of the process they run in. Callbacks get `context`. */
 struct value_world {
     struct types *types; /* with layouts */
+    /* A load that fails is the end of the process: large values need not be built beside
+     * the variables that get them. */
+    bool is_disposable;
     void *context;
     bool (*find_block)(void *context, const void *address, struct value_block *ret);
     bool (*find_variable)(void *context, const void *address, struct value_variable *ret);
@@ -73,6 +78,15 @@ struct value_dump {
      * not changed is the same bytes there, whatever stands around it. */
     uint64_t *cuts;
     size_t n_cuts, cuts_capacity;
+    /* Of value_dump_shared(): what stands in the values' own memory, in order. `size`
+     * bytes from there belong before byte `at` of `bytes`; cuts count them too. */
+    struct value_share {
+        size_t at;
+        const char *from;
+        size_t size;
+    } *shares;
+    size_t n_shares, shares_capacity;
+    size_t size; /* of `bytes` and shares */
 };
 
 #define VALUE_CUT_MIN ((uint64_t)256 << 10)
@@ -84,6 +98,14 @@ void value_dump_clear(struct value_dump *dump);
 /* A blocker is not an error: the call succeeds and ret->n_blockers > 0. */
 int value_dump(const struct value_world *world, const struct value_root *roots,
                size_t n_roots, struct value_dump *ret, struct error *err) MUST_USE;
+
+/* As value_dump(), but large runs of numbers are not copied: they are in their variables,
+ * which must not change before they are used. */
+int value_dump_shared(const struct value_world *world, const struct value_root *roots,
+                      size_t n_roots, struct value_dump *ret, struct error *err) MUST_USE;
+
+/* All of it in order, owned array; *ret_n parts. */
+struct iovec *value_dump_parts(const struct value_dump *dump, size_t *ret_n) MUST_USE;
 
 /* Reads the types of a value graph into *ret, which it initialises, without loading it
  * (layout functions are made from these before anything is loaded). */
