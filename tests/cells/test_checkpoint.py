@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from waiting import wait_for_output
+
 AS_BEFORE = "The session is as it was before this cell"
 
 SETUP = """#include <pthread.h>
@@ -282,8 +284,8 @@ def test_the_next_process_is_a_whole_one(session):
     assert session.run("void *run(void *p) { n = 11; return 0; }\npthread_t t;\n"
                        "pthread_create(&t, 0, run, 0); pthread_join(t, 0);").is_ok
     assert session.value("n") == "11"
-    sent = session.send("for (;;)\n    n++;")
-    time.sleep(0.3)
+    sent = session.send('n++;\nputs("on");\nfflush(stdout);\nfor (;;)\n    n++;')
+    wait_for_output(session, sent, "on")
     session.interrupt()
     assert session.finish(sent).name == "Interrupted"
     assert int(session.value("n")) > 11
@@ -303,8 +305,8 @@ def test_a_cell_that_cannot_be_interrupted_is_taken_back(session, n_interrupts):
     session.value("#include <signal.h>\n#include <sys/syscall.h>\n#include <unistd.h>\n"
                   "int x = 1;\nunsigned long all = -1;")
     sent = session.send("x = 2; syscall(SYS_rt_sigprocmask, SIG_BLOCK, &all, 0, 8);\n"
-                        "for (;;)\n    x++;")
-    time.sleep(0.5)
+                        'write(1, "blocked\\n", 8);\nfor (;;)\n    x++;')
+    wait_for_output(session, sent, "blocked")
     for _ in range(n_interrupts):
         session.interrupt()
         time.sleep(0.2)

@@ -3,12 +3,11 @@
 import os
 import signal
 import subprocess
-import time
 
 import pytest
 
 from session import Session
-from waiting import eventually, is_alive, kernel_pid, processes_below
+from waiting import eventually, is_alive, kernel_pid, processes_below, wait_for_output
 
 GRAPH = """
 #include <stdlib.h>
@@ -60,15 +59,14 @@ def test_call_makes_a_new_variable(session):
     assert session.value("fresh") == "42"
 
 
-def test_call_streams_output(session):
-    session.value('#include <stdio.h>\n#include <unistd.h>\nint f(void) { puts("one"); '
-                  'fflush(stdout); sleep(2); puts("two"); return 3; }')
-    sent = session.send("%call f()")
-    while (message := session.client.get_iopub_msg(timeout=20))["msg_type"] != "stream":
-        pass
-    assert message["content"]["text"] == "one\n"  # two seconds before the other line
+def test_call_streams_output(session, tmp_path):
+    session.value('#include <stdio.h>\n#include <unistd.h>\nint f(const char *go) { puts("one"); '
+                  'fflush(stdout); while (access(go, F_OK)) usleep(1000); puts("two"); return 3; }')
+    sent = session.send(f'%call f("{tmp_path}/go")')
+    assert wait_for_output(session, sent, "one\n") == "one\n"
+    (tmp_path / "go").touch()
     cell = session.finish(sent)
-    assert cell.value == "3" and cell.stdout.endswith("two\n")
+    assert cell.value == "3" and cell.stdout == "two\n"
 
 
 def test_call_runs_elsewhere(session):
@@ -164,9 +162,9 @@ def test_remote_failure_changes_nothing(session):
 
 
 def test_interrupt_cancels(session):
-    session.value("int f(void) { for (;;)\n    ; }")
+    session.value('#include <stdio.h>\nint f(void) { puts("begun"); for (;;)\n    ; }')
     sent = session.send("%call f()")
-    time.sleep(1)
+    wait_for_output(session, sent, "begun")
     session.interrupt()
     cell = session.finish(sent)  # the call itself never ends
     assert cell.status == "error"
@@ -228,22 +226,26 @@ def test_map_over_a_function_that_exits(session):
     assert session.value("to[3]") == "3"
 
 
-SLOW = """#include <unistd.h>
+SLOW = """#include <fcntl.h>
+#include <unistd.h>
 int six(void) { return 6; }
-__attribute__((constructor)) static void start(void) { if (!access("%s", F_OK)) sleep(60); }
+__attribute__((constructor)) static void start(void)
+{
+    if (!access("%s", F_OK)) { close(creat("%s", 0600)); sleep(60); }
+}
 """
 
 
 def test_interrupt_while_a_payload_is_loaded(session, tmp_path):
-    library, slow = tmp_path / "libslow.so", tmp_path / "slow"
-    (tmp_path / "slow.c").write_text(SLOW % slow)
+    library, slow, begun = (tmp_path / name for name in ("libslow.so", "slow", "begun"))
+    (tmp_path / "slow.c").write_text(SLOW % (slow, begun))
     subprocess.run(["cc", "-shared", "-fPIC", "-o", library, tmp_path / "slow.c"], check=True)
     assert session.run(f"%link {library}\nint twice(int x) {{ return 2 * x; }}").is_ok
     slow.touch()
     sent = session.send("%call twice(6)")
-    time.sleep(2)
+    eventually(begun.exists)
     session.interrupt()
-    cell = session.finish(sent, seconds=10)
+    cell = session.finish(sent, seconds=20)
     assert cell.name == "Interrupted", cell.message
     assert session.value("twice(6)") == "12"
 
