@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "magics/html.h"
 #include "magics/quantity.h"
 
 #define SHOW_EVERY_MS 200
@@ -30,18 +31,6 @@ const char *job_state_name(const struct job *job)
 static double elapsed_ms(const struct job *job)
 {
     return (job_is_over(job) && job->ended > 0 ? job->ended : job_now()) - job->submitted;
-}
-
-static void add_html(struct buffer *out, const char *text)
-{
-    for (; *text; text++) {
-        if (*text == '<')
-            buffer_add_string(out, "&lt;");
-        else if (*text == '&')
-            buffer_add_string(out, "&amp;");
-        else
-            buffer_add_char(out, *text);
-    }
 }
 
 /* "120/1000  34.5/s  25.0 s left  2 failed" */
@@ -92,11 +81,11 @@ static void add_html_line(const struct job *job, struct buffer *out)
     buffer_add_string(out, "<div style=\"font-family:monospace\">");
     if (job->number) {
         buffer_format(out, "job %" PRIu32 " <b>", job->number);
-        add_html(out, job_name(job));
+        html_add(out, job_name(job));
         buffer_add_string(out, "</b> <code>");
-        add_html(out, job->what);
+        html_add(out, job->what);
         buffer_add_string(out, "</code> on ");
-        add_html(out, job->executor);
+        html_add(out, job->executor);
         buffer_format(out, ": %s ", job_state_name(job));
     }
     if (job_has_many(job))
@@ -104,7 +93,7 @@ static void add_html_line(const struct job *job, struct buffer *out)
                       "<progress max=\"%" PRIu64 "\" value=\"%" PRIu64 "\"></progress> ",
                       job->count, job->n_done);
     add_numbers(job, &numbers);
-    add_html(out, buffer_string(&numbers));
+    html_add(out, buffer_string(&numbers));
     buffer_add_string(out, "</div>");
 }
 
@@ -169,7 +158,7 @@ static void add_row(const struct job *job, struct buffer *text, struct buffer *h
     buffer_format(html, "<tr><td>%" PRIu32 "</td>", job->number);
     for (size_t i = 0; i < sizeof(cells) / sizeof(*cells); i++) {
         buffer_add_string(html, "<td style=\"text-align:left\">");
-        add_html(html, cells[i]);
+        html_add(html, cells[i]);
         buffer_add_string(html, "</td>");
     }
     buffer_add_string(html, "</tr>");

@@ -3,10 +3,13 @@
  * %who and %whos: what is defined in the session now. */
 #include <string.h>
 
+#include "magics/html.h"
 #include "magics/selection.h"
 
 #define NAME_WIDTH 20
 #define TYPE_WIDTH 24
+#define LINE_WIDTH 110 /* notebooks wrap longer lines */
+#define VALUE_WIDTH_MIN 40
 
 static const char *type_of(const struct magic_context *context,
                            const struct definition *definition)
@@ -116,21 +119,75 @@ static int limited(size_t width, size_t limit)
     return (int)(width < limit ? width : limit);
 }
 
-static void print_rows(struct magic_context *context, const struct selection *selection,
-                       const struct row *rows)
+/* Owned; cut at a character's start, with dots in its place. */
+static char *shortened(const char *text, size_t room)
+{
+    if (strlen(text) <= room)
+        return must_strdup(text);
+    size_t end = room - 3;
+    while (end && ((unsigned char)text[end] & 0xc0) == 0x80)
+        end--;
+    return must_format("%.*s...", (int)end, text);
+}
+
+static char *text_of_rows(const struct selection *selection, const struct row *rows)
 {
     size_t n = selection->n;
     int name = limited(widest(rows, n, offsetof(struct row, name), 4), NAME_WIDTH);
     int type = limited(widest(rows, n, offsetof(struct row, type), 4), TYPE_WIDTH);
     int size = limited(widest(rows, n, offsetof(struct row, size), 5), 12);
     int cell = limited(widest(rows, n, offsetof(struct row, cell), 4), NAME_WIDTH);
-    magic_print(context, "%-*s %-8s %-*s %*s %4s  %-*s  %s\n", name, "name", "kind", type,
-                "type", size, "bytes", "uses", cell, "cell", "value");
-    for (size_t i = 0; i < n; i++)
-        magic_print(context, "%-*s %-8s %-*s %*s %4s  %-*s%s%s\n", name, rows[i].name,
-                    definition_kind_name(selection->at[i]->kind), type, rows[i].type,
-                    size, rows[i].size, rows[i].uses, cell, rows[i].cell,
-                    *rows[i].value ? "  " : "", rows[i].value);
+    struct buffer text = {0};
+    buffer_format(&text, "%-*s %-8s %-*s %*s %4s  %-*s  %s\n", name, "name", "kind", type,
+                  "type", size, "bytes", "uses", cell, "cell", "value");
+    int used = name + type + size + cell + 21;
+    int room = used + VALUE_WIDTH_MIN < LINE_WIDTH ? LINE_WIDTH - used : VALUE_WIDTH_MIN;
+    for (size_t i = 0; i < n; i++) {
+        CLEANUP(freep) char *value = shortened(rows[i].value, (size_t)room);
+        buffer_format(&text, "%-*s %-8s %-*s %*s %4s  %-*s%s%s\n", name, rows[i].name,
+                      definition_kind_name(selection->at[i]->kind), type, rows[i].type,
+                      size, rows[i].size, rows[i].uses, cell, rows[i].cell,
+                      *value ? "  " : "", value);
+    }
+    return buffer_take(&text);
+}
+
+static char *html_of(const struct selection *selection, const struct row *rows)
+{
+    struct buffer html = {0};
+    buffer_add_string(&html,
+                      "<table><tr><th>name</th><th>kind</th><th>type</th>"
+                      "<th>bytes</th><th>uses</th><th>cell</th><th>value</th></tr>");
+    for (size_t i = 0; i < selection->n; i++) {
+        const struct row *row = &rows[i];
+        const char *cells[] = {row->name, definition_kind_name(selection->at[i]->kind),
+                               row->type, row->size,
+                               row->uses, row->cell,
+                               row->value};
+        buffer_add_string(&html, "<tr>");
+        for (size_t k = 0; k < sizeof(cells) / sizeof(*cells); k++) {
+            bool is_number = cells[k] == row->size || cells[k] == row->uses;
+            buffer_format(&html, "<td style=\"text-align:%s\">",
+                          is_number ? "right" : "left");
+            html_add(&html, cells[k]);
+            buffer_add_string(&html, "</td>");
+        }
+        buffer_add_string(&html, "</tr>");
+    }
+    buffer_add_string(&html, "</table>");
+    return buffer_take(&html);
+}
+
+/* A table, and lines of text for who shows none. */
+static void show_rows(struct magic_context *context, const struct selection *selection,
+                      const struct row *rows)
+{
+    CLEANUP(freep) char *text = text_of_rows(selection, rows);
+    CLEANUP(freep) char *html = html_of(selection, rows);
+    CLEANUP(bundle_clear) struct bundle bundle = {0};
+    if (bundle_add_text(&bundle, "text/plain", text) &&
+        bundle_add_text(&bundle, "text/html", html))
+        context->events->display(context->events->context, &bundle);
 }
 
 static int run_whos(struct magic_context *context,
@@ -155,7 +212,7 @@ static int run_whos(struct magic_context *context,
     for (size_t i = 0; r == 0 && i < selection.n; i++)
         fill(context, selection.at[i], &shown[i], &rows[i]);
     if (r == 0)
-        print_rows(context, &selection, rows);
+        show_rows(context, &selection, rows);
     for (size_t i = 0; i < selection.n; i++) {
         row_clear(&rows[i]);
         free(shown[i].text);

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernel/display/bit_integer.h"
+
 #define ENUM_FLAGS_MAX 64
 
 static const char *simple_escape(unsigned char c)
@@ -311,7 +313,9 @@ uint64_t literal_other_size(const char *spelling)
     const char *name = blank ? blank + 1 : spelling ? spelling : "";
     if (!strcmp(name, "_Float16") || !strcmp(name, "__fp16"))
         return 2;
-    return !strcmp(name, "__float128") || !strcmp(name, "_Float128") ? 16 : 0;
+    if (!strcmp(name, "__float128") || !strcmp(name, "_Float128"))
+        return 16;
+    return bit_integer_size(spelling);
 }
 
 static bool literal_add_other(struct buffer *out, const char *spelling,
@@ -319,6 +323,10 @@ static bool literal_add_other(struct buffer *out, const char *spelling,
 {
     uint64_t size = literal_other_size(spelling);
     uint16_t half;
+    if (bit_integer_size(spelling)) {
+        bit_integer_add(out, spelling, address);
+        return true;
+    }
     if (size == 16)
         return add_quad(out, address);
     if (size != sizeof(half))

@@ -89,13 +89,21 @@ static void show_field(struct printer *p, const struct group *group, size_t i)
     printer_show_member(p, group->record, i, group->address, group->spot);
 }
 
+/* 0: it cannot be shown. */
+static uint64_t shown_size(const struct types *types, uint32_t id)
+{
+    const struct type *type = types_get(types, id);
+    return type->kind == TYPE_OTHER ? literal_other_size(type->spelling)
+                                    : types_size(types, id);
+}
+
 static void show_item(struct printer *p, const struct group *group, uint64_t i)
 {
     if (group->record)
         show_field(p, group, (size_t)i);
     else
         printer_show(p, group->element,
-                     group->address + i * types_size(p->types, group->element),
+                     group->address + i * shown_size(p->types, group->element),
                      group->spot);
 }
 
@@ -243,7 +251,7 @@ void printer_show_elements(struct printer *p, uint32_t element, const char *addr
 {
     struct group group = {.element = element, .address = address, .count = count};
     group.shown = count < limit ? count : limit;
-    if (!types_size(p->types, element))
+    if (!shown_size(p->types, element))
         group.shown = 0;
     show_group(p, &group, spot);
 }

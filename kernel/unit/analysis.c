@@ -41,6 +41,7 @@ void analysis_free(struct analysis *analysis)
     analysis_forget_early(analysis);
     forget_flags(analysis);
     options_clear(analysis);
+    builtins_clear(analysis);
     comments_clear(analysis);
     clang_disposeIndex(analysis->index);
     headers_free(analysis->headers);
@@ -349,7 +350,8 @@ static int parse_all(struct draft *draft, struct error *err)
             continue;
         if (!draft->has_errors)
             return 0;
-        if (hide_redefined(draft) || forward_declare(draft) || draft_use_macros(draft))
+        if (builtins_give_way(draft) || hide_redefined(draft) || forward_declare(draft) ||
+            draft_use_macros(draft))
             continue;
         if (draft->n_uses) {
             draft_drop_uses(draft);

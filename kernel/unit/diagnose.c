@@ -358,7 +358,8 @@ static bool is_idle_note(const struct draft *draft, CXDiagnostic from,
     if (offset != SIZE_MAX && offset >= draft->items_start &&
         !sheet_piece(draft, offset, &offset))
         return true;
-    return strncmp(message, "include the header <", 20) == 0;
+    return strncmp(message, "include the header <", 20) == 0 ||
+           strncmp(message, "unguarded header", 16) == 0;
 }
 
 /* The value stands in parentheses of ours: what is missing in it is a semicolon. */

@@ -44,6 +44,8 @@ struct analysis {
     char *macros;  /* lines that make libclang's own macros that compiler's, or NULL */
     char **language_flags; /* those of the options that libclang must see */
     size_t n_language_flags;
+    char **forgotten; /* -fno-builtin-... flags; owned */
+    size_t n_forgotten;
     CXIndex index;
     /* Long-lived, parsed again for every sheet: without predefined macros and include
      * folders, which costs half, and with them. */
@@ -247,6 +249,11 @@ void storage_clear(struct draft *draft);
 
 /* pushed.c */
 void pieces_pop_macros(struct draft *draft);
+
+/* builtins.c */
+/* After a parse: true when there are new names that libclang will not know by itself. */
+bool builtins_give_way(struct draft *draft);
+void builtins_clear(struct analysis *analysis);
 
 /* forward.c */
 /* After a parse: calls of functions that the cell defines further on get a prototype.

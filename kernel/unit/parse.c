@@ -47,7 +47,8 @@ static unsigned options(void)
 static int first_parse(struct analysis *analysis, bool is_bare, bool is_c23,
                        struct CXUnsavedFile *file, struct error *err)
 {
-    size_t n = N_FIXED_FLAGS + analysis->n_flags + analysis->n_language_flags;
+    size_t n = N_FIXED_FLAGS + analysis->n_flags + analysis->n_language_flags +
+               analysis->n_forgotten;
     size_t n_bare = is_bare ? N_BARE_FLAGS : 0;
     CLEANUP(freep)
     const char **flags = must_realloc(NULL, n + n_bare + 1, sizeof(*flags));
@@ -56,6 +57,8 @@ static int first_parse(struct analysis *analysis, bool is_bare, bool is_c23,
         flags[N_FIXED_FLAGS + i] = analysis->flags[i];
     for (size_t i = 0; i < analysis->n_language_flags; i++)
         flags[N_FIXED_FLAGS + analysis->n_flags + i] = analysis->language_flags[i];
+    for (size_t i = 0; i < analysis->n_forgotten; i++)
+        flags[n - analysis->n_forgotten + i] = analysis->forgotten[i];
     memcpy(flags + n, bare_flags, n_bare * sizeof(*flags));
     n += n_bare;
     if (is_c23)

@@ -296,3 +296,15 @@ def test_what_c23_alone_can_say_stays_usable(session):
     assert session.run("int use(void) { return any(3) + (nothing == 0); }").is_ok
     assert session.value("use()") == "10"
     assert session.value("int nullptr = 4;\nnullptr") == "4"  # which is C17 as before
+
+
+def test_bit_precise_integers_are_shown(session):
+    session.run("%std c23")
+    assert session.value("_BitInt(77) big = -5wb; unsigned _BitInt(7) small = 99;\n"
+                         "big") == "-5"
+    assert session.value("small") == "99"
+    assert session.value("_BitInt(200) wide = -0x123456789abcdef0123456789abcdefwb; wide") == (
+        "-1512366075204170929049582354406559215")
+    assert session.value("_BitInt(20) some[3] = {1, -2, 3}; some") == "{1, -2, 3}"
+    assert session.value("struct { unsigned _BitInt(3) a; _BitInt(64) b; } s = {7, -1}; s") == (
+        "{.a = 7, .b = -1}")

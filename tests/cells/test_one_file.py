@@ -78,3 +78,10 @@ def test_a_file_of_code_is_never_put_into_every_unit(session, tmp_path):
     (tmp_path / "state.c").write_text("static int count;\nint next(void) { return ++count; }\n")
     assert session.value("%include state.c\nnext() + next()") == "3"
     assert session.value("next()") == "3"
+
+
+def test_names_of_functions_whose_header_is_not_included_are_free(session):
+    assert session.value("int index = 4; index + 1") == "5"
+    assert session.value("#include <stdio.h>\nFILE *log; struct exp { int a; } exp = {5};\n"
+                         "int use(void) { return index * exp.a; }\nuse()") == "20"
+    assert session.value("%%cc gcc\nint abs[2] = {1, 2}; abs[1] + index") == "6"

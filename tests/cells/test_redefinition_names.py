@@ -20,7 +20,8 @@ int f(void) { return helper(K); }"""
 
 
 def lines(cell):
-    return {line.split()[0]: line for line in cell.stdout.splitlines()[1:]}
+    return {line.split()[0]: line
+            for line in cell.displays[0]["text/plain"].splitlines()[1:]}
 
 
 def test_who_takes_kinds_and_patterns(session):
@@ -44,6 +45,10 @@ def test_whos(session):
     assert rows["m"].endswith("{{1.0, 2.0}, {3.0, 4.0}}") and " 32 " in rows["m"]
     assert '"text"' in rows["s"]
     assert rows["K"].endswith("3")
+    table = session.run("%whos m").displays[0]["text/html"]
+    assert table.count("<tr>") == 2 and ">double[2][2]</td>" in table
+    session.value("int many[100]; many[0] = 1;")
+    assert len(lines(session.run("%whos many"))["many"]) <= 110
 
 
 def test_undef(session):
@@ -164,7 +169,7 @@ def test_deleted_cell(session):
     assert "(cell deleted)" in lines(session.run("%whos"))["f"]
     assert "(cell" not in lines(session.run("%whos"))["n"]
     assert rerun(session, "int f(void) { return 1; }", "a").is_ok
-    assert "deleted" not in session.run("%whos").stdout
+    assert "deleted" not in session.run("%whos").displays[0]["text/plain"]
 
 
 def test_a_macro_is_popped(session):
