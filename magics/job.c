@@ -10,7 +10,10 @@
 #include "kernel/peer/lane.h"
 #include "pickler/base/clock.h"
 
-#define SENT_AHEAD 2        /* tasks, for each worker */
+#define SENT_AHEAD 2        /* tasks, for each worker, at least ... */
+#define SENT_AHEAD_MAX 100  /* ... and at most, where they are quick and small */
+#define AHEAD_MS 5          /* of work */
+#define AHEAD_BYTES 16e6    /* of arguments */
 #define ROOM_MS 200         /* how often tasks that must begin at once look for room */
 #define TASKS_PER_WORKER 16 /* as many as give an even load */
 
@@ -229,9 +232,25 @@ static int send_task(struct job *job, struct job_task task, const struct job_fee
         task.deadline =
             clock_ms() + (int64_t)(job->options.timeout_ms * (double)task.count) + 1;
     job_add_task(job, task);
-    job->n_sent++;
+    if (!job->n_sent++ && !job->n_answered)
+        job->began = job_now();
     job->sent_bytes += argument.size;
     return 0;
+}
+
+/* As many for each worker as keep it busy until we have looked at results again. */
+static double count_ahead(const struct job *job, double n_workers)
+{
+    if (!job->n_answered)
+        return SENT_AHEAD;
+    double n = (double)job->n_answered, ms = (job_now() - job->began) / n;
+    double bytes = (double)job->sent_bytes / (n + (double)job->n_sent);
+    double ahead = AHEAD_MS / (ms + 1e-3) / n_workers;
+    if (ahead * n_workers * bytes > AHEAD_BYTES)
+        ahead = AHEAD_BYTES / n_workers / bytes;
+    return ahead < SENT_AHEAD       ? SENT_AHEAD
+           : ahead > SENT_AHEAD_MAX ? SENT_AHEAD_MAX
+                                    : ahead;
 }
 
 /* With a time to end in, a task must begin when it is sent: nothing is sent ahead. */
@@ -240,7 +259,8 @@ static bool has_room(const struct job *job)
     size_t n_workers = crew_workers(job->crew);
     if (job->options.timeout_ms > 0)
         return jobs_n_sent(job->jobs, job->crew) < n_workers;
-    return job->n_sent < (n_workers ? n_workers : 1) * SENT_AHEAD;
+    n_workers += !n_workers;
+    return (double)job->n_sent < count_ahead(job, (double)n_workers) * (double)n_workers;
 }
 
 /* What came back, before what has not been tried. False: all is sent. */

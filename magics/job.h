@@ -102,6 +102,8 @@ struct job {
     struct job_cutter cutter;
     struct job_task *tasks; /* cut, and waiting or sent */
     size_t n_tasks, tasks_capacity, n_sent;
+    size_t n_answered; /* tasks; what went is in sent_bytes */
+    double began;      /* ms, as job_now(); when the first was sent */
     struct job_part *inputs; /* of a job that outlives its cell, in order */
     size_t n_inputs, inputs_capacity;
     struct job_part *parts; /* came home and are not taken yet */

@@ -231,6 +231,7 @@ static void take_result(struct job *job, size_t i, struct pool_event *event)
     struct job_task *task = &job->tasks[i];
     job_log_end(job, task);
     job->n_sent--;
+    job->n_answered++;
     if (is_success(job, &event->outcome)) {
         keep_values(job, task->from, task->count, &event->outcome, event->data,
                     event->size);

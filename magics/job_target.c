@@ -11,6 +11,8 @@
 #include "magics/target.h"
 
 #define DIGEST_MAX ((uint64_t)64 << 20) /* bytes of a target that are compared */
+#define DELIVERED_AT_ONCE 256           /* parts, at most */
+#define DELIVERED_BYTES (1u << 20)      /* beyond it no other part joins */
 
 void job_add_target(struct job *job, const char *text, const char *pointer,
                     const struct session_place *place)
@@ -140,23 +142,42 @@ static void add_stray(struct job *job, char *name)
     job->strays[job->n_strays++] = name;
 }
 
+/* Parts that come home together go into the session together: for each target a list. */
+struct delivery {
+    struct session_part parts[DELIVERED_AT_ONCE];
+    size_t n;
+};
+
+static int load_all(struct magic_context *context, const struct job *job,
+                    const struct delivery *deliveries, struct result *result,
+                    struct error *err)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && result->kind == RESULT_OK && i < job->n_targets; i++)
+        r = session_load_at(context->session, &job->targets[i].place, deliveries[i].parts,
+                            deliveries[i].n, result, err);
+    return r;
+}
+
+static void add_values(struct delivery *delivery, const struct job_part *part,
+                       const void *values, size_t size)
+{
+    delivery->parts[delivery->n++] = (struct session_part){
+        .from = part->from, .count = part->count, .values = values, .size = size};
+}
+
 /* One value graph for each target, then the names of what else was written. */
-static int deliver_range(struct magic_context *context, struct job *job,
-                         const struct job_part *part, const char *data,
-                         struct result *result, struct error *err)
+static void add_range(struct job *job, const struct job_part *part, const char *data,
+                      struct delivery *deliveries, struct result *result)
 {
     struct unpack in = unpack_init(data, part->bytes.size);
-    int r = 0;
     uint64_t n = unpack_max(&in, job->n_targets);
-    for (size_t i = 0; r == 0 && result->kind == RESULT_OK && i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         size_t size;
         const void *values = unpack_bytes(&in, &size);
         if (!in.failed)
-            r = session_load_at(context->session, &job->targets[i].place, part->from,
-                                part->count, values, size, result, err);
+            add_values(&deliveries[i], part, values, size);
     }
-    if (r < 0 || result->kind != RESULT_OK)
-        return r;
     for (size_t left = unpack_count(&in); left && !in.failed; left--) {
         char *name = unpack_string(&in);
         if (name)
@@ -165,55 +186,80 @@ static int deliver_range(struct magic_context *context, struct job *job,
     if (!unpack_done(&in))
         result_error(result, "ExecutorError", "a result of '%s' cannot be read",
                      job->what);
-    return 0;
 }
 
-static int deliver_part(struct magic_context *context, struct job *job,
-                        const struct job_part *part, const char *data,
-                        struct result *result, struct error *err)
+static int deliver_one(struct magic_context *context, struct job *job, const char *data,
+                       size_t size, struct result *result, struct error *err)
 {
     const struct job_target *target = job->targets;
-    size_t size = part->bytes.size;
-    switch (job->kind) {
-    case JOB_CALL:
-        if (!job->n_targets)
-            return 0;
-        if (!size)
-            result_error(result, "ExitStatus",
-                         "exit(0) was called before there was a value for '%s'",
-                         target->text);
-        else
-            return session_load_at(context->session, &target->place, 0, 1, data, size,
-                                   result, err);
-        return 0;
-    case JOB_STATE:
+    struct session_part part = {.count = 1, .values = data, .size = size};
+    if (job->kind == JOB_STATE)
         return size ? session_load(context->session, data, size, result, err) : 0;
-    case JOB_MAP:
-        return session_load_at(context->session, &target->place, part->from, part->count,
-                               data, size, result, err);
-    case JOB_RANGE:
-        return deliver_range(context, job, part, data, result, err);
-    }
+    if (!job->n_targets)
+        return 0;
+    if (!size)
+        result_error(result, "ExitStatus",
+                     "exit(0) was called before there was a value for '%s'",
+                     target->text);
+    else
+        return session_load_at(context->session, &target->place, &part, 1, result, err);
     return 0;
 }
 
-/* While the session takes a part, more come. */
+/* At most DELIVERED_AT_ONCE of them, in order. */
+static int deliver_parts(struct magic_context *context, struct job *job,
+                         const struct job_part *parts, size_t n, struct result *result,
+                         struct error *err)
+{
+    char *owned[DELIVERED_AT_ONCE] = {0};
+    CLEANUP(freep)
+    struct delivery *deliveries = must_alloc((job->n_targets + 1) * sizeof(*deliveries));
+    int r = 0;
+    for (size_t i = 0; i < n && r == 0 && result->kind == RESULT_OK; i++) {
+        const char *data = job_bytes_read(job->jobs, &parts[i].bytes, &owned[i]);
+        if (!data)
+            result_error(result, "ExecutorError",
+                         "the results of '%s' cannot be read back", job->what);
+        else if (job->kind == JOB_MAP)
+            add_values(deliveries, &parts[i], data, parts[i].bytes.size);
+        else if (job->kind == JOB_RANGE)
+            add_range(job, &parts[i], data, deliveries, result);
+        else
+            r = deliver_one(context, job, data, parts[i].bytes.size, result, err);
+    }
+    struct result late = {0}; /* what was read goes home all the same */
+    if (r == 0)
+        r = load_all(context, job, deliveries, result->kind == RESULT_OK ? result : &late,
+                     err);
+    result_clear(&late);
+    for (size_t i = 0; i < n; i++)
+        free(owned[i]);
+    return r;
+}
+
+/* So many that are together no larger than a good piece of work. */
+static size_t count_together(const struct job_part *parts, size_t n)
+{
+    size_t bytes = 0, i = 0;
+    while (i < n && i < DELIVERED_AT_ONCE && (!i || bytes < DELIVERED_BYTES))
+        bytes += parts[i++].bytes.size;
+    return i;
+}
+
+/* While the session takes parts, more come. */
 int job_deliver(struct magic_context *context, struct job *job, struct result *result,
                 struct error *err)
 {
     CLEANUP(freep) struct job_part *parts = TAKE(job->parts);
-    size_t n = job->n_parts;
+    size_t n = job->n_parts, n_now;
     int r = 0;
     job->n_parts = job->parts_capacity = 0;
-    for (size_t i = 0; i < n; i++) {
-        CLEANUP(freep) char *owned = NULL;
-        const char *data = job_bytes_read(job->jobs, &parts[i].bytes, &owned);
-        if (r == 0 && result->kind == RESULT_OK && data)
-            r = deliver_part(context, job, &parts[i], data, result, err);
-        else if (r == 0 && result->kind == RESULT_OK)
-            result_error(result, "ExecutorError",
-                         "the results of '%s' cannot be read back", job->what);
-        job_bytes_clear(&parts[i].bytes, job->jobs);
+    for (size_t at = 0; at < n; at += n_now) {
+        n_now = count_together(parts + at, n - at);
+        if (r == 0 && result->kind == RESULT_OK)
+            r = deliver_parts(context, job, parts + at, n_now, result, err);
+        for (size_t i = at; i < at + n_now; i++)
+            job_bytes_clear(&parts[i].bytes, job->jobs);
     }
     return r;
 }

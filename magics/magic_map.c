@@ -11,6 +11,8 @@
 #include "magics/target.h"
 
 #define MAP_LOOK_ELEMENTS 65536 /* at a time, when it is looked at what they point to */
+#define MAP_AHEAD_MAX 64        /* chunks of elements that are taken at once ... */
+#define MAP_AHEAD_BYTES 65536   /* ... where they are as small */
 
 extern const struct magic magic_map;
 
@@ -20,18 +22,76 @@ struct map {
     struct session_place in, out;
     const char *xs; /* what the user calls the elements */
     uint64_t count;
+    struct buffer ahead[MAP_AHEAD_MAX]; /* owned; values of the chunks that follow */
+    size_t n_ahead, next_ahead;
+    uint64_t chunk, next; /* elements of the last chunk, and where it ended */
+    size_t n_alike;       /* chunks of this size in a row */
+    bool can_point;       /* elements: their values may be large */
 };
 
-static int take_elements(void *context, uint64_t from, uint64_t count, struct buffer *ret,
-                         struct result *result, struct error *err)
+static void drop_ahead(struct map *map)
 {
-    const struct map *map = context;
+    for (size_t i = 0; i < map->n_ahead; i++)
+        buffer_clear(&map->ahead[i]);
+    map->n_ahead = map->next_ahead = 0;
+}
+
+/* How many chunks are taken out of the session together: after some of one size, which
+ * follow each other, others are expected. */
+static size_t count_ahead(struct map *map, uint64_t from, uint64_t count)
+{
+    bool is_alike = from == map->next && count == map->chunk;
+    map->n_alike = is_alike ? map->n_alike + 1 : 0;
+    map->chunk = count;
+    uint64_t n = map->n_alike < 3 ? 1 : MAP_AHEAD_MAX, left = (map->count - from) / count;
+    uint64_t fit = MAP_AHEAD_BYTES / (map->in.element_size + 1) / count;
+    n = n < left ? n : left;
+    n = n < fit ? n : fit;
+    return map->can_point || !n ? 1 : (size_t)n;
+}
+
+/* The next chunk, when it is here. */
+static bool take_ahead(struct map *map, uint64_t from, uint64_t count, struct buffer *ret)
+{
+    if (map->next_ahead == map->n_ahead || from != map->next || count != map->chunk)
+        return false;
+    *ret = map->ahead[map->next_ahead];
+    map->ahead[map->next_ahead++] = (struct buffer){0};
+    map->next = from + count;
+    return true;
+}
+
+static int take_some(const struct map *map, uint64_t from, uint64_t count,
+                     struct buffer *ret, struct result *result, struct error *err)
+{
     char **names;
     size_t n_names;
     int r = session_dump_at(map->context->session, map->xs, &map->in, from, count, ret,
                             &names, &n_names, result, err);
     if (r == 0 && result->kind == RESULT_OK)
         words_free(names, n_names);
+    return r;
+}
+
+static int take_elements(void *context, uint64_t from, uint64_t count, struct buffer *ret,
+                         struct result *result, struct error *err)
+{
+    struct map *map = context;
+    if (take_ahead(map, from, count, ret))
+        return 0;
+    if (from != map->next) /* it is tried again */
+        return take_some(map, from, count, ret, result, err);
+    drop_ahead(map); /* other sizes were expected */
+    size_t n = count_ahead(map, from, count);
+    if (n == 1) {
+        map->next = from + count;
+        return take_some(map, from, count, ret, result, err);
+    }
+    int r = session_dump_pieces(map->context->session, map->xs, &map->in, from, count,
+                                map->ahead, n, result, err);
+    map->n_ahead = n;
+    if (r == 0 && result->kind == RESULT_OK)
+        take_ahead(map, from, count, ret);
     return r;
 }
 
@@ -92,7 +152,8 @@ static int add_reached(struct map *map, struct capture_roots *roots,
 {
     struct session *session = map->context->session;
     int r = 0;
-    if (!can_point(session_types(session), map->in.type))
+    map->can_point = can_point(session_types(session), map->in.type);
+    if (!map->can_point)
         return 0;
     for (uint64_t from = 0; r == 0 && from < map->count; from += MAP_LOOK_ELEMENTS) {
         uint64_t left = map->count - from;
@@ -233,6 +294,7 @@ static int run(struct magic_context *context, const struct magic_arguments *argu
         map.xs = words[1];
         r = map_elements(&map, words[0], words[1], words[3], result, err);
     }
+    drop_ahead(&map);
     job_free(map.job);
     return r;
 }

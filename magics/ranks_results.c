@@ -194,14 +194,13 @@ static int load_all(struct ranks_cell *cell, const struct rank_answers *answers,
 {
     int r = 0;
     for (size_t i = 0; r == 0 && result->kind == RESULT_OK && i < answers->n; i++) {
-        size_t size;
         struct unpack in =
             unpack_init(answers->at[i].rest.data, answers->at[i].rest.size);
-        const void *values = unpack_bytes(&in, &size);
+        struct session_part part = {.from = i, .count = 1};
+        part.values = unpack_bytes(&in, &part.size);
         if (in.failed)
             return error_set(err, -EBADMSG, "values of a rank cannot be read");
-        r = session_load_at(cell->context->session, place, i, 1, values, size, result,
-                            err);
+        r = session_load_at(cell->context->session, place, &part, 1, result, err);
     }
     return r;
 }

@@ -72,11 +72,15 @@ enum {
                        of `count` elements; what follows, and the
                        answer, are as WORKER_DUMP */
     WORKER_LOAD,    /* {b values}: sets the variables that are its roots -> {outcome} */
-    WORKER_LOAD_AT, /* {u address, u type id, u count, b values}: its only root ->
-                       {outcome} */
+    WORKER_LOAD_AT, /* {u address, u type id, u count, b values}, once or more often: its
+                       only root -> {outcome} of the first that is not OK, and the
+                       others behind it are not loaded */
     WORKER_DYING,   /* worker -> front, from a signal handler: {outcome}, then it dies */
     WORKER_TYPES, /* {u from, b types_pack() from there on} -> {outcome}: to a new worker,
                      since the plans that it is given again need not hold every type */
+    WORKER_DUMP_PIECES = 170, /* {s root name, u address, u type id, u count, u n}: n
+                     arrays of `count` / n elements, one behind the other -> {outcome}, and
+                     n times {b values, n s names} as WORKER_DUMP */
 
     WORKER_CHECKPOINT = 60, /* {u budget in bytes} -> {u pid (0: none was made), u bytes
                      of the worker's own memory, s what is in the way of one} with

@@ -260,9 +260,21 @@ int session_dump_at(struct session *session, const char *root,
                     const struct session_place *place, uint64_t from, uint64_t count,
                     struct buffer *ret_values, char ***ret_names, size_t *ret_n_names,
                     struct result *result, struct error *err) MUST_USE;
+/* The same of `n` pieces of `count` elements one after the other, each with values of its
+ * own: in one question. */
+int session_dump_pieces(struct session *session, const char *root,
+                        const struct session_place *place, uint64_t from, uint64_t count,
+                        struct buffer *ret_values, size_t n, struct result *result,
+                        struct error *err) MUST_USE;
+struct session_part { /* values of elements from there on; borrowed */
+    uint64_t from, count;
+    const void *values;
+    size_t size;
+};
+/* In order, until one cannot be loaded. */
 int session_load_at(struct session *session, const struct session_place *place,
-                    uint64_t from, uint64_t count, const void *values, size_t size,
-                    struct result *result, struct error *err) MUST_USE;
+                    const struct session_part *parts, size_t n, struct result *result,
+                    struct error *err) MUST_USE;
 
 /* Takes current definitions out of the session. What still refers to them stays, and says
  * so when it is used: the caller looks for that first. */

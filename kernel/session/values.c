@@ -237,6 +237,14 @@ int session_place_variable(struct session *session, const char *name,
                        : 0;
 }
 
+static void pack_place(const struct session_place *place, uint64_t from, uint64_t count,
+                       struct buffer *ret)
+{
+    pack_u64(ret, place->address + from * place->element_size);
+    pack_u64(ret, place->type);
+    pack_u64(ret, count);
+}
+
 int session_dump_at(struct session *session, const char *root,
                     const struct session_place *place, uint64_t from, uint64_t count,
                     struct buffer *ret_values, char ***ret_names, size_t *ret_n_names,
@@ -249,9 +257,7 @@ int session_dump_at(struct session *session, const char *root,
     if (check_place(session, place, result))
         return 0;
     pack_string(&question, root);
-    pack_u64(&question, place->address + from * place->element_size);
-    pack_u64(&question, place->type);
-    pack_u64(&question, count);
+    pack_place(place, from, count, &question);
     pack_u64(&question, true);
     int r = ask(session, WORKER_DUMP_AT, &question, &rest, result, err);
     if (r < 0 || result->kind != RESULT_OK)
@@ -259,17 +265,39 @@ int session_dump_at(struct session *session, const char *root,
     return take_copy(session, &rest, ret_values, ret_names, ret_n_names, err);
 }
 
-int session_load_at(struct session *session, const struct session_place *place,
-                    uint64_t from, uint64_t count, const void *values, size_t size,
-                    struct result *result, struct error *err)
+int session_dump_pieces(struct session *session, const char *root,
+                        const struct session_place *place, uint64_t from, uint64_t count,
+                        struct buffer *ret_values, size_t n, struct result *result,
+                        struct error *err)
 {
     CLEANUP(buffer_clear) struct buffer question = {0};
     struct unpack rest;
     if (check_place(session, place, result))
         return 0;
-    pack_u64(&question, place->address + from * place->element_size);
-    pack_u64(&question, place->type);
-    pack_u64(&question, count);
-    pack_bytes(&question, values, size);
+    pack_string(&question, root);
+    pack_place(place, from, count * n, &question);
+    pack_u64(&question, n);
+    int r = ask(session, WORKER_DUMP_PIECES, &question, &rest, result, err);
+    for (size_t i = 0; r == 0 && result->kind == RESULT_OK && i < n; i++) {
+        CLEANUP(session_dumped_clear) struct session_dumped dumped = {0};
+        r = take_values(session, &rest, &dumped, err);
+        if (r == 0)
+            buffer_add(&ret_values[i], dumped.values->data, dumped.values->size);
+    }
+    return r;
+}
+
+int session_load_at(struct session *session, const struct session_place *place,
+                    const struct session_part *parts, size_t n, struct result *result,
+                    struct error *err)
+{
+    CLEANUP(buffer_clear) struct buffer question = {0};
+    struct unpack rest;
+    if (!n || check_place(session, place, result))
+        return 0;
+    for (size_t i = 0; i < n; i++) {
+        pack_place(place, parts[i].from, parts[i].count, &question);
+        pack_bytes(&question, parts[i].values, parts[i].size);
+    }
     return ask(session, WORKER_LOAD_AT, &question, &rest, result, err);
 }

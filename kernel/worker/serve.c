@@ -280,6 +280,27 @@ static int handle_dump_at(struct engine *engine, struct unpack *in,
                            : bad_request(err);
 }
 
+static int handle_dump_pieces(struct engine *engine, struct unpack *in,
+                              struct outcome *outcome, struct buffer *rest,
+                              struct error *err)
+{
+    CLEANUP(freep) char *name = unpack_string(in);
+    struct value_root root = {.name = name ? name : ""};
+    int r = read_place(engine, in, &root, outcome, err);
+    uint64_t n = unpack_u64(in);
+    if (r < 0 || outcome->kind != OUTCOME_OK)
+        return r;
+    if (!unpack_done(in) || !n || root.count % n)
+        return bad_request(err);
+    root.count /= n;
+    size_t size = root.count * types_size(&engine->types, root.type);
+    for (; r == 0 && outcome->kind == OUTCOME_OK && n; n--) {
+        r = dump(engine, &root, 1, false, outcome, rest);
+        root.address = (char *)root.address + size;
+    }
+    return r;
+}
+
 static void load(struct engine *engine, const void *data, size_t size,
                  const struct value_root *at, struct outcome *outcome)
 {
@@ -307,15 +328,17 @@ static int handle_load(struct engine *engine, struct unpack *in, struct outcome 
 static int handle_load_at(struct engine *engine, struct unpack *in,
                           struct outcome *outcome, struct buffer *rest, struct error *err)
 {
-    struct value_root root = {.name = "the value"};
-    size_t size;
     (void)rest;
-    int r = read_place(engine, in, &root, outcome, err);
-    const void *data = unpack_bytes(in, &size);
-    if (r < 0 || !unpack_done(in))
-        return r < 0 ? r : bad_request(err);
-    if (outcome->kind == OUTCOME_OK)
-        load(engine, data, size, &root, outcome);
+    do {
+        struct value_root root = {.name = "the value"};
+        size_t size;
+        int r = read_place(engine, in, &root, outcome, err);
+        const void *data = unpack_bytes(in, &size);
+        if (r < 0 || in->failed)
+            return r < 0 ? r : bad_request(err);
+        if (outcome->kind == OUTCOME_OK)
+            load(engine, data, size, &root, outcome);
+    } while (in->at < in->end && outcome->kind == OUTCOME_OK);
     return 0;
 }
 
@@ -408,6 +431,8 @@ static handler find_handler(uint16_t kind)
         return handle_dump;
     case WORKER_DUMP_AT:
         return handle_dump_at;
+    case WORKER_DUMP_PIECES:
+        return handle_dump_pieces;
     case WORKER_LOAD:
         return handle_load;
     case WORKER_LOAD_AT:

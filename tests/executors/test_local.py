@@ -122,6 +122,28 @@ def test_map_where_one_element_fails(session):
     assert session.value("ys[6] * 1000 + ys[8]") == "7009"
 
 
+@pytest.mark.parametrize("chunk", [1, 7])
+def test_map_of_many_small_tasks(session, chunk):
+    """Also in place, where results come home while elements are still to go."""
+    session.value("#include <stdlib.h>\nint f(int x)\n{\n    if (x == 1234 || x == 2001)\n"
+                  "        abort();\n    return 3 * x + 1;\n}\nint xs[3000];\n"
+                  "for (int i = 0; i < 3000; i++)\n    xs[i] = i;")
+    cell = session.run(f"%map f xs -> xs --chunk {chunk}", seconds=120)
+    assert cell.status == "error" and "elements 1234, 2001 failed" in cell.traceback
+    assert "2998 of 3000 are done" in cell.traceback
+    assert session.value("int wrong = 0;\nfor (int i = 0; i < 3000; i++)\n"
+                         "    wrong += xs[i] != (i == 1234 || i == 2001 ? i : 3 * i + 1);\nwrong") == "0"
+
+
+def test_parfor_of_many_small_tasks(session):
+    session.value("int squares[2000], odd[2000];")
+    cell = session.run("%%parfor i 0 2000 --out squares,odd --chunk 1\n"
+                       "squares[i] = i * i;\nodd[i] = i % 2;", seconds=120)
+    assert cell.is_ok, cell.traceback
+    assert session.value("int wrong = 0;\nfor (int i = 0; i < 2000; i++)\n"
+                         "    wrong += squares[i] != i * i || odd[i] != i % 2;\nwrong") == "0"
+
+
 def test_a_killed_worker_loses_no_other_task(session):
     """One job worker is killed with SIGKILL in the middle; everything else arrives."""
     session.value('#include <stdio.h>\n#include <unistd.h>\nint f(int x)\n{\n'
