@@ -164,7 +164,8 @@ static void make_command(const struct batch *batch, const struct executor_option
 }
 
 /* Gives the script to sbatch and reads the id: "12", or "12;cluster". */
-static int submit(struct batch *batch, const struct words *words,
+static int submit(struct batch *batch, const struct executor_option *options,
+                  size_t n_options, const struct words *words,
                   const struct buffer *script, struct error *err)
 {
     struct launch sbatch = LAUNCH_NONE;
@@ -179,7 +180,8 @@ static int submit(struct batch *batch, const struct words *words,
     while (launch_read(&sbatch, &out, SLURM_OUTPUT_MAX) && (left = end - clock_ms()) > 0)
         poll(&fd, 1, (int)left);
     size_t size = strspn(buffer_string(&out), "0123456789");
-    CLEANUP(freep) char *line = size ? NULL : launch_last_line(&sbatch);
+    CLEANUP(freep)
+    char *line = size ? NULL : slurm_refusal(options, n_options, &sbatch);
     launch_end(&sbatch, SLURM_COMMAND_MS);
     if (!size)
         return error_set(err, r < 0 ? r : -EIO, "Slurm does not take the job: %s",
@@ -277,7 +279,7 @@ int batch_new(const struct executor_option *options, size_t n_options,
                         &script, err);
     make_command(batch, options, n_options, order->name, &words);
     if (r == 0)
-        r = submit(batch, &words, &script, err);
+        r = submit(batch, options, n_options, &words, &script, err);
     if (r < 0) {
         discard(batch, order->n_arguments);
         return r;
@@ -388,8 +390,10 @@ static void count_tasks(struct batch *batch)
         batch->detail = must_format("job %s: %zu of %zu run", batch->id, n[PART_RUNS],
                                     batch->n_tasks);
     else if (n[PART_WAITS])
-        batch->detail = must_format("job %s is pending: %s", batch->id,
-                                    batch->reason ? batch->reason : "no reason");
+        batch->detail =
+            must_format("job %s is pending: %s%s", batch->id,
+                        batch->reason ? batch->reason : "no reason",
+                        batch->reason ? slurm_explain_reason(batch->reason) : "");
     else
         batch->detail = must_format("job %s has ended", batch->id);
 }

@@ -80,7 +80,15 @@ bool slurm_job_withdraw(struct slurm *slurm);
 void slurm_job_end(struct slurm *slurm);
 bool slurm_is_own_option(const char *name); /* ours, not Slurm's */
 
+/* What a reason to wait means that does not pass by itself; "" for all others. */
+const char *slurm_explain_reason(const char *reason);
+
 /* ---- slurm_end.c ---- */
+
+/* Why a program of Slurm's has done nothing, in its words, with what was asked for;
+ * owned, NULL: it says nothing. */
+char *slurm_refusal(const struct executor_option *options, size_t n_options,
+                    struct launch *launch) MUST_USE;
 
 /* Asks Slurm, and waits a few SLURM_COMMAND_MS at most: false when the job still runs.
  * What ended it is in slurm->why then. */

@@ -57,6 +57,47 @@ void slurm_run(const char *const *argv, struct buffer *out, struct buffer *ret_w
     launch_end(&launch, 0);
 }
 
+static void add_once(struct buffer *out, const char *line)
+{
+    const char *said = strstr(line, "error: ");
+    line = said ? said + strlen("error: ") : line;
+    if (!out->size || !strstr(out->data, line))
+        buffer_format(out, "%s%s", out->size ? "; " : "", line);
+}
+
+/* The lines that say "error", each once. */
+static void add_errors(struct buffer *out, const char *words)
+{
+    CLEANUP(freep) char *copy = must_strdup(words);
+    char *rest = copy;
+    for (char *line; (line = strsep(&rest, "\r\n"));)
+        if (strstr(line, "error: "))
+            add_once(out, line);
+}
+
+char *slurm_refusal(const struct executor_option *options, size_t n_options,
+                    struct launch *launch)
+{
+    struct buffer text = {0};
+    CLEANUP(freep) char *last = launch_last_line(launch);
+    bool is_first = true;
+    add_errors(&text, buffer_string(&launch->words));
+    if (!text.size && last)
+        buffer_add_string(&text, last);
+    if (!text.size)
+        return NULL;
+    for (size_t i = 0; i < n_options; i++) {
+        if (slurm_is_own_option(options[i].name))
+            continue;
+        buffer_format(&text, "%s--%s%s%s", is_first ? " (asked for: " : " ",
+                      options[i].name, *options[i].value ? "=" : "", options[i].value);
+        is_first = false;
+    }
+    if (!is_first)
+        buffer_add_char(&text, ')');
+    return buffer_take(&text);
+}
+
 /* Owned; NULL: not there. */
 static char *field(const char *text, const char *name)
 {

@@ -130,8 +130,7 @@ static void find_job(struct slurm *slurm)
         slurm->job = must_strndup(at, size);
 }
 
-/* Of reasons that do not pass by themselves; "" for all others. */
-static const char *explain(const char *reason)
+const char *slurm_explain_reason(const char *reason)
 {
     static const struct {
         const char *reason, *words;
@@ -174,7 +173,7 @@ static void read_queue(struct slurm *slurm)
     free(slurm->pending);
     slurm->pending = position ? must_format("%s%s, position %zu of %zu",
                                             *reason ? reason : "no reason",
-                                            explain(reason), position, n)
+                                            slurm_explain_reason(reason), position, n)
                               : NULL;
 }
 
@@ -282,7 +281,8 @@ static void cancel(const struct slurm *slurm)
 /* The holder has ended by itself, or with the allocation. */
 static void lose(struct slurm *slurm)
 {
-    CLEANUP(freep) char *line = launch_last_line(&slurm->holder);
+    CLEANUP(freep)
+    char *line = slurm_refusal(slurm->options, slurm->n_options, &slurm->holder);
     bool had_nodes = slurm->phase == SLURM_HELD;
     if (!slurm_job_is_over(slurm) || !slurm->why) {
         slurm->why = !had_nodes

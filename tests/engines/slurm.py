@@ -51,6 +51,7 @@ KillWait=2
 MessageTimeout=10
 PropagateResourceLimits=NONE
 SlurmdParameters=config_overrides
+GresTypes=gpu
 """
 MUNGE = """\
 AuthType=auth/munge
@@ -62,9 +63,14 @@ AuthType=auth/none
 CredType=cred/none
 """
 NODE = ("NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=4 "
-        "RealMemory=4000 State=UNKNOWN\n")
+        "RealMemory=4000 Gres=gpu:2 Feature=rack{rack} State=UNKNOWN\n")
 PARTITION = ("PartitionName=debug Nodes={nodes} Default=YES MaxTime=INFINITE State=UP "
-             "OverSubscribe=NO\n")
+             "OverSubscribe=NO\n"
+             "PartitionName=closed Nodes={nodes} MaxTime=10 MaxNodes=1 AllowAccounts=others "
+             "AllowQos=others State=UP\n"
+             "PartitionName=small Nodes={nodes} MaxTime=10 MaxNodes=1 State=UP\n")
+# There are no such devices: a job only sees which numbers it was given.
+GRES = "Name=gpu File={folder}/gpu[0-1]\n"
 # slurmd always wants a cgroup plugin, also where nothing of it is used.
 CGROUP = "CgroupPlugin=autodetect\nIgnoreSystemd=yes\n"
 
@@ -112,14 +118,17 @@ class Slurm:
                   "user": self.account.pw_name}
         text = CONFIGURATION + (MUNGE if "munged" in self.paths else NO_MUNGE)
         text = text.format(**values)
-        for node, port in zip(self.nodes, ports[1:]):
-            text += NODE.format(node=node, host=host, port=port)
+        for rack, (node, port) in enumerate(zip(self.nodes, ports[1:]), 1):
+            text += NODE.format(node=node, host=host, port=port, rack=rack)
         text += PARTITION.format(nodes=",".join(self.nodes))
         for name in ["state", "munge"] + [f"{kind}.{node}" for kind in ("spool", "tmp")
                                           for node in self.nodes]:
             (self.folder / name).mkdir()
         (self.folder / "slurm.conf").write_text(text)
         (self.folder / "cgroup.conf").write_text(CGROUP)
+        (self.folder / "gres.conf").write_text(GRES.format(folder=self.folder))
+        for device in ("gpu0", "gpu1"):
+            (self.folder / device).touch()
         for folder in (self.folder, self.folder / "munge"):
             folder.chmod(0o711)
         key = self.folder / "munge/key"
@@ -144,7 +153,7 @@ class Slurm:
         self.daemons.wait(self._is_ready, "the nodes are not idle")
 
     def _is_ready(self):
-        states = self.run("sinfo", "-h", "-N", "-o", "%T", check=False).split()
+        states = self.run("sinfo", "-h", "-N", "-p", "debug", "-o", "%T", check=False).split()
         return states == ["idle"] * len(self.nodes)
 
     def start_node(self, node):
