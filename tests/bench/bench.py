@@ -20,6 +20,7 @@ import time
 import cloudpickle
 from client import Kernel, save
 from executors import measure_executors
+from improve import measure_improvement
 from programs import measure_programs
 from remote import measure_engines
 
@@ -378,6 +379,7 @@ def main():
                     measure_engines(ACHAR.parents[2] / "tests/bench/bench_executor", times * 10,
                                     arguments.quick),
                     measure_programs(ACHAR_COMMAND, 5 if arguments.quick else 15),
+                    measure_improvement(ACHAR_COMMAND),
                     measure_graphs(arguments.quick)):
         for row in rows_of:
             rows.append(row)
