@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "kernel/peer/memory_file.h"
 #include "kernel/peer/protocol.h"
@@ -89,6 +90,10 @@ static int take_hello(struct pool_client *client, const struct frame *frame,
             err, -EPROTO, "the pool of executor '%s' speaks version %llu, not %d",
             client->type->name, (unsigned long long)version, PROTOCOL_VERSION);
     client->n_workers = (unsigned)n_workers;
+    CLEANUP(freep) char *machine = unpack_string(&in);
+    struct utsname ours;
+    if (machine && uname(&ours) == 0 && strcmp(machine, ours.machine) != 0)
+        client->machine = TAKE(machine);
     return 0;
 }
 
@@ -172,6 +177,7 @@ void pool_client_free(struct pool_client *client)
     }
     free(client->link.host);
     free(client->lent);
+    free(client->machine);
     buffer_clear(&client->head);
     free(client->open.all);
     free(client->known);
@@ -284,6 +290,19 @@ static bool read_result_file(struct pool_client *client, const struct frame *fra
 }
 
 /* The answer to the payload of request `i`. */
+/* Another kind of machine may be why. */
+static void note_machine(const struct pool_client *client, struct outcome *outcome)
+{
+    bool is_refused = outcome->kind == OUTCOME_COMPILE || outcome->kind == OUTCOME_LINK ||
+                      outcome->kind == OUTCOME_REFUSED;
+    if (is_refused && client->machine && !outcome->note)
+        outcome->note = must_format(
+            "It was to run on %s, a machine of kind '%s': what is for another kind only "
+            "(inline assembly, intrinsics, structs that the system's headers define "
+            "differently) cannot go there.",
+            client->link.host ? client->link.host : "a host", client->machine);
+}
+
 static bool read_answer(struct pool_client *client, const struct frame *frame, size_t i,
                         struct pool_event *ret)
 {
@@ -298,6 +317,7 @@ static bool read_answer(struct pool_client *client, const struct frame *frame, s
                              .message = must_strdup(
                                  "the pool and the kernel do not understand each other: "
                                  "the payload or the answer cannot be read")};
+    note_machine(client, &ret->outcome);
     if (ret->outcome.kind == OUTCOME_OK) {
         GROW(client->known, client->n_known, client->known_capacity);
         memcpy(client->known[client->n_known++], request.hash, HASH_SIZE);

@@ -159,3 +159,4 @@ def test_assembly_of_another_machine_is_refused_by_its_line(host):
     host.value('int five(void) { int x; __asm__("mov $5, %0" : "=r"(x)); return x; }')
     cell = host.run("%call five() --on arm")
     assert cell.name == "CompileError" and "mov $5" in cell.message
+    assert "a machine of kind 'aarch64'" in cell.traceback
