@@ -7,6 +7,7 @@
 
 #include "kernel/worker/guard.h"
 #include "kernel/worker/heap.h"
+#include "kernel/worker/heap_guard.h"
 
 #define FINDINGS_MAX 64 /* of one cell that are repaired; the first is reported */
 
@@ -34,7 +35,10 @@ static void describe_bad_free(const struct heap_finding *found, struct damage_te
     const struct heap_block *block = &found->block;
     bool is_twice = block->start && block->is_freed && block->start == found->address;
     snprintf(ret->name, sizeof(ret->name), is_twice ? "DoubleFree" : "BadFree");
-    if (!block->start)
+    if (!block->start && (uintptr_t)found->address == HEAP_PATTERN_WORD)
+        snprintf(ret->message, sizeof(ret->message),
+                 "free of a pointer that was read from freed memory");
+    else if (!block->start)
         snprintf(ret->message, sizeof(ret->message),
                  "free of address %p, which is not an allocated block", found->address);
     else if (is_twice)

@@ -10,6 +10,7 @@
 
 #include "kernel/worker/frames.h"
 #include "kernel/worker/heap.h"
+#include "kernel/worker/heap_guard.h"
 #include "kernel/worker/limit.h"
 
 #define NULL_PAGE 65536 /* addresses below are offsets from a null pointer */
@@ -40,8 +41,11 @@ static void describe_access(const siginfo_t *info, const ucontext_t *context,
                             const struct fault_stack *stack, char *text, size_t size)
 {
     uintptr_t address = (uintptr_t)info->si_addr;
-    if (info->si_code == SI_KERNEL) {
-        snprintf(text, size, "use of a pointer that holds no address");
+    if (info->si_code == SI_KERNEL) { /* no address is told: it is in a register */
+        bool is_of_freed = registers_hold(context, HEAP_PATTERN_WORD - NULL_PAGE,
+                                          HEAP_PATTERN_WORD + NULL_PAGE);
+        snprintf(text, size, "use of a pointer that %s",
+                 is_of_freed ? "was read from freed memory" : "holds no address");
         return;
     }
     if (is_overflow(address, registers_sp(context), stack)) {

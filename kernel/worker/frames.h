@@ -24,6 +24,8 @@ bool registers_is_write(const ucontext_t *context);
 bool registers_is_call(const ucontext_t *context, uintptr_t address);
 /* Of a SIGFPE: the divisor is known to be zero. */
 bool registers_divides_by_zero(const ucontext_t *context);
+/* A general register holds [low, high]. */
+bool registers_hold(const ucontext_t *context, uintptr_t low, uintptr_t high);
 /* After a breakpoint's SIGTRAP: back to the breakpoint. */
 void registers_leave_trap(ucontext_t *context);
 

@@ -55,6 +55,14 @@ bool registers_is_call(const ucontext_t *context, uintptr_t address)
 
 /* Arm Architecture Reference Manual, C4.1, "Loads and Stores". The kernel tells it too,
  * but emulators do not. */
+bool registers_hold(const ucontext_t *context, uintptr_t low, uintptr_t high)
+{
+    for (int i = 0; i < 31; i++)
+        if (context->uc_mcontext.regs[i] >= low && context->uc_mcontext.regs[i] <= high)
+            return true;
+    return false;
+}
+
 bool registers_is_write(const ucontext_t *context)
 {
     if (registers_is_call(context, registers_address(context)))

@@ -40,6 +40,16 @@ uintptr_t registers_address(const ucontext_t *context)
     return (uintptr_t)context->uc_mcontext.gregs[REG_CR2];
 }
 
+bool registers_hold(const ucontext_t *context, uintptr_t low, uintptr_t high)
+{
+    for (int i = REG_R8; i <= REG_RCX; i++) {
+        uintptr_t value = (uintptr_t)context->uc_mcontext.gregs[i];
+        if (value >= low && value <= high)
+            return true;
+    }
+    return false;
+}
+
 bool registers_is_write(const ucontext_t *context)
 {
     return context->uc_mcontext.gregs[REG_ERR] & ERROR_WRITE;

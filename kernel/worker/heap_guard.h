@@ -16,6 +16,7 @@
 #define HEAP_GUARD_SIZE 8    /* bytes behind a block */
 #define HEAP_PATTERN_MAX 256 /* bytes of a freed block that are overwritten */
 #define HEAP_PATTERN_BYTE 0xdd
+#define HEAP_PATTERN_WORD (UINTPTR_MAX / 0xff * HEAP_PATTERN_BYTE)
 
 struct heap_header { /* right in front of the caller's bytes */
     size_t size;

@@ -145,6 +145,8 @@ struct walk {
     bool
         in_library; /* a run of library frames, of which the outermost is not yet known */
     bool is_innermost;
+    size_t n_run;   /* frames of the run so far */
+    bool is_signal; /* a handler interrupted the run: its first frame is the system's */
     const void *outer_ip; /* of the run's outermost frame so far */
 };
 
@@ -224,14 +226,15 @@ static void end_library(struct walk *walk, const struct stack_frame *frame)
     if (name && IS_LISTED(leavable, name))
         return;
     struct trace *trace = walk->trace;
-    bool is_innermost = walk->is_innermost;
-    if (!is_innermost)
+    bool is_innermost = walk->is_innermost || walk->is_signal;
+    if (!walk->is_innermost)
         trace->is_safe_behind = false;
     else if (frame->slot && *frame->slot == (const void *)frame->ip)
         trace->return_slot = frame->slot;
     if (!is_innermost || !name || !IS_LISTED(blocking, name))
         trace->is_safe_to_interrupt = false;
-    if (!is_innermost || !name || !IS_LISTED(formatting, name))
+    bool is_waiting = walk->is_signal && name && IS_LISTED(blocking, name);
+    if (!is_waiting && (!is_innermost || !name || !IS_LISTED(formatting, name)))
         trace->is_safe_to_leave = false;
 }
 
@@ -243,13 +246,16 @@ static bool visit(void *argument, const struct stack_frame *frame)
         return false;
     }
     if (arena_has_code(walk->names->arena, frame->ip)) {
-        if (walk->in_library)
+        bool is_interrupted = walk->n_run == 1 && frame->is_exact;
+        if (walk->in_library && !is_interrupted)
             end_library(walk, frame);
-        walk->is_innermost = false;
+        walk->in_library = walk->is_innermost = walk->is_signal = false;
+        walk->n_run = 0;
         add_cell_frame(walk, frame->ip, !frame->is_exact || walk->is_moved);
         walk->is_moved = false;
         return true;
     }
+    walk->is_signal |= walk->n_run++ == 1 && frame->is_exact;
     walk->in_library = true;
     walk->outer_ip = frame->ip;
     return true;

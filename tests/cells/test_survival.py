@@ -219,3 +219,27 @@ def test_nothing_outlives_a_kernel_that_was_killed(kernelspec, tmp_path, monkeyp
     assert not folder.exists() and other.exists() and foreign.exists()
     os.close(held)
 
+
+
+def test_a_handler_may_end_the_program(session):
+    """Wherever the cell's own code, or a call that waits, was interrupted."""
+    assert session.run("#include <signal.h>\n#include <stdlib.h>\n#include <unistd.h>\n"
+                       "int rounds;\nvoid leave(int s) { exit(3); }").is_ok
+    for statement in ["alarm(1); for (;;) rounds++;", "alarm(1); sleep(60);", "alarm(1); pause();"]:
+        ended = session.run(f"rounds = 1; signal(SIGALRM, leave); {statement}")
+        assert ended.name == "ExitStatus" and ended.message.startswith(
+            "the program ended with exit status 3 in In[")
+        assert session.value("rounds > 0") == "1"
+        assert session.run("rounds = 0;").is_ok
+
+
+@pytest.mark.not_with_asan("it keeps what was freed")
+def test_pointers_read_from_freed_memory_are_named(session):
+    assert session.run("#include <stdlib.h>\nint n; struct holder { int *to; } *holder = "
+                       "malloc(sizeof *holder); holder->to = &n; free(holder);").is_ok
+    wrong = session.run("*holder->to = 3;")
+    assert (wrong.name, wrong.message) == (
+        "SIGSEGV", "use of a pointer that was read from freed memory in In[2]:1")
+    wrong = session.run("free(holder->to);")
+    assert (wrong.name, wrong.message) == (
+        "BadFree", "free of a pointer that was read from freed memory in In[3]:1")
