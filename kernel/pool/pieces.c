@@ -45,7 +45,8 @@ static void free_piece(struct pieces *pieces, struct piece *piece)
         at = &(*at)->next;
     *at = piece->next;
     bool is_own = file == pieces->memory || file == pieces->disk;
-    if (is_own && piece->is_here) /* where that cannot be, the room comes with our end */
+    if (is_own) /* part of it may be there; where that cannot be, the room comes with our
+                   end */
         (void)!fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                          (off_t)piece->offset, (off_t)piece->size);
     if (!--file->n_pieces)

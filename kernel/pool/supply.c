@@ -78,8 +78,17 @@ void supply_begin(struct pool *pool, struct family *family)
         zygotes_wake(pool, family);
 }
 
-/* Whoever has all now begins; a piece that cannot be had ends those that need it. */
-static void tell(struct pool *pool, int r, const struct error *err)
+static bool needs(const struct family *family, const struct piece *piece)
+{
+    for (size_t i = 0; i < family->n_pieces; i++)
+        if (family->pieces[i] == piece)
+            return true;
+    return false;
+}
+
+/* Whoever has all now begins; a piece that cannot be had (NULL: all can) ends those that
+ * need it. */
+static void tell(struct pool *pool, const struct piece *lost, const struct error *err)
 {
     for (size_t i = 0; i < pool->n_families; i++) {
         struct family *family = pool->families[i];
@@ -88,7 +97,7 @@ static void tell(struct pool *pool, int r, const struct error *err)
         count_missing(family);
         if (!family->n_missing)
             zygotes_wake(pool, family);
-        else if (r < 0)
+        else if (lost && needs(family, lost))
             give_up(pool, family, err);
     }
 }
@@ -111,7 +120,7 @@ bool supply_take_piece(struct pool *pool, const struct frame *frame)
                 ? pieces_fill(&pool->pieces, piece, data, size, &err)
                 : error_set(&err, -EBADMSG, "a piece of the payload is not there");
     piece->is_asked = false;
-    tell(pool, r, &err);
+    tell(pool, r < 0 ? piece : NULL, &err);
     return true;
 }
 
@@ -120,11 +129,11 @@ bool supply_take_file(struct pool *pool, const struct frame *frame)
 {
     struct unpack in = unpack_init(frame->data, frame->size);
     struct error err = {0};
-    int r = 0;
+    const struct piece *lost = NULL;
     if (frame->n_fds != 1)
         return false;
     struct piece_file *file = pieces_foreign(&pool->pieces, frame->fds[0]);
-    for (size_t n = unpack_count(&in); n && !in.failed && r == 0; n--) {
+    for (size_t n = unpack_count(&in); n && !in.failed && !lost; n--) {
         size_t size;
         const void *hash = unpack_bytes(&in, &size);
         uint64_t offset = unpack_u64(&in);
@@ -132,11 +141,12 @@ bool supply_take_file(struct pool *pool, const struct frame *frame)
         struct piece *piece = in.failed ? NULL : pieces_find(&pool->pieces, hash);
         if (!piece)
             continue;
-        r = pieces_fill_from(&pool->pieces, piece, file, offset, &err);
+        if (pieces_fill_from(&pool->pieces, piece, file, offset, &err) < 0)
+            lost = piece;
         piece->is_asked = false;
     }
     pieces_foreign_done(&pool->pieces, file);
-    tell(pool, r, &err);
+    tell(pool, lost, &err);
     return !in.failed;
 }
 
