@@ -10,10 +10,8 @@
 #include "kernel/peer/process.h"
 #include "magics/executors/places.h"
 
-#define WORKERS_MAX 512
-
 struct command {
-    struct places places;
+    struct places places; /* first: places.h */
     const struct executor_option *options;
     size_t n_options;
 };
@@ -22,7 +20,7 @@ static int check(const struct executor_option *options, size_t n_options,
                  struct error *err)
 {
     unsigned n;
-    int r = executor_number(options, n_options, "workers", WORKERS_MAX, &n, err);
+    int r = places_check_workers(options, n_options, err);
     if (r == 0)
         r = executor_number(options, n_options, "pools", PLACES_MAX, &n, err);
     if (r == 0 && executor_option(options, n_options, "prologue"))
@@ -52,12 +50,9 @@ static char *replace(const char *word, const char *name, const char *with)
 static char **words(void *context, const struct place *place)
 {
     const struct command *command = context;
-    const char *workers =
-        executor_option(command->options, command->n_options, "workers");
     CLEANUP(freep) char *pool = process_helper_path("achar-pool");
     CLEANUP(freep)
-    char *arguments = must_format("--stdio %s%s%s", place->mark,
-                                  workers ? " --workers " : "", workers ? workers : "");
+    char *arguments = places_arguments(place, command->options, command->n_options);
     char **ret = must_alloc((command->n_options + 5) * sizeof(*ret));
     size_t n = 0;
     bool has_arguments = false;
@@ -71,11 +66,9 @@ static char **words(void *context, const struct place *place)
     }
     if (has_arguments)
         return ret;
-    ret[n++] = must_strdup("--stdio");
-    ret[n++] = must_strdup(place->mark);
-    if (workers) {
-        ret[n++] = must_strdup("--workers");
-        ret[n++] = must_strdup(workers);
+    for (const char *at = arguments; *at; at += strspn(at, " ")) {
+        ret[n++] = must_strndup(at, strcspn(at, " "));
+        at += strcspn(at, " ");
     }
     return ret;
 }
@@ -97,43 +90,6 @@ static int open_command(const struct executor_option *options, size_t n_options,
     return 0;
 }
 
-static int next(void *executor, struct executor_link *ret, struct error *err)
-{
-    struct command *command = executor;
-    return places_next(&command->places, ret, err);
-}
-
-static int fd(const void *executor)
-{
-    const struct command *command = executor;
-    return command->places.news_fd;
-}
-
-static void status(const void *executor, struct buffer *ret)
-{
-    const struct command *command = executor;
-    places_status(&command->places, ret);
-}
-
-static void why(void *executor, void *state, struct buffer *ret)
-{
-    (void)executor;
-    places_why(state, ret);
-}
-
-static void end(void *executor, void *state)
-{
-    struct command *command = executor;
-    places_end(&command->places, state);
-}
-
-static void close_command(void *executor)
-{
-    struct command *command = executor;
-    places_clear(&command->places);
-    free(command);
-}
-
 static const char *const options[] = {"pools", "workers", "prologue", NULL};
 
 const struct executor_type executor_command = {
@@ -144,10 +100,10 @@ const struct executor_type executor_command = {
     .lease_ms = 3000,
     .check = check,
     .open = open_command,
-    .next = next,
-    .fd = fd,
-    .status = status,
-    .why = why,
-    .end = end,
-    .close = close_command,
+    .next = places_next,
+    .fd = places_fd,
+    .status = places_status,
+    .why = places_why,
+    .end = places_end,
+    .close = places_free,
 };

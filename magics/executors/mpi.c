@@ -154,7 +154,7 @@ static int check(const struct executor_option *options, size_t n_options,
 /* ---- tasks ---- */
 
 struct mpi {
-    struct places places;
+    struct places places; /* first: places.h */
     const struct executor_option *options;
     size_t n_options;
 };
@@ -190,39 +190,6 @@ static int open_mpi(const struct executor_option *options, size_t n_options, voi
     return 0;
 }
 
-static int next(void *executor, struct executor_link *ret, struct error *err)
-{
-    return places_next(&((struct mpi *)executor)->places, ret, err);
-}
-
-static int fd(const void *executor)
-{
-    return ((const struct mpi *)executor)->places.news_fd;
-}
-
-static void status(const void *executor, struct buffer *ret)
-{
-    places_status(&((const struct mpi *)executor)->places, ret);
-}
-
-static void why(void *executor, void *state, struct buffer *ret)
-{
-    (void)executor;
-    places_why(state, ret);
-}
-
-static void end(void *executor, void *state)
-{
-    places_end(&((struct mpi *)executor)->places, state);
-}
-
-static void close_mpi(void *executor)
-{
-    struct mpi *mpi = executor;
-    places_clear(&mpi->places);
-    free(mpi);
-}
-
 const struct executor_type executor_mpi = {
     .name = "mpi",
     .summary = "ranks of an MPI program, which run whole cells side by side",
@@ -232,10 +199,10 @@ const struct executor_type executor_mpi = {
     .lease_ms = 10000,
     .check = check,
     .open = open_mpi,
-    .next = next,
-    .fd = fd,
-    .status = status,
-    .why = why,
-    .end = end,
-    .close = close_mpi,
+    .next = places_next,
+    .fd = places_fd,
+    .status = places_status,
+    .why = places_why,
+    .end = places_end,
+    .close = places_free,
 };

@@ -164,7 +164,7 @@ static void describe_status(struct place *place, struct buffer *ret)
                       WEXITSTATUS(status));
 }
 
-void places_why(struct place *place, struct buffer *ret)
+static void explain(struct place *place, struct buffer *ret)
 {
     launch_listen(&place->launch);
     size_t size = place->launch.words.size;
@@ -194,7 +194,7 @@ static bool go_on(struct places *places, struct place *place)
     if (r != -EPIPE)
         buffer_add_string(&why, err.text);
     struct buffer words = {0};
-    places_why(place, &words);
+    explain(place, &words);
     if (words.size)
         buffer_format(&why, "%s%s", why.size ? ": " : "", buffer_string(&words));
     buffer_clear(&words);
@@ -235,8 +235,9 @@ static int give_up(const struct places *places, struct error *err)
     return error_set(err, -EPIPE, "%s", why);
 }
 
-int places_next(struct places *places, struct executor_link *ret, struct error *err)
+int places_next(void *executor, struct executor_link *ret, struct error *err)
 {
+    struct places *places = executor;
     size_t n_booting = 0;
     int64_t now = clock_ms();
     tick_leaving(places);
@@ -259,8 +260,15 @@ int places_next(struct places *places, struct executor_link *ret, struct error *
     return give_up(places, err);
 }
 
-void places_status(const struct places *places, struct buffer *ret)
+int places_fd(const void *executor)
 {
+    const struct places *places = executor;
+    return places->news_fd;
+}
+
+void places_status(const void *executor, struct buffer *ret)
+{
+    const struct places *places = executor;
     for (size_t i = 0; i < places->n; i++) {
         const struct place *place = &places->all[i];
         const char *why = place->state == PLACE_BOOTING ? "connecting" : place->why;
@@ -272,11 +280,40 @@ void places_status(const struct places *places, struct buffer *ret)
     }
 }
 
-void places_end(struct places *places, struct place *place)
+void places_why(void *executor, void *place, struct buffer *ret)
 {
+    (void)executor;
+    explain(place, ret);
+}
+
+void places_end(void *executor, void *ended)
+{
+    struct places *places = executor;
+    struct place *place = ended;
     if (clock_ms() - place->started >= YOUNG_MS)
         place->n_failures = 0;
     struct buffer why = {0};
-    places_why(place, &why);
+    explain(place, &why);
     failed(places, place, buffer_take(&why));
+}
+
+void places_free(void *executor)
+{
+    places_clear(executor);
+    free(executor);
+}
+
+int places_check_workers(const struct executor_option *options, size_t n_options,
+                         struct error *err)
+{
+    unsigned n;
+    return executor_number(options, n_options, "workers", PLACE_WORKERS_MAX, &n, err);
+}
+
+char *places_arguments(const struct place *place, const struct executor_option *options,
+                       size_t n_options)
+{
+    const char *workers = executor_option(options, n_options, "workers");
+    return must_format("--stdio %s%s%s", place->mark, workers ? " --workers " : "",
+                       workers ? workers : "");
 }

@@ -56,10 +56,20 @@ void places_clear(struct places *places);
 /* While a place boots: also when its launcher takes more input. */
 void places_want_write(struct places *places, struct place *place, bool is_wanted);
 
-/* As the calls of struct executor_type. */
-int places_next(struct places *places, struct executor_link *ret, struct error *err);
-void places_status(const struct places *places, struct buffer *ret);
-void places_why(struct place *place, struct buffer *ret);
-void places_end(struct places *places, struct place *place);
+/* The calls of struct executor_type, for executors that begin with their places. */
+int places_next(void *executor, struct executor_link *ret, struct error *err);
+int places_fd(const void *executor);
+void places_status(const void *executor, struct buffer *ret);
+void places_why(void *executor, void *place, struct buffer *ret);
+void places_end(void *executor, void *place);
+void places_free(void *executor); /* that owns nothing else */
+
+/* What --workers says, to be checked, and as arguments of the pool behind --stdio and its
+ * mark; owned. */
+#define PLACE_WORKERS_MAX 512
+int places_check_workers(const struct executor_option *options, size_t n_options,
+                         struct error *err) MUST_USE;
+char *places_arguments(const struct place *place, const struct executor_option *options,
+                       size_t n_options) MUST_USE;
 
 #endif

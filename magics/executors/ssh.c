@@ -17,7 +17,6 @@
 #include "magics/executors/kit.h"
 #include "magics/executors/places.h"
 
-#define WORKERS_MAX 512
 #define KINDS_MAX 8          /* of machines */
 #define NOISE_MAX (1u << 20) /* of a login shell, before it starts our line */
 #define LINE_MAX 4096
@@ -56,7 +55,7 @@ struct kind {
 };
 
 struct ssh {
-    struct places places;
+    struct places places; /* first: places.h */
     const struct executor_option *options;
     size_t n_options;
     struct kind kinds[KINDS_MAX];
@@ -85,10 +84,9 @@ static bool is_good_host(const char *name, size_t size)
 static int check(const struct executor_option *options, size_t n_options,
                  struct error *err)
 {
-    unsigned n;
     const char *hosts = executor_option(options, n_options, "hosts");
     const char *folder = executor_option(options, n_options, "folder");
-    int r = executor_number(options, n_options, "workers", WORKERS_MAX, &n, err);
+    int r = places_check_workers(options, n_options, err);
     if (r < 0)
         return r;
     if (!hosts || !*hosts)
@@ -112,14 +110,12 @@ static int check(const struct executor_option *options, size_t n_options,
 static char *boot_line(const struct ssh *ssh, const struct place *place)
 {
     const char *folder = executor_option(ssh->options, ssh->n_options, "folder");
-    const char *workers = executor_option(ssh->options, ssh->n_options, "workers");
     bool is_home = folder && strncmp(folder, "~/", 2) == 0;
     CLEANUP(freep)
     char *base = must_format("\"%s%s\"", is_home ? "$HOME/" : "",
                              folder ? folder + (is_home ? 2 : 0) : "");
     CLEANUP(freep)
-    char *arguments = must_format("--stdio %s%s%s", place->mark,
-                                  workers ? " --workers " : "", workers ? workers : "");
+    char *arguments = places_arguments(place, ssh->options, ssh->n_options);
     bool has_prologue = executor_option(ssh->options, ssh->n_options, "prologue");
     CLEANUP(freep)
     char *text = must_format(boot_text, place->mark, base,
@@ -335,36 +331,6 @@ static int open_ssh(const struct executor_option *options, size_t n_options, voi
     return 0;
 }
 
-static int next(void *executor, struct executor_link *ret, struct error *err)
-{
-    struct ssh *ssh = executor;
-    return places_next(&ssh->places, ret, err);
-}
-
-static int fd(const void *executor)
-{
-    const struct ssh *ssh = executor;
-    return ssh->places.news_fd;
-}
-
-static void status(const void *executor, struct buffer *ret)
-{
-    const struct ssh *ssh = executor;
-    places_status(&ssh->places, ret);
-}
-
-static void why(void *executor, void *state, struct buffer *ret)
-{
-    (void)executor;
-    places_why(state, ret);
-}
-
-static void end(void *executor, void *state)
-{
-    struct ssh *ssh = executor;
-    places_end(&ssh->places, state);
-}
-
 static void close_ssh(void *executor)
 {
     struct ssh *ssh = executor;
@@ -386,10 +352,10 @@ const struct executor_type executor_ssh = {
     .lease_ms = 3000,
     .check = check,
     .open = open_ssh,
-    .next = next,
-    .fd = fd,
-    .status = status,
-    .why = why,
-    .end = end,
+    .next = places_next,
+    .fd = places_fd,
+    .status = places_status,
+    .why = places_why,
+    .end = places_end,
     .close = close_ssh,
 };
