@@ -558,8 +558,6 @@ int worker_client_ask(struct worker_client *client, uint16_t kind,
     int64_t now = clock_ms(), limit = kind == WORKER_RUN || kind == WORKER_ADDRESS
                                           ? client->limits.time_ms
                                           : 0;
-    closep(&client->answer_file);
-    client->answer_file = -1;
     struct patience patience = {
         .started = now, .limit = limit ? now + limit : 0, .is_data = is_data(kind)};
     int r = settle(client, events, err);
@@ -583,6 +581,7 @@ int worker_client_ask(struct worker_client *client, uint16_t kind,
         return 0;
     }
     *ret_rest = unpack_init(answer.data, answer.size);
+    closep(&client->answer_file);
     client->answer_file = answer.n_fds ? answer.fds[0] : -1;
     close_from(&answer, 1);
     if (answer.kind == FRAME_BAD) {
