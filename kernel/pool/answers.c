@@ -451,7 +451,8 @@ static bool cancel_ahead(struct pool *pool, struct family *family, struct worker
     task_free(worker_remove_task(worker, at));
     if (!worker->task) {
         stop_running(pool, family);
-        family->n_ready++;
+        worker->is_gone = worker->is_old;
+        family->n_ready += !worker->is_gone;
     }
     return true;
 }

@@ -28,7 +28,9 @@
 #define IS_ASAN 0
 #endif
 
+#ifndef WAIT_MS
 #define WAIT_MS 10000
+#endif
 
 static inline struct pool_client *start(const char *workers)
 {
