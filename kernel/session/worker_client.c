@@ -385,9 +385,8 @@ static bool insist(struct worker_client *client, uint32_t id, struct patience *p
 
 static bool is_data(uint16_t kind)
 {
-    return kind == WORKER_DUMP || kind == WORKER_DUMP_AT || kind == WORKER_DUMP_PIECES ||
-           kind == WORKER_LOAD || kind == WORKER_LOAD_AT || kind == WORKER_TYPES ||
-           kind == WORKER_BYTES;
+    return (kind >= WORKER_DUMP && kind <= WORKER_LOAD_AT) || kind == WORKER_TYPES ||
+           kind == WORKER_DUMP_PIECES || kind == WORKER_BYTES;
 }
 
 /* Asks for input when somebody waits for it; true when nobody can be asked. */
