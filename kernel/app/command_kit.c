@@ -2,6 +2,8 @@
  *
  * achar kit FILE: what a machine of this kind needs to run pools without anything
  * being installed, for an achar on a machine of another kind (magics/executors/kit.h).
+ * With MACHINE BUILD ROOT: what a machine of that kind needs, from a build folder for it
+ * and a folder that has its libraries and headers.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,12 +34,15 @@ static int run(int argc, char **argv)
     struct utsname system;
     struct kit kit = {0};
     struct error err = {0};
-    if (argc != 2 || argv[1][0] == '-') {
-        fprintf(stderr, "achar kit: which file?\n");
+    if ((argc != 2 && argc != 5) || argv[1][0] == '-') {
+        fprintf(stderr, "achar kit: which file? (or FILE MACHINE BUILD ROOT)\n");
         return COMMAND_USAGE;
     }
     uname(&system);
-    int r = kit_make(system.machine, &kit, &err);
+    struct kit_source source = {argv[argc > 2 ? 2 : 0], argv[argc > 2 ? 3 : 0],
+                                argv[argc > 2 ? 4 : 0]};
+    int r = argc == 2 ? kit_make(system.machine, &kit, &err)
+                      : kit_make_of(&source, &kit, &err);
     if (r == 0)
         r = kit_pack(&kit, &err);
     if (r == 0)
@@ -50,7 +55,7 @@ static int run(int argc, char **argv)
 
 const struct command command_kit = {
     .name = "kit",
-    .usage = "FILE",
+    .usage = "FILE [MACHINE BUILD ROOT]",
     .summary = "write what a host of this kind needs for %executor ssh",
     .run = run,
 };

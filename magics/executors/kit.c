@@ -69,25 +69,28 @@ static int add_headers(struct buffer *tar, const char *to, const char *folder,
     return r;
 }
 
-static int add_all_headers(struct buffer *tar, const char *machine, struct error *err)
+static int add_all_headers(struct buffer *tar, const struct kit_source *source,
+                           struct error *err)
 {
-    CLEANUP(freep) char *triplet = must_format("%s-linux-gnu", machine);
+    const char *root = source->root;
+    CLEANUP(freep) char *triplet = must_format("%s-linux-gnu", source->machine);
     int r = 0;
     for (size_t i = 0; r == 0 && header_folders[i]; i++) {
         const char *folder = header_folders[i], *slash = *folder ? "/" : "";
-        CLEANUP(freep) char *from = must_format("/usr/include%s%s", slash, folder);
+        CLEANUP(freep)
+        char *from = must_format("%s/usr/include%s%s", root, slash, folder);
         CLEANUP(freep) char *to = must_format("include%s%s", slash, folder);
         r = add_headers(tar, to, from, err);
         CLEANUP(freep)
-        char *own = must_format("/usr/include/%s%s%s", triplet, slash, folder);
+        char *own = must_format("%s/usr/include/%s%s%s", root, triplet, slash, folder);
         /* Those of the machine are put among the others: names do not meet. */
         if (r == 0)
             r = add_headers(tar, to, own, err);
     }
     for (size_t i = 0; r == 0 && tcc_folders[i]; i++) {
         CLEANUP(freep)
-        char *folder = i ? must_strdup(tcc_folders[i])
-                         : must_format("/usr/lib/%s/tcc/include", triplet);
+        char *folder = i ? must_format("%s%s", root, tcc_folders[i])
+                         : must_format("%s/usr/lib/%s/tcc/include", root, triplet);
         if (access(folder, R_OK) < 0)
             continue;
         r = add_headers(tar, "tcc", folder, err);
@@ -120,10 +123,15 @@ static char *read_linker(const char *path)
     return NULL;
 }
 
-static int run_linker(const char *linker, const char *path, struct buffer *out,
-                      struct error *err)
+/* That of another machine runs in an emulator. */
+static int run_linker(const struct kit_source *source, const char *linker,
+                      const char *path, struct buffer *out, struct error *err)
 {
-    const char *argv[] = {linker, "--list", path, NULL};
+    CLEANUP(freep) char *emulator = must_format("qemu-%s", source->machine);
+    const char *const emulated[] = {emulator, "-L", source->root, linker,
+                                    "--list", path, NULL};
+    const char *const argv_here[] = {linker, "--list", path, NULL};
+    const char *const *argv = *source->root ? emulated : argv_here;
     struct launch launch = LAUNCH_NONE;
     int r = launch_start(argv, &launch, err);
     if (r < 0)
@@ -144,8 +152,8 @@ static bool has_file(const struct buffer *names, const char *name)
 }
 
 /* "	libm.so.6 => /lib/x86_64-linux-gnu/libm.so.6 (0x00007f...)" */
-static int add_library(struct buffer *tar, char *line, struct buffer *names,
-                       struct error *err)
+static int add_library(struct buffer *tar, const char *root, char *line,
+                       struct buffer *names, struct error *err)
 {
     char *arrow = strstr(line, " => ");
     char *end = arrow ? strstr(arrow + 4, " (") : NULL;
@@ -158,32 +166,42 @@ static int add_library(struct buffer *tar, char *line, struct buffer *names,
         return 0;
     buffer_format(names, "%s\n", line);
     CLEANUP(freep) char *name = must_format("lib/%s", line);
-    return tar_add_file(tar, name, arrow + 4, false, KIT_SIZE_MAX, err);
+    CLEANUP(freep) char *path = must_format("%s%s", root, arrow + 4);
+    return tar_add_file(tar, name, path, false, KIT_SIZE_MAX, err);
 }
 
-static int add_libraries(struct buffer *tar, const char *program, struct buffer *names,
-                         struct error *err)
+static int add_libraries(struct buffer *tar, const struct kit_source *source,
+                         const char *program, struct buffer *names, struct error *err)
 {
-    CLEANUP(freep) char *linker = read_linker(program);
+    CLEANUP(freep) char *interpreter = read_linker(program);
     CLEANUP(buffer_clear) struct buffer list = {0};
-    if (!linker)
+    if (!interpreter)
         return error_set(err, -ENOEXEC, "'%s' is no dynamically linked executable",
                          program);
-    int r = run_linker(linker, program, &list, err);
+    CLEANUP(freep) char *linker = must_format("%s%s", source->root, interpreter);
+    int r = run_linker(source, linker, program, &list, err);
     if (r == 0 && !has_file(names, "ld.so")) {
         buffer_add_string(names, "ld.so\n");
         r = tar_add_file(tar, "lib/ld.so", linker, true, KIT_SIZE_MAX, err);
     }
     char *rest = list.size ? list.data : NULL;
     for (char *line; r == 0 && (line = strsep(&rest, "\n"));)
-        r = add_library(tar, line, names, err);
+        r = add_library(tar, source->root, line, names, err);
     return r;
 }
 
-static int add_program(struct buffer *tar, const char *name, struct buffer *names,
-                       struct error *err)
+/* "achar-pool" of a build folder is in kernel/pool. */
+static char *program_path(const struct kit_source *source, const char *name)
 {
-    CLEANUP(freep) char *path = process_helper_path(name);
+    return source->folder ? must_format("%s/kernel/%s/%s", source->folder,
+                                        name + strlen("achar-"), name)
+                          : process_helper_path(name);
+}
+
+static int add_program(struct buffer *tar, const struct kit_source *source,
+                       const char *name, struct buffer *names, struct error *err)
+{
+    CLEANUP(freep) char *path = program_path(source, name);
     CLEANUP(freep) char *bin = must_format("bin/%s", name);
     CLEANUP(freep) char *run = must_format("run/%s", name);
     CLEANUP(freep)
@@ -193,20 +211,20 @@ static int add_program(struct buffer *tar, const char *name, struct buffer *name
     int r = tar_add_file(tar, bin, path, true, KIT_SIZE_MAX, err);
     if (r == 0)
         r = tar_add(tar, run, script, strlen(script), true, err);
-    return r == 0 ? add_libraries(tar, path, names, err) : r;
+    return r == 0 ? add_libraries(tar, source, path, names, err) : r;
 }
 
-static int make_ours(const char *machine, struct kit *ret, struct error *err)
+int kit_make_of(const struct kit_source *source, struct kit *ret, struct error *err)
 {
     CLEANUP(buffer_clear) struct buffer names = {0};
     struct kit kit = {0};
     uint8_t hash[PAYLOAD_HASH_SIZE];
     buffer_add_char(&names, '\n');
-    int r = add_program(&kit.plain, "achar-pool", &names, err);
+    int r = add_program(&kit.plain, source, "achar-pool", &names, err);
     if (r == 0)
-        r = add_program(&kit.plain, "achar-worker", &names, err);
+        r = add_program(&kit.plain, source, "achar-worker", &names, err);
     if (r == 0)
-        r = add_all_headers(&kit.plain, machine, err);
+        r = add_all_headers(&kit.plain, source, err);
     if (r < 0) {
         kit_free(&kit);
         return r;
@@ -253,7 +271,7 @@ int kit_make(const char *machine, struct kit *ret, struct error *err)
     if (access(path, R_OK) == 0)
         return read_installed(path, ret, err);
     if (uname(&ours) == 0 && strcmp(ours.machine, machine) == 0)
-        return make_ours(machine, ret, err);
+        return kit_make_of(&(struct kit_source){machine, NULL, ""}, ret, err);
     return error_set(err, -ENOENT,
                      "it is a machine of kind '%s' and this one is '%s': run 'achar kit "
                      "FILE' on an achar built for '%s', and put the file here as '%s'",

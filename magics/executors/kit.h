@@ -26,6 +26,15 @@ struct kit {
 
 /* For a machine of this kind (uname -m). -ENOENT: there is none, and what to do. */
 int kit_make(const char *machine, struct kit *ret, struct error *err) MUST_USE;
+/* Where a kit's parts are. */
+struct kit_source {
+    const char *machine; /* as uname -m says there */
+    const char *folder;  /* a build folder; NULL: what belongs to this process */
+    const char *root; /* in front of the paths of libraries and headers; "": our own. Of
+                         another machine: its qemu-MACHINE is run */
+};
+int kit_make_of(const struct kit_source *source, struct kit *ret,
+                struct error *err) MUST_USE;
 /* Compresses, where that was not done yet. */
 int kit_pack(struct kit *kit, struct error *err) MUST_USE;
 void kit_free(struct kit *kit);

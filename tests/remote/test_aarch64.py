@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Functions of a notebook on x86-64 run on a host that is aarch64: code is compiled there,
 values are the same, faults are found in the same lines."""
+import tarfile
+
 import pytest
+
+from executable import ACHAR
+
+KIT = ACHAR.parents[1] / "pool/remote/aarch64.tar.gz"
 
 CODE = """
 #include <complex.h>
@@ -116,9 +122,24 @@ def test_a_fault_in_a_callback_of_a_library(host):
     assert cell.name == "SIGSEGV" and places == sorted(places)
 
 
-def test_a_task_that_hangs_is_ended_with_its_line(host):
-    cell = host.run("%call spin(1) --on arm --timeout 2")
-    assert cell.name == "TimeLimit" and "at spin (" in cell.traceback
+def test_a_task_that_hangs_is_ended(host):
+    assert host.run("%call spin(1) --on arm --timeout 2").name == "TimeLimit"
+    assert host.value("%call twice(5) --on arm") == "10"
+
+
+def test_a_kit_needs_nothing_of_the_host(host, tmp_path):
+    """What ssh would copy, without the folder that it was made from."""
+    with tarfile.open(KIT) as kit:
+        kit.extractall(tmp_path)
+    libraries = tmp_path / "lib"
+    start = f"qemu-aarch64 {libraries}/ld.so --library-path {libraries} {tmp_path}/bin"
+    worker = tmp_path / "run/achar-worker"
+    worker.write_text(f'#!/bin/sh\nexec {start}/achar-worker "$@"\n')
+    host.value(f"%executor kit = command --workers 1 --lease 30 -- env ACHAR_LIBEXEC={tmp_path}/run "
+               f"ACHAR_INCLUDE={tmp_path}/tcc:{tmp_path}/include {start}/achar-pool")
+    assert host.value("%call sqrt(2.0) --on kit") == "1.4142135623730951"
+    cell = host.run("%%remote kit\nlook(); puts(machine);")
+    assert cell.stdout == "aarch64\n", cell.traceback
 
 
 def test_threads(host):
