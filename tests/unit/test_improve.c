@@ -14,7 +14,7 @@
 /* In the folder: a compiler that is counted, what is kept, how often it was asked. */
 static void set_compiler(const char *folder, const char *program)
 {
-    char *path = must_format("%s/counted", folder);
+    char *path = must_format("%s/counted-%s", folder, program); /* clang is told by it */
     FILE *file = fopen(path, "w");
     if (CHECK(file != NULL)) {
         fprintf(file, "#!/bin/sh\necho >>%s/log\nexec %s \"$@\"\n", folder, program);
@@ -43,8 +43,8 @@ static struct payload *stating(enum payload_entry entry, const char *entry_text)
     define(payload, DEFINITION_INCLUDE, "<stdio.h>", 0, "#include <stdio.h>", NULL);
     define(payload, DEFINITION_VARIABLE, "counter", INT_TYPE, "int counter = 5;",
            "extern int counter;");
-    define(payload, DEFINITION_VARIABLE, "table", 0, "int table[65] = {1, 2, 3};",
-           "extern int table[65];");
+    define(payload, DEFINITION_VARIABLE, "table", 0, "int table[64] = {1, 2, 3};",
+           "extern int table[64];");
     define(payload, DEFINITION_FUNCTION, "tier", 0,
            "int tier(void)\n{\n#ifdef __OPTIMIZE__\n    return 2;\n#else\n    return "
            "1;\n#endif\n}",
@@ -53,7 +53,7 @@ static struct payload *stating(enum payload_entry entry, const char *entry_text)
            "int (*pointer)(void) = tier;", "extern int (*pointer)(void);");
     define(payload, DEFINITION_FUNCTION, "state", 0,
            "int state(void)\n{\n    int sum = pointer == tier;\n    for (int i = 0; i < "
-           "65; i++)\n        sum += 10 * (table[i] *= 2);\n    return sum + 1000 * "
+           "64; i++)\n        sum += 10 * (table[i] *= 2);\n    return sum + 1000 * "
            "++counter;\n}",
            "int state(void);");
     define(payload, DEFINITION_FUNCTION, "now_ms", 0,
@@ -220,7 +220,9 @@ int main(int argc, char **argv)
     if (!CHECK(mkdtemp(cache) != NULL))
         return 1;
     setenv("XDG_CACHE_HOME", cache, 1);
-    set_compiler(cache, "cc");
+    /* it takes the most for granted */
+    bool has_clang = system("command -v clang-19 >/dev/null") == 0;
+    set_compiler(cache, has_clang ? "clang-19" : "cc");
     test_running(cache);
     test_many();
     test_map();
