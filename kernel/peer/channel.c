@@ -24,21 +24,19 @@
 #define KEEP_CAPACITY (1u << 20) /* a larger empty input buffer is given back */
 
 struct channel {
-    int read_fd, write_fd;
-    bool is_socket, is_closed, is_reset;
-    bool is_busy; /* a read has filled its room: the next ones are larger */
+    int read_fd, write_fd, end;         /* errno of the end */
+    bool is_socket, is_closed, is_busy; /* a read has filled its room: larger ones come */
     uint32_t size_max;
     const struct transport *transport; /* NULL: the descriptors */
     void *state;
     char *mark; /* frames begin after it; NULL: they have begun */
     struct buffer noise;
-    size_t n_noise; /* bytes before the mark that are gone */
+    size_t n_noise, n_fds; /* bytes before the mark that are gone; descriptors below */
     struct buffer in;
     size_t taken;             /* bytes of `in` that were handed out already */
     struct buffer out;        /* posted, not yet sent ... */
     size_t sent;              /* ... from here on */
     int fds[FDS_PENDING_MAX]; /* received, not yet handed out, in order of arrival */
-    size_t n_fds;
 };
 
 static void make_non_blocking(int fd)
@@ -180,7 +178,7 @@ static int64_t frame_size(const struct channel *channel)
 
 bool channel_was_reset(const struct channel *channel)
 {
-    return channel->is_reset;
+    return channel->end == ECONNRESET;
 }
 
 static bool is_whole(const struct channel *channel)
@@ -254,7 +252,7 @@ static int read_ahead(struct channel *channel)
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return 0;
     channel->is_closed = true;
-    channel->is_reset = n < 0 && errno == ECONNRESET;
+    channel->end = n < 0 ? errno : 0;
     return -EPIPE;
 }
 
@@ -581,7 +579,9 @@ int channel_receive(struct channel *channel, int timeout_ms, struct frame *ret,
         }
         int r = channel->is_closed ? -EPIPE : read_ahead(channel);
         if (r < 0)
-            return error_set(err, -EPIPE, "a helper process closed its channel");
+            return channel->end == EBADMSG
+                       ? error_set(err, -EBADMSG, "what came was damaged on its way")
+                       : error_set(err, -EPIPE, "a helper process closed its channel");
         if (r > 0)
             continue;
         if (timeout_ms == 0)

@@ -79,10 +79,8 @@ static ssize_t read_sealed(void *state, void *to, size_t size)
     if (r == 1)
         return (ssize_t)n;
     sealed->is_closed |= r < 0;
-    if (sealed->is_closed)
-        return 0;
-    errno = EAGAIN;
-    return -1;
+    errno = r < 0 && r != -EPIPE ? EBADMSG : EAGAIN;
+    return sealed->is_closed && errno != EBADMSG ? 0 : -1;
 }
 
 /* What parts are still to be sealed. */

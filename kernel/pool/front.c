@@ -2,6 +2,7 @@
  *
  * What the front asks of the pool. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "kernel/peer/protocol.h"
@@ -235,17 +236,25 @@ static void handle(struct pool *pool, struct frame *frame)
         say_bad(pool, frame->id, "the pool cannot read this");
 }
 
+void front_lost(struct pool *pool, const struct error *why)
+{
+    if (!pool->is_over && why->code != -EPIPE)
+        fprintf(stderr, "achar-pool: error: the kernel is lost: %s\n", why->text);
+    pool->is_over = true;
+}
+
 void front_read(struct pool *pool)
 {
     struct frame frame;
+    struct error err = {0};
     for (int i = 0; i < FRAMES_A_ROUND && !pool->is_over; i++) {
         if (pool->waiting_bytes > POOL_WAITING_BYTES && !pool->is_counted)
             return;
-        int r = line_receive(pool->front, &frame, NULL);
+        int r = line_receive(pool->front, &frame, &err);
         if (r == 0)
             return;
         if (r < 0)
-            pool->is_over = true;
+            front_lost(pool, &err);
         else
             handle(pool, &frame);
         if (!line_has_frame(pool->front))

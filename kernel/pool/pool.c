@@ -233,8 +233,9 @@ static void go_round(struct pool *pool, struct waiting *waiting)
     tier_time(pool);
     limits_time(pool, pool->now);
     tasks_time(pool, pool->now);
-    if (line_uncork(pool->front, NULL) < 0 || line_tick(pool->front, NULL) < 0)
-        pool->is_over = true;
+    struct error err = {0};
+    if (line_uncork(pool->front, &err) < 0 || line_tick(pool->front, &err) < 0)
+        front_lost(pool, &err);
     tidy(pool);
 }
 

@@ -71,6 +71,8 @@ void pool_say(struct pool *pool, uint16_t kind, uint32_t id, const struct buffer
 
 /* front.c */
 void front_read(struct pool *pool);
+/* Says on the standard error why, which the launcher may carry, unless it has closed. */
+void front_lost(struct pool *pool, const struct error *why);
 
 /* supply.c: the pieces of payloads */
 /* Of a new family, which is woken when it has all of them. */
