@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "kernel/peer/memory_channel.h"
 #include "pickler/base/start.h"
@@ -223,4 +224,13 @@ bool process_is_computing(pid_t pid)
     text[n] = '\0';
     const char *end = strrchr(text, ')');
     return end && strncmp(end, ") R", 3) == 0;
+}
+
+uint64_t process_had_us(pid_t pid)
+{
+    clockid_t clock;
+    struct timespec time;
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &time) < 0)
+        return 0;
+    return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
 }

@@ -55,6 +55,8 @@ int process_end(struct process *process);
 
 /* Its first thread runs or could: false while it waits for something. */
 bool process_is_computing(pid_t pid);
+/* Processor time that a process of this user has had, in us; 0: it is gone. */
+uint64_t process_had_us(pid_t pid);
 
 /* True when it has ended: *ret_status gets the wait status (it is reaped). */
 bool process_has_ended(struct process *process, int *ret_status);

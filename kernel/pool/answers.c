@@ -471,7 +471,9 @@ static void interrupt(struct pool *pool, struct family *family, struct worker *w
     if (!isolate(pool, family, worker))
         return;
     syscall(SYS_pidfd_send_signal, worker->pidfd, SIGINT, NULL, 0);
-    worker->kill_at = pool_now() + POOL_CANCEL_US;
+    worker->cancelled_at = pool_now();
+    worker->had_us = process_had_us(worker->pid);
+    worker->kill_at = worker->cancelled_at + POOL_CANCEL_US;
 }
 
 void tasks_exceed(struct pool *pool, struct family *family, struct worker *worker,
@@ -511,6 +513,18 @@ void tasks_cancel(struct pool *pool, uint32_t id)
     }
 }
 
+static void kill_cancelled(struct worker *worker, uint64_t now)
+{
+    bool had_time = process_had_us(worker->pid) - worker->had_us >= POOL_CANCEL_HAD_US;
+    if (!had_time && now - worker->cancelled_at < POOL_CANCEL_MAX_US &&
+        process_is_computing(worker->pid)) {
+        worker->kill_at = now + POOL_CANCEL_US;
+        return;
+    }
+    syscall(SYS_pidfd_send_signal, worker->pidfd, SIGKILL, NULL, 0);
+    worker->kill_at = UINT64_MAX;
+}
+
 void tasks_time(struct pool *pool, uint64_t now)
 {
     for (size_t i = 0; i < pool->n_families; i++)
@@ -518,10 +532,8 @@ void tasks_time(struct pool *pool, uint64_t now)
              worker = worker->next) {
             if (!worker->task || worker->is_gone)
                 continue;
-            if (worker->kill_at && worker->kill_at <= now) {
-                syscall(SYS_pidfd_send_signal, worker->pidfd, SIGKILL, NULL, 0);
-                worker->kill_at = UINT64_MAX;
-            }
+            if (worker->kill_at && worker->kill_at <= now)
+                kill_cancelled(worker, now);
             if (output_due(&worker->output[0]) <= now ||
                 output_due(&worker->output[1]) <= now)
                 send_output(pool, worker);

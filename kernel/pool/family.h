@@ -50,6 +50,8 @@ struct worker {
     uint64_t answered_at;     /* us; 0: it is new */
     uint64_t started_at;      /* us; when its first task became the first */
     uint64_t kill_at;         /* us; cancelled: SIGKILL follows SIGINT then; 0: not */
+    uint64_t cancelled_at;    /* us */
+    uint64_t had_us;          /* of processor time, when it was cancelled */
     enum exceeds exceeds;     /* why it was killed */
     struct buffer last_words; /* of its first task, a TASK_DYING; empty: none */
     bool is_old; /* there is better code than it was born with: it gets no more tasks */

@@ -23,9 +23,13 @@
 #define POOL_UNSENT_BYTES                                                                \
     (32u << 20)              /* to the front; beyond it job workers are not read */
 #define POOL_SPARE 4         /* job workers that wait beside those in use */
-#define POOL_CANCEL_US 50000 /* from SIGINT to SIGKILL */
-#define POOL_AHEAD 128       /* tasks that a job worker may have; it runs one */
-#define POOL_GATHER_US 900   /* so long quick results may wait for more of them */
+#define POOL_CANCEL_US 50000 /* from SIGINT to SIGKILL ... */
+/* ... of a task that has had so much processor time by then, or sleeps; one that waits
+ * for a processor can still say where it was. */
+#define POOL_CANCEL_HAD_US 20000
+#define POOL_CANCEL_MAX_US 2000000
+#define POOL_AHEAD 128     /* tasks that a job worker may have; it runs one */
+#define POOL_GATHER_US 900 /* so long quick results may wait for more of them */
 #define POOL_PRESTART_US                                                                 \
     3000 /* after a payload was loaded: its first task comes first                       \
           */
