@@ -18,6 +18,7 @@ import tempfile
 import time
 
 import cloudpickle
+from arrays import measure_arrays
 from client import Kernel, save
 from executors import measure_executors
 from improve import measure_improvement
@@ -378,6 +379,7 @@ def main():
                     measure_calls(times), measure_ranks(times),
                     measure_engines(ACHAR.parents[2] / "tests/bench/bench_executor", times * 10,
                                     arguments.quick),
+                    measure_arrays(ACHAR_COMMAND, 3 if arguments.quick else 9),
                     measure_programs(ACHAR_COMMAND, 5 if arguments.quick else 15),
                     measure_improvement(ACHAR_COMMAND),
                     measure_graphs(arguments.quick)):
