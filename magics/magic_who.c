@@ -34,6 +34,28 @@ static char *place(const struct magic_context *context,
                        marks[session_cell_state(context->session, definition)]);
 }
 
+/* Without a pattern, what included files have brought is counted only: a library may be
+ * thousands of definitions. */
+static size_t leave_out_files(const struct magic_arguments *arguments,
+                              struct selection *selection)
+{
+    size_t n = 0, n_all = selection->n;
+    if (arguments->n_words)
+        return 0;
+    for (size_t i = 0; i < n_all; i++)
+        if (!selection->at[i]->file)
+            selection->at[n++] = selection->at[i];
+    selection->n = n;
+    return n_all - n;
+}
+
+static void print_left_out(struct magic_context *context, size_t n)
+{
+    if (n)
+        magic_print(context,
+                    "%zu more come from included files: name them, or a pattern\n", n);
+}
+
 static int run_who(struct magic_context *context, const struct magic_arguments *arguments,
                    struct result *result, struct error *err)
 {
@@ -42,10 +64,11 @@ static int run_who(struct magic_context *context, const struct magic_arguments *
     if (!selection_make(context, arguments->words, arguments->n_words, &selection,
                         result))
         return 0;
-    if (!selection.n)
+    size_t n_left_out = leave_out_files(arguments, &selection);
+    if (!selection.n && !n_left_out)
         magic_print(context, "nothing %s\n",
                     arguments->n_words ? "of that is defined" : "is defined");
-    else
+    else if (selection.n)
         magic_print(context, "%-10s %-20s %-28s %s\n", "kind", "name", "type", "cell");
     for (size_t i = 0; i < selection.n; i++) {
         const struct definition *at = selection.at[i];
@@ -53,6 +76,7 @@ static int run_who(struct magic_context *context, const struct magic_arguments *
         magic_print(context, "%-10s %-20s %-28s %s\n", definition_kind_name(at->kind),
                     at->name, type_of(context, at), where);
     }
+    print_left_out(context, n_left_out);
     return 0;
 }
 
@@ -198,9 +222,13 @@ static int run_whos(struct magic_context *context,
     if (!selection_make(context, arguments->words, arguments->n_words, &selection,
                         result))
         return 0;
+    size_t n_left_out = leave_out_files(arguments, &selection);
     if (!selection.n) {
-        magic_print(context, "nothing %s\n",
-                    arguments->n_words ? "of that is defined" : "is defined");
+        if (n_left_out)
+            print_left_out(context, n_left_out);
+        else
+            magic_print(context, "nothing %s\n",
+                        arguments->n_words ? "of that is defined" : "is defined");
         return 0;
     }
     CLEANUP(freep) const char **names = must_alloc(selection.n * sizeof(*names));
@@ -213,6 +241,8 @@ static int run_whos(struct magic_context *context,
         fill(context, selection.at[i], &shown[i], &rows[i]);
     if (r == 0)
         show_rows(context, &selection, rows);
+    if (r == 0)
+        print_left_out(context, n_left_out);
     for (size_t i = 0; i < selection.n; i++) {
         row_clear(&rows[i]);
         free(shown[i].text);

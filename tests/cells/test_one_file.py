@@ -85,3 +85,12 @@ def test_names_of_functions_whose_header_is_not_included_are_free(session):
     assert session.value("#include <stdio.h>\nFILE *log; struct exp { int a; } exp = {5};\n"
                          "int use(void) { return index * exp.a; }\nuse()") == "20"
     assert session.value("%%cc gcc\nint abs[2] = {1, 2}; abs[1] + index") == "6"
+
+
+def test_who_counts_what_files_have_brought(session, tmp_path):
+    (tmp_path / "many.c").write_text("#define ONE 1\nint two(void) { return 2; }\n")
+    assert session.run("%include many.c\nint own;").is_ok
+    listed = session.run("%who").stdout
+    assert " own " in listed and " two " not in listed and "2 more come from" in listed
+    assert " two " in session.run("%who two").stdout
+    assert "2 more come from" in session.run("%whos").stdout
