@@ -81,6 +81,17 @@ static void forget_in_links(struct crew *crew, const struct crew_payload *payloa
                 link->payloads[i--] = link->payloads[--link->n_payloads];
 }
 
+/* A pool may ask for its pieces. */
+static bool is_on_its_way(const struct crew *crew, const struct crew_payload *payload)
+{
+    for (const struct crew_link *link = crew->links; link; link = link->next)
+        for (size_t i = 0; i < link->n_payloads; i++)
+            if (link->payloads[i].payload == payload &&
+                link->payloads[i].state == PAYLOAD_SENT)
+                return true;
+    return false;
+}
+
 /* Payloads that nobody uses go, the oldest first, until the rest is within the limit. */
 static void trim_payloads(struct crew *crew)
 {
@@ -90,7 +101,7 @@ static void trim_payloads(struct crew *crew)
         for (struct crew_payload **at = &crew->payloads; *at; at = &(*at)->next) {
             bytes += (size_t)(*at)->parcel.size;
             if (!(*at)->n_tasks && !(*at)->n_holders && !(*at)->is_wanted &&
-                (!oldest || (*at)->used < (*oldest)->used))
+                !is_on_its_way(crew, *at) && (!oldest || (*at)->used < (*oldest)->used))
                 oldest = at;
         }
         if (bytes <= CREW_PAYLOADS_BYTES || !oldest)
