@@ -48,6 +48,14 @@ def cmdline(pid):
         return b""
 
 
+def name_of(pid):
+    """The name of its program, cut to 15 characters; "" when it is gone."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().rstrip("\n")
+    except OSError:
+        return ""
+
+
 def processes_below(pid):
     """All descendants, the nearest first."""
     parents = {int(entry.name): _fields(entry.name)[1:2] for entry in pathlib.Path("/proc").iterdir()

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What travels to pools, and how often: large values and the files of --files."""
 import os
-import pathlib
 import re
 import signal
 import subprocess
 
 import pytest
 
-from waiting import kernel_pid, processes_below
+from waiting import kernel_pid, name_of, processes_below
 
 LINES = {"local": "local --workers=2",
          "stdio": 'command --workers 2 -- sh -c "exec {pool} {arguments}"'}
@@ -78,7 +77,7 @@ def test_a_lost_pool_takes_nothing_along(pool):
                "double last(int i) { return numbers[299999] + i; }")
     assert pool.value("%call last(0) --on x") == "300000.0"
     for pid in processes_below(kernel_pid(pool)):
-        if pathlib.Path(f"/proc/{pid}/comm").read_text() == "achar-pool\n":
+        if name_of(pid) == "achar-pool":
             os.kill(pid, signal.SIGKILL)
     cell = pool.run("%call last(1) --on x --retries 2 --verbose", seconds=60)
     if not cell.is_ok:  # the end of a pool may be noticed after the executor was asked
