@@ -300,6 +300,13 @@ int batch_find(const struct executor_option *options, size_t n_options, const ch
     CLEANUP(batch_file_clear) struct batch_file file = {0};
     CLEANUP(freep)
     char *folder = *id && !id[strspn(id, "0123456789")] ? realpath(link, NULL) : NULL;
+    int why = errno;
+    struct stat found;
+    if (!folder && lstat(link, &found) == 0)
+        return error_set(err, -ENOENT,
+                         "the folder of batch job '%s', which '%s' leads to, cannot be "
+                         "opened: %s",
+                         id, link, strerror(why));
     if (!folder)
         return error_set(err, -ENOENT, "there is no batch job '%s' in '%s'", id, shared);
     int r = batch_file_open(folder, NULL, &file, err);

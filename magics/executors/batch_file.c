@@ -90,8 +90,9 @@ int batch_file_open(const char *folder, const uint8_t *signer, struct batch_file
     const void *data = NULL;
     size_t size = 0;
     int r = sign_read(path, &file.bytes, err);
-    if (r == 0)
-        r = check_signature(&file, signer, &data, &size, err);
+    struct error why = {0};
+    if (r == 0 && (r = check_signature(&file, signer, &data, &size, &why)) < 0)
+        return error_set(err, r, "'%s': %s", path, why.text);
     if (r == 0 && !parse(&file, data, size))
         r = error_set(err, -EBADMSG, "'%s' is not the file of a batch job", path);
     if (r < 0)
