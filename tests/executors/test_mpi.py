@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+from waiting import cmdline, processes_below
+
 SECONDS = 60  # ranks are started again, on a busy machine
 MPIRUN = "mpi --np=2 --allow-run-as-root --oversubscribe"
 DEFINE = "%executor ranks = " + MPIRUN
@@ -345,19 +347,6 @@ def test_mpi_in_the_session_itself(session):
     assert not session.run("1;").stderr  # it is said once
 
 
-def processes_below(pid):
-    found = subprocess.run(["ps", "-e", "-o", "pid=,ppid=,args="], capture_output=True,
-                           text=True, check=True).stdout
-    children = {}
-    for row in found.splitlines():
-        child, parent, *_ = row.split(None, 2)
-        children.setdefault(int(parent), []).append(int(child))
-    tree = [pid]
-    for parent in tree:
-        tree += children.get(parent, [])
-    return tree[1:]
-
-
 def test_nothing_is_left_when_the_kernel_is_killed(session, tmp_path):
     if not shutil.which("mpirun"):
         pytest.skip("no MPI here: there is no 'mpirun' (openmpi-bin)")
@@ -366,8 +355,7 @@ def test_nothing_is_left_when_the_kernel_is_killed(session, tmp_path):
     kernel = session.manager.provisioner.process.pid
     below = processes_below(kernel)
     temporary = pathlib.Path(os.environ.get("TMPDIR") or "/tmp")
-    pool = [pid for pid in below
-            if b"--ranks" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()][0]
+    pool = [pid for pid in below if b"--ranks" in cmdline(pid)][0]
     ours = {os.readlink(link) for link in pathlib.Path(f"/proc/{pool}/fd").iterdir()}
     folders = [path for path in temporary.glob("achar-ranks-*") if str(path) in ours]
     assert folders
