@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -15,7 +16,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/single_threaded.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -25,7 +25,7 @@
 #include "kernel/peer/lane.h"
 #include "kernel/peer/process.h"
 #include "kernel/peer/protocol.h"
-#include "kernel/worker/heap_scratch.h"
+#include "kernel/worker/job_child.h"
 #include "kernel/worker/job_link.h"
 #include "kernel/worker/kicks.h"
 #include "kernel/worker/renewal.h"
@@ -38,10 +38,24 @@
 #define RENEWABLE_AFTER 2
 /* The first of them has the processors for itself for a moment: a task waits for it. */
 #define ALONE_MS 2
-#define ALONE_STATUS                                                                     \
-    113                   /* of a job worker that has answered and leaves nothing behind \
-                           */
-#define STRAYS_A_TIME 256 /* that are ended; each that ends brings the next */
+#define TWIN_LOAD_MAX (32u << 10) /* bytes of a payload that is loaded twice */
+#define STRAYS_A_TIME 256         /* that are ended; each that ends brings the next */
+
+/* The ends that a job worker and the pool share. */
+struct child_ends {
+    int task[2], out[2], err[2]; /* [0] the pool's, [1] the job worker's */
+    struct lane_shared *lane;    /* NULL: there is none */
+    bool has_tasks;              /* they come by the lane; else one, by the socket */
+    int lane_fd;                 /* for the pool, and for what is left there */
+};
+
+/* A job worker that is there before the code. It is given the payload as the zygote is,
+ * and both load it at the same time: the first task need not wait for a fork. */
+struct twin {
+    pid_t pid; /* 0: none */
+    int feed;  /* the body of the ZYGOTE_LOAD goes there */
+    struct child_ends ends;
+};
 
 struct zygote {
     const struct zygote_work *work;
@@ -56,20 +70,13 @@ struct zygote {
     pid_t children[ZYGOTE_CHILDREN_MAX];
     int lanes[ZYGOTE_CHILDREN_MAX]; /* of children[i]; -1: nothing is left there */
     size_t n_children;
-    bool has_own; /* the payload has started processes when it was loaded */
+    struct twin twin; /* one of them, until the payload is loaded */
+    bool has_own;     /* the payload has started processes when it was loaded */
     pid_t ended[ZYGOTE_CHILDREN_MAX]; /* with status 0; not yet told */
     size_t n_ended;
     char inbox[LANE_INBOX_SIZE + JOB_LINK_ROOM]; /* of job workers without a lane */
     struct kicks kicks; /* of those that run what was improved since */
     struct zygote_pieces pieces;
-};
-
-/* The ends that a job worker and the pool share. */
-struct child_ends {
-    int task[2], out[2], err[2]; /* [0] the pool's, [1] the job worker's */
-    struct lane_shared *lane;    /* NULL: there is none */
-    bool has_tasks;              /* they come by the lane; else one, by the socket */
-    int lane_fd;                 /* for the pool, and for what is left there */
 };
 
 static void ends_close(struct child_ends *ends, int side)
@@ -124,77 +131,6 @@ static struct job_link child_set_up(struct zygote *zygote, pid_t parent,
                                                       : zygote->inbox};
 }
 
-static void run_task(struct zygote *zygote, const struct job_task *task,
-                     struct buffer *answer)
-{
-    struct unpack in = unpack_init(task->data, task->size);
-    size_t size;
-    const void *argument = unpack_bytes(&in, &size);
-    struct outcome outcome = {0};
-    struct buffer result = {0};
-    if (zygote->work->begin_task)
-        zygote->work->begin_task(zygote->work->context, task->id);
-    if (unpack_done(&in)) {
-        zygote->work->run(zygote->work->context, argument, size, &outcome, &result);
-    } else {
-        outcome.kind = OUTCOME_REFUSED;
-        outcome.name = must_strdup("BadTask");
-        outcome.message = must_strdup("the task cannot be read");
-    }
-    renewal_watch(); /* a stream may lead to code of the task's */
-    fflush(NULL);
-    renewal_unwatch();
-    if (forked_is_child()) /* the task forked and its child came back to us */
-        _exit(0);
-    renewal_watch();
-    outcome_pack(&outcome, answer);
-    pack_bytes(answer, result.data, result.size);
-    renewal_unwatch();
-}
-
-/* One task; true when this process may take another. */
-static bool take_task(struct zygote *zygote, const struct job_link *link)
-{
-    struct job_task task = {0};
-    struct buffer answer = {0};
-    job_link_wait(link, &task);
-    heap_scratch_use(true);
-    run_task(zygote, &task, &answer);
-    if (job_link_answer_file(link, task.id, &answer))
-        return false;
-    bool is_renewed = renewal_is_possible();
-    bool is_in_lane =
-        is_renewed && lane_answer(link->lane, task.id, answer.data, answer.size);
-    if (!is_in_lane)
-        job_link_write(link, is_renewed ? TASK_DONE_READY : TASK_DONE, task.id,
-                       answer.data, answer.size);
-    if (task.is_in_lane)
-        lane_finish(link->lane);
-    if (is_in_lane)
-        job_link_tell(link);
-    return is_renewed;
-}
-
-/* It has started nothing that could outlive it: what it starts is its own child, also
- * when its parent ends (subreaper). */
-static bool is_alone(void)
-{
-    siginfo_t none;
-    return __libc_single_threaded &&
-           waitid(P_ALL, 0, &none, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD;
-}
-
-/* Each task starts where the first one did: restore comes back to sigsetjmp(). */
-static _Noreturn void child_run(struct zygote *zygote, const struct job_link *link)
-{
-    if (link->lane && renewal_prepare(link->lane, lane_size()) &&
-        sigsetjmp(*renewal_start(), 0) == 0)
-        renewal_snapshot();
-    if (take_task(zygote, link))
-        renewal_restore();
-    _exit(is_alone() ? ALONE_STATUS : 0);
-}
-
 static int announce(struct zygote *zygote, pid_t pid, const struct child_ends *ends)
 {
     int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -214,26 +150,35 @@ static int announce(struct zygote *zygote, pid_t pid, const struct child_ends *e
     return r;
 }
 
+static _Noreturn void child_begin(struct zygote *zygote, pid_t parent,
+                                  struct child_ends *ends)
+{
+    struct job_link link = child_set_up(zygote, parent, ends);
+    forked_adopt();
+    if (zygote->work->begin)
+        zygote->work->begin(zygote->work->context, link.fd,
+                            ends->lane ? lane_ledger(ends->lane) : NULL);
+    job_child_run(zygote->work, &link);
+}
+
+static bool needs_ledger(const struct zygote *zygote)
+{
+    return zygote->work->has_ledger && zygote->work->has_ledger(zygote->work->context);
+}
+
 static int fork_child(struct zygote *zygote)
 {
     struct child_ends ends;
     bool is_renewable = zygote->is_renewable && zygote->n_forked >= RENEWABLE_AFTER &&
                         renewal_is_worth_it();
-    bool has_ledger =
-        zygote->work->has_ledger && zygote->work->has_ledger(zygote->work->context);
+    bool has_ledger = needs_ledger(zygote);
     int r = ends_open(&ends, is_renewable, has_ledger);
     if (r < 0)
         return r;
     pid_t self = getpid();
     pid_t pid = fork();
-    if (pid == 0) {
-        struct job_link link = child_set_up(zygote, self, &ends);
-        forked_adopt();
-        if (zygote->work->begin)
-            zygote->work->begin(zygote->work->context, link.fd,
-                                ends.lane ? lane_ledger(ends.lane) : NULL);
-        child_run(zygote, &link);
-    }
+    if (pid == 0)
+        child_begin(zygote, self, &ends);
     if (pid < 0)
         r = -errno;
     ends_close(&ends, 1);
@@ -250,6 +195,16 @@ static int fork_child(struct zygote *zygote)
     ends_close(&ends, 0);
     lane_unmap(ends.lane);
     return r;
+}
+
+/* One that is no job worker yet ends with its feed. */
+static void twin_clear(struct twin *twin)
+{
+    if (!twin->pid)
+        return;
+    ends_close(&twin->ends, 0);
+    close(twin->feed);
+    twin->pid = 0;
 }
 
 /* What a job worker has left of a task that it did not answer; 0: there was none. */
@@ -280,7 +235,8 @@ static int tell_death(struct zygote *zygote, pid_t pid, int status, uint32_t tas
  */
 static int fill(struct zygote *zygote)
 {
-    while (zygote->is_loaded && zygote->n_children < zygote->keep) {
+    while (zygote->is_loaded && !zygote->is_resting &&
+           zygote->n_children < zygote->keep) {
         int r = fork_child(zygote);
         if (r < 0 && !zygote->n_children)
             return r;
@@ -346,11 +302,13 @@ static int reap(struct zygote *zygote)
         CLEANUP(closep) int lane = -1;
         bool is_child = forget_child(zygote, info.si_pid, &lane);
         kicks_forget(&zygote->kicks, info.si_pid);
+        if (info.si_pid == zygote->twin.pid)
+            twin_clear(&zygote->twin);
         if (is_child)
             kill(-info.si_pid, SIGKILL);
         int status = 0;
         waitpid(info.si_pid, &status, 0);
-        bool was_alone = is_child && status == W_EXITCODE(ALONE_STATUS, 0);
+        bool was_alone = is_child && status == W_EXITCODE(JOB_CHILD_ALONE, 0);
         if (!was_alone)
             end_strays(zygote);
         if (is_child &&
@@ -364,9 +322,11 @@ static size_t bounded(uint64_t children)
     return children < ZYGOTE_CHILDREN_MAX ? (size_t)children : ZYGOTE_CHILDREN_MAX;
 }
 
-static int load(struct zygote *zygote, const struct frame *frame)
+/* What a ZYGOTE_LOAD asks for; false: it cannot be read. */
+static bool load_payload(struct zygote *zygote, const void *data, size_t size,
+                         struct outcome *ret)
 {
-    struct unpack in = unpack_init(frame->data, frame->size);
+    struct unpack in = unpack_init(data, size);
     struct zygote_payload payload = {.places = zygote->pieces.places,
                                      .n_places = zygote->pieces.n};
     size_t object_size;
@@ -375,17 +335,109 @@ static int load(struct zygote *zygote, const struct frame *frame)
     uint64_t keep = unpack_u64(&in);
     bool is_hopeless = unpack_bool(&in);
     if (!unpack_done(&in) || zygote->is_loaded)
-        return -EBADMSG;
-    struct outcome outcome = {0};
+        return false;
     zygote->work->load(zygote->work->context, &payload,
-                       (struct zygote_object){object, object_size, is_hopeless},
-                       &outcome);
+                       (struct zygote_object){object, object_size, is_hopeless}, ret);
     zygote_pieces_clear(&zygote->pieces); /* code of the payload's is not to have them */
     fflush(NULL); /* children would print what is left in the buffers once each */
-    zygote->is_loaded = outcome.kind == OUTCOME_OK;
+    zygote->is_loaded = ret->kind == OUTCOME_OK;
     zygote->keep = bounded(keep);
+    return true;
+}
+
+/* What it prints while it loads is no task's. */
+static _Noreturn void twin_run(struct zygote *zygote, pid_t parent, int feed)
+{
+    struct outcome outcome = {0};
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    setpgid(0, 0);
+    if (getppid() != parent)
+        _exit(1);
+    char *body = must_alloc(TWIN_LOAD_MAX); /* before the compiler's memory */
+    if (zygote->work->warm)
+        zygote->work->warm(zygote->work->context);
+    ssize_t size = recv(feed, body, TWIN_LOAD_MAX, 0);
+    close(feed);
+    if (size <= 0 || !load_payload(zygote, body, (size_t)size, &outcome) ||
+        outcome.kind != OUTCOME_OK)
+        _exit(0);
+    child_begin(zygote, parent, &zygote->twin.ends);
+}
+
+/* Only where the two can load side by side. */
+static void twin_start(struct zygote *zygote)
+{
+    struct child_ends *ends = &zygote->twin.ends;
+    cpu_set_t cpus;
+    int feed[2];
+    if (sched_getaffinity(0, sizeof(cpus), &cpus) < 0 || CPU_COUNT(&cpus) < 2 ||
+        ends_open(ends, false, false) < 0)
+        return;
+    pid_t self = getpid(), pid = -1;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, feed) == 0) {
+        pid = fork();
+        if (pid == 0) {
+            close(feed[0]);
+            twin_run(zygote, self, feed[1]);
+        }
+        close(feed[pid > 0]);
+        if (pid < 0)
+            close(feed[1]);
+    }
+    ends_close(ends, 1);
+    if (pid < 0) {
+        ends_close(ends, 0);
+        return;
+    }
+    zygote->lanes[zygote->n_children] = -1;
+    zygote->twin.pid = zygote->children[zygote->n_children++] = pid;
+    zygote->twin.feed = feed[0];
+}
+
+/* It has been given the payload too, or there is none any more. */
+static void twin_feed(struct zygote *zygote, const struct frame *frame)
+{
+    struct twin *twin = &zygote->twin;
+    if (!twin->pid)
+        return;
+    static const char once[] = "constructor"; /* code that is not to run twice */
+    if (frame->size > TWIN_LOAD_MAX || zygote->pieces.n ||
+        memmem(frame->data, frame->size, once, strlen(once)) ||
+        send(twin->feed, frame->data, frame->size, MSG_DONTWAIT | MSG_NOSIGNAL) !=
+            (ssize_t)frame->size)
+        twin_clear(twin);
+}
+
+/* From now on it is a job worker as any other, if the payload was loaded; but it has no
+ * ledger. */
+static int twin_announce(struct zygote *zygote)
+{
+    struct twin *twin = &zygote->twin;
+    int r = 0;
+    if (twin->pid && zygote->is_loaded && !needs_ledger(zygote)) {
+        zygote->n_forked++;
+        zygote->is_resting = true;
+        r = announce(zygote, twin->pid, &twin->ends);
+    }
+    twin_clear(twin);
+    return r;
+}
+
+/* Whether the payload has started processes when it was loaded. */
+static bool has_own(const struct zygote *zygote)
+{
     siginfo_t none;
-    zygote->has_own = waitid(P_ALL, 0, &none, WEXITED | WNOHANG | WNOWAIT) == 0;
+    pid_t found[2];
+    return waitid(P_ALL, 0, &none, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           descent_own(found, 2) > zygote->n_children;
+}
+
+static int load(struct zygote *zygote, const struct frame *frame)
+{
+    struct outcome outcome = {0};
+    twin_feed(zygote, frame);
+    if (!load_payload(zygote, frame->data, frame->size, &outcome))
+        return -EBADMSG;
     struct buffer body = {0};
     outcome_pack(&outcome, &body);
     pack_u64(&body, zygote->is_loaded && zygote->work->is_improvable &&
@@ -394,6 +446,9 @@ static int load(struct zygote *zygote, const struct frame *frame)
                          NULL);
     buffer_clear(&body);
     outcome_clear(&outcome);
+    if (r == 0)
+        r = twin_announce(zygote);
+    zygote->has_own = has_own(zygote);
     return r;
 }
 
@@ -480,9 +535,12 @@ static int serve_once(struct zygote *zygote)
     return r < 0 ? r : fill(zygote);
 }
 
-static void warm(const struct zygote *zygote)
+/* Unless somebody waits already. */
+static void warm(struct zygote *zygote)
 {
     struct pollfd fd = {.fd = channel_fd(zygote->channel), .events = POLLIN};
+    if (poll(&fd, 1, 0) == 0)
+        twin_start(zygote);
     if (zygote->work->warm && poll(&fd, 1, 0) == 0)
         zygote->work->warm(zygote->work->context);
 }
