@@ -291,6 +291,7 @@ static void test_faults(struct pool_client *client)
         char *source = must_format("void fail(void) {\n    puts(\"before\");\n    %s\n}",
                                    cases[i].body);
         payload->value_type = 0;
+        payload->is_plain = true; /* cc computes 1 / x without a division */
         define(payload, DEFINITION_INCLUDE, "<stdlib.h>", 0,
                "#include <stdlib.h>\n#include <stdio.h>\n#include <signal.h>", NULL);
         define(payload, DEFINITION_FUNCTION, "fail", 0, source, "void fail(void);");
