@@ -401,7 +401,11 @@ static void twin_feed(struct zygote *zygote, const struct frame *frame)
     if (!twin->pid)
         return;
     static const char once[] = "constructor"; /* code that is not to run twice */
-    if (frame->size > TWIN_LOAD_MAX || zygote->pieces.n ||
+    struct unpack in = unpack_init(frame->data, frame->size);
+    size_t size;
+    const void *payload = unpack_bytes(&in, &size);
+    /* Files are in one folder for all tasks. */
+    if (frame->size > TWIN_LOAD_MAX || zygote->pieces.n || recipe_is(payload, size) ||
         memmem(frame->data, frame->size, once, strlen(once)) ||
         send(twin->feed, frame->data, frame->size, MSG_DONTWAIT | MSG_NOSIGNAL) !=
             (ssize_t)frame->size)

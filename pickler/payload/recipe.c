@@ -6,15 +6,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#define MAGIC "ACHR"
-#define MAGIC_SIZE 4
 #define RECIPE_VERSION 0
 #define PAGE ((uint64_t)4096)
-
-bool recipe_is(const void *data, size_t size)
-{
-    return size >= MAGIC_SIZE && memcmp(data, MAGIC, MAGIC_SIZE) == 0;
-}
 
 void recipe_add(struct recipe_stream *stream, struct recipe_piece piece)
 {
@@ -49,7 +42,7 @@ static void write_stream(const struct recipe_stream *stream, struct buffer *out)
 
 void recipe_write(const struct recipe *recipe, struct buffer *out)
 {
-    buffer_add(out, MAGIC, MAGIC_SIZE);
+    buffer_add(out, RECIPE_MAGIC, RECIPE_MAGIC_SIZE);
     pack_u64(out, RECIPE_VERSION);
     pack_bytes(out, recipe->payload, recipe->payload_size);
     pack_u64(out, recipe->nonce);
@@ -97,7 +90,7 @@ int recipe_read(const void *data, size_t size, struct recipe *ret, struct error 
     uint64_t bytes_left = RECIPE_BYTES_MAX;
     if (!recipe_is(data, size))
         return error_set(err, -EBADMSG, "it is no payload in pieces");
-    in.at += MAGIC_SIZE;
+    in.at += RECIPE_MAGIC_SIZE;
     in.failed |= unpack_u64(&in) != RECIPE_VERSION;
     ret->payload = unpack_bytes(&in, &ret->payload_size);
     ret->nonce = unpack_u64(&in);

@@ -13,6 +13,8 @@
 #ifndef ACHAR_PAYLOAD_RECIPE_H
 #define ACHAR_PAYLOAD_RECIPE_H
 
+#include <string.h>
+
 #include "pickler/payload/payload.h"
 
 #define RECIPE_PIECE_MAX ((size_t)16 << 20)
@@ -42,7 +44,15 @@ struct recipe {
     size_t n_hashed; /* pieces with a hash, in order: values, then files */
 };
 
-bool recipe_is(const void *data, size_t size); /* or a payload as it is */
+#define RECIPE_MAGIC "ACHR"
+#define RECIPE_MAGIC_SIZE 4
+
+/* Or a payload as it is. */
+static inline bool recipe_is(const void *data, size_t size)
+{
+    return size >= RECIPE_MAGIC_SIZE &&
+           memcmp(data, RECIPE_MAGIC, RECIPE_MAGIC_SIZE) == 0;
+}
 /* Borrows from `data`. Total and bounded, as payload_unpack(). */
 int recipe_read(const void *data, size_t size, struct recipe *ret,
                 struct error *err) MUST_USE;

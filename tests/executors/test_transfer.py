@@ -86,9 +86,11 @@ def test_a_lost_pool_takes_nothing_along(pool):
 
 
 FILES = """
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 long size_of(const char *path) { struct stat s; return stat(path, &s) ? -1 : s.st_size; }
 int show(void) { fflush(stdout); return system("find . | sort; cat data/sub/*.txt; data/run"); }
 int changes(void)
@@ -97,6 +99,12 @@ int changes(void)
     fputs("more", file);
     fclose(file);
     return size_of("data/first.txt");
+}
+int changes_small(int i)
+{
+    int fd = open("first.txt", O_WRONLY | O_APPEND);
+    write(fd, "+", 1);
+    return (int)lseek(fd, 0, SEEK_CUR);
 }
 int by_task(int i) { return size_of("data/large.bin") == 2000000 ? i : -1; }
 int in[6] = {1, 2, 3, 4, 5, 6}, out[6];
@@ -131,6 +139,8 @@ def test_contents_travel_once_and_changes_stay_in_their_job(pool, data):
     pool.value(FILES)
     first = pool.run(f"%call changes() --on x --files {data} --verbose")
     assert first.value == "9" and sent(first) > 1.9e6
+    small = pool.run(f"%map changes_small in -> out --on x --chunk 1 --files {data}/first.txt")
+    assert small.is_ok and pool.value("out[0] + out[1] + out[2] + out[3] + out[4] + out[5]") == "51"
     (data / "copy.bin").write_bytes((data / "large.bin").read_bytes())
     pool.value("int other(void) { return size_of(\"data/copy.bin\") + changes(); }")
     for _ in range(2):  # the same payload otherwise, yet no job sees another's files
