@@ -143,6 +143,14 @@ static void add_range(struct job *job, uint64_t from, uint64_t count)
         job_add_task(job, (struct job_task){.from = from, .count = count});
 }
 
+static void split(struct job *job, struct job_task *task)
+{
+    uint64_t half = task->count / 2;
+    add_range(job, task->from, half);
+    add_range(job, task->from + half, task->count - half);
+    job_task_clear(task);
+}
+
 /* What was done is kept, or must be run again where it is lost; the element after that
  * has failed; the rest was not begun. */
 static void take_progress(struct job *job, struct job_task *task,
@@ -156,6 +164,10 @@ static void take_progress(struct job *job, struct job_task *task,
         job_task_clear(task);
         return;
     }
+    if (!progress->values && done == count && count > 1) {
+        split(job, task); /* together they would come to the same end again */
+        return;
+    }
     if (!progress->values)
         add_range(job, from, done);
     if (done == count) { /* what came after the last one has failed */
@@ -165,14 +177,6 @@ static void take_progress(struct job *job, struct job_task *task,
     add_range(job, from + done + 1, count - done - 1);
     task->from += done;
     end_or_retry(job, *task, 1, outcome);
-}
-
-static void split(struct job *job, struct job_task *task)
-{
-    uint64_t half = task->count / 2;
-    add_range(job, task->from, half);
-    add_range(job, task->from + half, task->count - half);
-    job_task_clear(task);
 }
 
 /* Nobody knows what a worker had begun that was lost with its pool; what was refused is

@@ -405,7 +405,7 @@ static void collect(const struct job *job, const struct value_root *out, bool is
     }
 }
 
-void job_run_exit_handlers(struct outcome *ret)
+static void run_exit_handlers(struct outcome *ret)
 {
     struct guard_call call = {.function = replace_run_exit_handlers};
     struct guard_report report;
@@ -416,6 +416,18 @@ void job_run_exit_handlers(struct outcome *ret)
         outcome_clear(ret);
         guard_outcome(&report, ret);
     }
+}
+
+void job_end(const struct job *job, struct ledger *ledger, struct outcome *ret,
+             struct buffer *result)
+{
+    bool is_good = ret->kind == OUTCOME_OK;
+    run_exit_handlers(ret);
+    renewal_watch();
+    if (is_good && ret->kind != OUTCOME_OK)
+        job_make_partial(job, ledger, result);
+    renewal_unwatch();
+    ledger_end(ledger);
 }
 
 void job_call(const struct job *job, struct outcome *ret)
@@ -464,6 +476,5 @@ void job_run(void *context, const void *argument, size_t size, struct outcome *r
     else
         job_pack_partial(job, &ledger, &out, 1, result);
     renewal_unwatch();
-    ledger_end(&ledger);
-    job_run_exit_handlers(ret);
+    job_end(job, &ledger, ret, result);
 }

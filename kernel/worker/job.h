@@ -55,8 +55,10 @@ void job_call(const struct job *job, struct outcome *ret);
 size_t job_find_changed(const struct job *job, struct value_root *roots);
 void job_dump_roots(const struct job *job, const struct value_root *roots, size_t n,
                     struct outcome *ret, struct buffer *result);
-/* What the task has given to atexit(). Its own outcome comes first. */
-void job_run_exit_handlers(struct outcome *ret);
+/* Runs what the task has given to atexit(); its own outcome comes first. It is over then.
+ */
+void job_end(const struct job *job, struct ledger *ledger, struct outcome *ret,
+             struct buffer *result);
 
 /* job_partial.c */
 /* Where a task has several elements: from now on the payload counts those that are done.
@@ -65,6 +67,9 @@ void job_open_ledger(const struct job *job, uint64_t count, struct ledger *ledge
 /* After a failure: how far the task has come, and the elements of the roots so far. */
 void job_pack_partial(const struct job *job, const struct ledger *ledger,
                       struct value_root *roots, size_t n, struct buffer *result);
+/* The same of the whole result of a task that failed behind its last element. */
+void job_make_partial(const struct job *job, const struct ledger *ledger,
+                      struct buffer *result);
 
 /* job_range.c */
 void job_run_range(const struct job *job, const void *argument, size_t size,

@@ -65,6 +65,20 @@ void job_pack_partial(const struct job *job, const struct ledger *ledger,
         pack_values(job, roots, n, result);
 }
 
+void job_make_partial(const struct job *job, const struct ledger *ledger,
+                      struct buffer *result)
+{
+    struct buffer whole = *result;
+    if (!job_has_ledger((void *)job))
+        return;
+    *result = (struct buffer){0};
+    if (ledger->shared) {
+        pack_u64(result, ledger->count);
+        buffer_add(result, whole.data, whole.size);
+    }
+    buffer_clear(&whole);
+}
+
 bool job_has_ledger(void *context)
 {
     const struct job *job = context;

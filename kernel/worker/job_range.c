@@ -134,8 +134,7 @@ void job_run_range(const struct job *job, const void *argument, size_t size,
     else
         collect_partial(job, &ledger, outs, n, result);
     renewal_unwatch();
-    ledger_end(&ledger);
-    job_run_exit_handlers(ret);
+    job_end(job, &ledger, ret, result);
     for (size_t i = 0; i < n; i++)
         free(outs[i].before);
 }

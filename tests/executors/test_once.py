@@ -144,3 +144,19 @@ def test_what_was_done_is_kept_when_the_job_is_interrupted(once):
     cell = once.finish(sent)
     assert cell.name == "Interrupted" and "20 of 40" in cell.message, cell.message
     assert once.value("ints[19]") == "20"
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_what_an_exit_handler_does_costs_no_element(once, way):
+    once.value(f"way = {way};\n"
+               "int leave(int i) { note(i); if (i == 30) atexit(fail); return i * i; }\n"
+               "char *spell(int i) { char *s = malloc(8); sprintf(s, \"%d\", leave(i)); return s; }")
+    once.value("%map leave in -> ints --on two --chunk 40")
+    assert once.value("int wrong = 0; for (int i = 0; i < 40; i++) wrong += ints[i] != i * i; wrong") == "0"
+    assert begun(once) == {i: 1 for i in range(40)}
+    once.value("%%parfor i 0 40 --on two --chunk 40 --out halves\nhalves[i] = leave(i);")
+    assert once.value("wrong = 0; for (int i = 0; i < 40; i++) wrong += halves[i] != i * i; wrong") == "0"
+    assert set(begun(once).values()) == {2}
+    # Results that are lost with the worker are computed again, but not for ever.
+    once.run("%map spell in -> texts --on two --chunk 40")
+    assert once.value("wrong = 0; for (int i = 0; i < 30; i++) wrong += !texts[i]; wrong") == "0"
