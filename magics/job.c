@@ -315,15 +315,15 @@ void job_finish(struct job *job)
     drop_parcel(job);
 }
 
-void job_cancel(struct job *job)
+int job_cancel(struct job *job, struct error *err)
 {
-    struct error ignored = {0};
     if (job_is_over(job) || job->is_cancelled)
-        return;
+        return 0;
     if (job->carrier) {
-        if (job->carrier->cancel(job, job->carried, &ignored) < 0)
-            job_set_state(job, job->state, ignored.text);
-        return;
+        int r = job->carrier->cancel(job, job->carried, err);
+        if (r < 0)
+            job_set_state(job, job->state, err->text);
+        return r;
     }
     job->is_cancelled = true;
     job->cutter.at = job->cutter.count;
@@ -334,6 +334,7 @@ void job_cancel(struct job *job)
             crew_cancel(job->crew, job->tasks[i].id);
     }
     job_finish(job);
+    return 0;
 }
 
 void job_lose(struct job *job, const char *why)

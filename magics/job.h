@@ -102,8 +102,8 @@ struct job {
     struct job_cutter cutter;
     struct job_task *tasks; /* cut, and waiting or sent */
     size_t n_tasks, tasks_capacity, n_sent;
-    size_t n_answered; /* tasks; what went is in sent_bytes */
-    double began;      /* ms, as job_now(); when the first was sent */
+    size_t n_answered;       /* tasks; what went is in sent_bytes */
+    double began;            /* ms, as job_now(); when the first was sent */
     struct job_part *inputs; /* of a job that outlives its cell, in order */
     size_t n_inputs, inputs_capacity;
     struct job_part *parts; /* came home and are not taken yet */
@@ -158,7 +158,8 @@ int job_make_argument(const struct job *job, uint64_t from, uint64_t count,
                       struct result *result, struct error *err) MUST_USE;
 void job_check_time(struct job *job, int64_t now);
 int64_t job_due(const struct job *job); /* ms; INT64_MAX: nothing */
-void job_cancel(struct job *job);
+/* An error: what carries it does not take the order, and the job goes on. */
+int job_cancel(struct job *job, struct error *err);
 void job_lose(struct job *job, const char *why); /* its crew is gone */
 void job_finish(struct job *job);                /* it ends when nothing is open */
 void job_task_clear(struct job_task *task);
@@ -253,8 +254,8 @@ int job_deliver(struct magic_context *context, struct job *job, struct result *r
 int job_wait(struct magic_context *context, struct job *job, const struct job_feed *feed,
              bool only_look, struct result *result, struct error *err) MUST_USE;
 
-/* Cancels it and waits until nothing of it runs. */
-void job_end(struct magic_context *context, struct job *job);
+/* Cancels it and waits until nothing of it runs; errors as of job_cancel(). */
+int job_end(struct magic_context *context, struct job *job, struct error *err);
 
 /* jobs.c */
 /* As jobs_pump(), also at jobs that something else carries. */

@@ -196,8 +196,9 @@ static void take_failure(struct job *job, size_t i, struct outcome *outcome,
         split(job, &task);
     else
         end_or_retry(job, task, task.count, outcome);
+    struct error ignored = {0};
     if (job->n_failures >= JOB_FAILURES_MAX)
-        job_cancel(job);
+        job_cancel(job, &ignored);
 }
 
 void job_take_result(struct job *job, uint64_t from, uint64_t count,

@@ -32,10 +32,11 @@ static void drain(struct magic_context *context, struct job *job)
         job_lose(job, "its tasks did not end when they were cancelled");
 }
 
-void job_end(struct magic_context *context, struct job *job)
+int job_end(struct magic_context *context, struct job *job, struct error *err)
 {
-    job_cancel(job);
+    int r = job_cancel(job, err);
     drain(context, job);
+    return r;
 }
 
 static void show_log(struct magic_context *context, struct job *job, bool only_look)
@@ -200,8 +201,9 @@ int job_wait(struct magic_context *context, struct job *job, const struct job_fe
         return r < 0 ? r : 0;
     }
     bool was_interrupted = r == 1;
+    struct error ignored = {0};
     if (!job_is_over(job))
-        job_end(context, job);
+        job_end(context, job, &ignored);
     show_log(context, job, false);
     struct result late = {0}; /* what is home is not lost to an error */
     if (r >= 0)

@@ -8,14 +8,13 @@
 static int run(struct magic_context *context, const struct magic_arguments *arguments,
                struct result *result, struct error *err)
 {
-    (void)err;
     for (size_t i = 0; i < arguments->n_words && result->kind == RESULT_OK; i++) {
         struct job *job = jobs_find(context->magics->jobs, arguments->words[i], result);
         if (job && job_is_over(job))
             magic_print(context, "job %s is %s already\n", job_name(job),
                         job_state_name(job));
-        else if (job)
-            job_end(context, job);
+        else if (job && job_end(context, job, err) < 0)
+            result_error(result, "ExecutorError", "%s", err->text);
     }
     return 0;
 }

@@ -18,6 +18,7 @@
 #include "pickler/base/file.h"
 
 #define SUBMIT_MS 60000 /* what sbatch may take */
+#define CANCEL_MS 20000 /* scancel */
 #define ASK_MS 1000     /* from one squeue to the next, at first; then ever less often */
 #define ASK_MORE_MS 200
 #define ASK_MAX_MS 10000
@@ -70,7 +71,10 @@ static int make_folders(const char *path, struct error *err)
         if (slash)
             *slash = '\0';
         if (mkdir(part, 0700) < 0 && errno != EEXIST)
-            return error_errno(err, -errno, "cannot make the folder '%s'", part);
+            return error_errno(err, -errno,
+                               "cannot make the folder '%s' (--shared names another that "
+                               "all nodes see)",
+                               part);
         if (!slash)
             return 0;
         *slash = '/';
@@ -426,6 +430,21 @@ static void read_queue(struct batch *batch)
     count_tasks(batch);
 }
 
+/* Takes the end of squeue; true when Slurm has answered. A controller that is away knows
+ * nothing of the job: neither does the failure of squeue. */
+static bool end_query(struct batch *batch)
+{
+    launch_listen(&batch->query);
+    CLEANUP(freep) char *line = launch_last_line(&batch->query);
+    bool is_forgotten = line && strstr(line, "Invalid job id");
+    if (launch_end(&batch->query, SLURM_COMMAND_MS) == 0 || is_forgotten)
+        return true;
+    free(batch->detail);
+    batch->detail = must_format("job %s: Slurm does not answer (%s)", batch->id,
+                                line ? line : "squeue failed");
+    return false;
+}
+
 /* True when there is news. */
 static bool ask(struct batch *batch)
 {
@@ -439,9 +458,11 @@ static bool ask(struct batch *batch)
     launch_listen(&batch->query);
     if (launch_read(&batch->query, &batch->answer, QUEUE_OUTPUT_MAX))
         return false;
-    launch_end(&batch->query, SLURM_COMMAND_MS);
+    bool is_answered = end_query(batch);
     int64_t pause = ASK_MS + ASK_MORE_MS * (int64_t)batch->n_queries++;
     batch->query_at = clock_ms() + (pause < ASK_MAX_MS ? pause : ASK_MAX_MS);
+    if (!is_answered)
+        return false;
     read_queue(batch);
     return true;
 }
@@ -511,7 +532,12 @@ int batch_cancel(struct batch *batch, struct error *err)
     int r = launch_start(argv, &scancel, err);
     if (r < 0)
         return r;
-    launch_end(&scancel, SLURM_COMMAND_MS);
+    struct pollfd ended = {.fd = scancel.pidfd, .events = POLLIN};
+    poll(&ended, 1, CANCEL_MS);
+    CLEANUP(freep) char *line = launch_last_line(&scancel);
+    if (launch_end(&scancel, 0) != 0)
+        return error_set(err, -EIO, "batch job %s cannot be cancelled: %s", batch->id,
+                         line ? line : "scancel failed");
     batch->is_cancelled = true;
     batch->query_at = 0;
     return 0;

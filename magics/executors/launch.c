@@ -166,7 +166,7 @@ static bool wait_end(struct launch *launch, int timeout_ms)
     return launch_has_ended(launch);
 }
 
-void launch_end(struct launch *launch, int timeout_ms)
+int launch_end(struct launch *launch, int timeout_ms)
 {
     if (launch->fd >= 0)
         close(launch->fd);
@@ -181,5 +181,7 @@ void launch_end(struct launch *launch, int timeout_ms)
     closep(&launch->pidfd);
     closep(&launch->err);
     buffer_clear(&launch->words);
+    int status = launch->status;
     *launch = (struct launch)LAUNCH_NONE;
+    return status;
 }

@@ -42,7 +42,7 @@ bool launch_has_ended(struct launch *launch);
 char *launch_last_line(struct launch *launch) MUST_USE;
 
 /* Closes its input and gives it so long to end, then to heed SIGTERM, before it is
- * killed. Releases everything. */
-void launch_end(struct launch *launch, int timeout_ms);
+ * killed. Releases everything. Returns its wait status. */
+int launch_end(struct launch *launch, int timeout_ms);
 
 #endif
