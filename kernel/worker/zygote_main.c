@@ -14,8 +14,9 @@
 #include "pickler/code/tcc.h"
 
 #define HEAP_ROOM (1 << 20)
-#define WARM_TIMES 2 /* what the first time has left behind is in the way of the second  \
-                      */
+#define WARM_TIMES                                                                       \
+    2 /* what the first time has left behind is in the way of the second                 \
+       */
 
 /* The pages of compiler and heap that any payload needs, before there is one. */
 static void warm(void *context)
@@ -28,12 +29,16 @@ static void warm(void *context)
         if (tcc_compile(text, NULL, 0, &compiled, NULL) < 0)
             return; /* a payload will tell why */
     }
+    tcc_prepare();
 }
 
 static void load(void *context, const struct zygote_payload *payload,
                  struct zygote_object object, struct outcome *ret)
 {
+    if (object.size) /* code of the payload's is not to have the compiler's file */
+        tcc_drop();
     job_load(context, payload, object, ret);
+    tcc_drop();
     mallopt(M_TRIM_THRESHOLD, -1); /* never again: renewal.h */
 }
 

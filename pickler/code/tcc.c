@@ -52,9 +52,21 @@ static int read_object(int fd, struct buffer *out, struct error *err)
     return 0;
 }
 
+static int make_file(void)
+{
+    return memfd_create("unit", MFD_CLOEXEC);
+}
+
+/* Global, as much of libtcc's state is. What tcc_prepare() has begun. */
+static struct {
+    TCCState *state; /* NULL: nothing */
+    int file;        /* -1: none */
+} ready = {.file = -1};
+
 static int write_object(TCCState *state, struct compiled *compiled, struct error *err)
 {
-    CLEANUP(closep) int fd = memfd_create("unit", MFD_CLOEXEC);
+    CLEANUP(closep) int fd = ready.file >= 0 ? ready.file : make_file();
+    ready.file = -1;
     if (fd < 0)
         return error_errno(err, -errno, "cannot make a file in memory");
     char path[64];
@@ -75,21 +87,54 @@ static void add_own_headers(TCCState *state)
         tcc_add_sysinclude_path(state, folders);
 }
 
-static TCCState *start(const char *const *flags, size_t n_flags,
-                       struct compiled *compiled)
+static void ignore_message(void *context, const char *message)
+{
+    (void)context;
+    (void)message;
+}
+
+/* Its messages are nobody's yet. */
+static TCCState *begin(const char *const *flags, size_t n_flags)
 {
     TCCState *state = tcc_new();
     if (!state)
         return NULL;
-    if (&global_expr)
-        global_expr = 0;
-    tcc_set_error_func(state, compiled, keep_message);
+    tcc_set_error_func(state, NULL, ignore_message);
     tcc_set_options(state, OPTIONS);
     for (size_t i = 0; i < n_flags; i++)
         tcc_set_options(state, flags[i]);
     add_own_headers(state);
     tcc_set_output_type(state, TCC_OUTPUT_OBJ);
     return state;
+}
+
+static TCCState *start(const char *const *flags, size_t n_flags,
+                       struct compiled *compiled)
+{
+    bool is_ready = ready.state && !n_flags;
+    TCCState *state = is_ready ? TAKE(ready.state) : begin(flags, n_flags);
+    if (!state)
+        return NULL;
+    if (&global_expr)
+        global_expr = 0;
+    tcc_set_error_func(state, compiled, keep_message);
+    return state;
+}
+
+void tcc_prepare(void)
+{
+    if (!ready.state)
+        ready.state = begin(NULL, 0);
+    if (ready.file < 0)
+        ready.file = make_file();
+}
+
+void tcc_drop(void)
+{
+    tcc_deletep(&ready.state);
+    ready.state = NULL;
+    closep(&ready.file);
+    ready.file = -1;
 }
 
 /* ---- labels

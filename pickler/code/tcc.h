@@ -19,4 +19,9 @@ bool tcc_has_labels(const char *text);
  * everything else is ready. */
 int tcc_compile_file(const char *path, struct compiled *ret, struct error *err) MUST_USE;
 
+/* What can be done before the next text without flags is there; it is held, with a
+ * descriptor, until that text or tcc_drop(). */
+void tcc_prepare(void);
+void tcc_drop(void);
+
 #endif

@@ -216,6 +216,44 @@ static void *call_in_thread(void *function)
     return (void *)(intptr_t)((int (*)(void))function)();
 }
 
+static void check_defines(const char *text, const char *const *flags, size_t n_flags,
+                          const char *name)
+{
+    struct error err = {0};
+    CLEANUP(compiled_clear) struct compiled compiled = {0};
+    CLEANUP(image_freep) struct image *image = NULL;
+    if (CHECK_OK(tcc_compile(text, flags, n_flags, &compiled, &err), err) &&
+        CHECK(compiled.is_ok) && CHECK_OK(load(&compiled, &image, &err), err))
+        CHECK(image_address(image, name) != NULL);
+}
+
+/* Whatever comes between, and however often. */
+static void test_prepared(void)
+{
+    static const char *const flags[] = {"-DNAME=flagged"};
+    int before = dup(0);
+    closep(&before);
+    tcc_prepare();
+    tcc_prepare();
+    check_defines("int NAME(void) { return 1; }", flags, 1, "flagged");
+    tcc_prepare();
+    check_defines("int NAME(void) { return 1; }", NULL, 0, "NAME");
+    check_defines("int again(void) { return 1; }", NULL, 0, "again");
+    tcc_prepare();
+    check_defines("int jump(int i) { goto end; end: return i; }", NULL, 0, "jump");
+    tcc_prepare();
+    CLEANUP(compiled_clear) struct compiled compiled = {0};
+    CHECK_INT(tcc_compile("int f( {", NULL, 0, &compiled, NULL), 0);
+    CHECK(!compiled.is_ok && compiled.messages.size);
+    check_defines("int f(void) { return 1; }", NULL, 0, "f");
+    tcc_prepare();
+    tcc_drop();
+    tcc_drop();
+    int after = dup(0);
+    CHECK_INT(after, before); /* nothing was left open */
+    closep(&after);
+}
+
 static void test_refusals(void)
 {
     struct error err = {0};
@@ -338,6 +376,7 @@ int main(void)
     test_patterns_cc("gcc");
     test_patterns_cc("clang-19");
     test_refusals();
+    test_prepared();
     test_damaged();
     test_labels();
     arena_clear(&arena);
