@@ -223,9 +223,11 @@ void job_take_result(struct job *job, uint64_t from, uint64_t count,
 /* Where it failed, unless it was here. */
 static void note_host(struct outcome *outcome, const char *host)
 {
+    bool is_elsewhere = host && strcmp(host, "localhost") != 0;
     bool is_fault = outcome->kind == OUTCOME_FAULT || outcome->kind == OUTCOME_DIED ||
                     outcome->kind == OUTCOME_INTERRUPTED;
-    if (is_fault && !outcome->note && host && strcmp(host, "localhost"))
+    outcome_name_host(outcome, host);
+    if (is_elsewhere && is_fault && !outcome->note)
         outcome->note = must_format("It ran in a job worker on %s: the session and other "
                                     "tasks are not affected.",
                                     host);

@@ -99,6 +99,15 @@ static void say_lost(struct log *log)
     (void)!write_record(log, 2, note, strlen(note));
 }
 
+static void name_host(struct outcome *outcome)
+{
+    char host[256] = "";
+    const char *node = getenv("SLURMD_NODENAME");
+    if (!node && gethostname(host, sizeof(host) - 1) == 0)
+        node = host;
+    outcome_name_host(outcome, node ? node : "its node");
+}
+
 /* A result for which there is no room is one that says so. */
 static int save_result(const struct batch_run *run, size_t part, struct log *log,
                        const struct pool_event *event, struct error *err)
@@ -146,7 +155,9 @@ static int wait_for(struct batch_run *run, size_t part, uint32_t id, struct log 
             bool is_it = event.id == id;
             if (is_it && is_told_to_end(&event.outcome)) /* not the task's own end */
                 r = error_set(err, -EINTR, "the engine has ended the job");
-            else if (is_it)
+            if (is_it)
+                name_host(&event.outcome);
+            if (is_it && r == 0)
                 r = save_result(run, part, log, &event, err);
             outcome_clear(&event.outcome);
             if (is_it)
@@ -188,6 +199,7 @@ static int run_part(struct batch_run *run, size_t part, struct error *err)
         r = start_pool(run, &outcome, err);
     if (r < 0)
         return r;
+    name_host(&outcome);
     if (outcome.kind != OUTCOME_OK)
         return batch_result_save(run->folder, part, &outcome, NULL, 0, err);
     uint32_t id;

@@ -2,6 +2,7 @@
 #include "kernel/peer/outcome.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define OUTCOME_FRAMES_MAX 256 /* a reader refuses more; writers stop long before */
 
@@ -18,6 +19,19 @@ void outcome_clear(struct outcome *outcome)
     }
     free(outcome->frames);
     *outcome = (struct outcome){0};
+}
+
+void outcome_name_host(struct outcome *outcome, const char *host)
+{
+    bool is_elsewhere = host && strcmp(host, "localhost") != 0;
+    bool is_of_host = is_elsewhere && outcome->kind == OUTCOME_REFUSED && outcome->name &&
+                      (strcmp(outcome->name, OUTCOME_NO_ROOM) == 0 ||
+                       strcmp(outcome->name, OUTCOME_NO_FOLDER) == 0);
+    if (!is_of_host || !outcome->message)
+        return;
+    char *text = must_format("%s (on %s)", outcome->message, host);
+    free(outcome->message);
+    outcome->message = text;
 }
 
 void outcome_pack(const struct outcome *outcome, struct buffer *out)

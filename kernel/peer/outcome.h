@@ -41,7 +41,14 @@ struct outcome {
     struct bundle value_more; /* what else there is of it: text/html, ... */
 };
 
+/* Refused for what a host lacks, not for what was asked for. */
+#define OUTCOME_NO_ROOM "NoRoom"
+#define OUTCOME_NO_FOLDER "FolderError"
+
 void outcome_clear(struct outcome *outcome);
+/* Adds to the message which host it is that lacks something, unless it is this one (NULL,
+ * "localhost"); messages of other outcomes stay as they are. */
+void outcome_name_host(struct outcome *outcome, const char *host);
 void outcome_pack(const struct outcome *outcome, struct buffer *out);
 int outcome_unpack(struct unpack *in, struct outcome *ret, struct error *err) MUST_USE;
 

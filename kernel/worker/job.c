@@ -12,12 +12,17 @@
 #include "pickler/payload/layouts.h"
 #include "pickler/payload/recipe.h"
 
-static void refuse(struct outcome *ret, const struct error *err)
+static void refuse_as(struct outcome *ret, const char *otherwise, const struct error *err)
 {
     const char *name = err->code == -ENOMEM                           ? "OutOfMemory"
-                       : err->code == -ENOSPC || err->code == -EDQUOT ? "NoRoom"
-                                                                      : "BadPayload";
+                       : err->code == -ENOSPC || err->code == -EDQUOT ? OUTCOME_NO_ROOM
+                                                                      : otherwise;
     outcome_set(ret, OUTCOME_REFUSED, name, "%s", err->text);
+}
+
+static void refuse(struct outcome *ret, const struct error *err)
+{
+    refuse_as(ret, "BadPayload", err);
 }
 
 static bool is_defined(const struct definition *definition)
@@ -156,12 +161,13 @@ static bool open_payload(struct job *job, const struct zygote_payload *from,
         types_clear(&job->engine->types);
         r = payload_layouts(payload, &job->engine->types, &err);
     }
-    if (r == 0)
+    bool is_whole = r == 0;
+    if (is_whole)
         r = surroundings_enter(&payload->surroundings, &err);
     if (payload) /* its files' contents are somebody else's */
         surroundings_clear(&payload->surroundings);
     if (r < 0) {
-        refuse(ret, &err);
+        refuse_as(ret, is_whole ? OUTCOME_NO_FOLDER : "BadPayload", &err);
         return false;
     }
     for (size_t i = 0; i < payload->n_libraries && ret->kind == OUTCOME_OK; i++)

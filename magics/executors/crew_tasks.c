@@ -456,6 +456,7 @@ static void payload_answered(struct crew *crew, struct crew_link *link,
             if (payload->n_loaded)
                 break;
             outcome_clear(&payload->refusal);
+            outcome_name_host(&event->outcome, event->host);
             payload->refusal = event->outcome;
             event->outcome = (struct outcome){0};
             payload->is_refused = true;
