@@ -79,12 +79,12 @@ enum family_tier {
 
 struct family {
     uint8_t hash[PAYLOAD_HASH_SIZE];
-    struct buffer payload; /* or a recipe, and its pieces with a hash: */
-    struct piece **pieces; /* owned, in order; each has a user more */
-    size_t n_pieces, n_missing;
-    struct pieces *store; /* borrowed */
-    struct buffer object; /* of cc; empty: the zygote compiles by libtcc */
-    struct buffer better; /* of cc: its functions, which take the place of libtcc's */
+    struct buffer payload;   /* or a recipe, and its pieces with a hash: */
+    struct piece **pieces;   /* owned, in order; each has a user more */
+    size_t n_pieces, n_here; /* n_here: the first ones, which have come */
+    struct pieces *store;    /* borrowed */
+    struct buffer object;    /* of cc; empty: the zygote compiles by libtcc */
+    struct buffer better;    /* of cc: its functions, which take the place of libtcc's */
     enum family_tier tier;
     uint64_t spent_us; /* by its tasks, those that run left out */
     bool is_by_cc;     /* libtcc refused it, or was not to be asked */
@@ -128,6 +128,12 @@ struct task *worker_remove_task(struct worker *worker, struct task **at) MUST_US
 struct worker *family_ready_worker(struct family *family, uint64_t now); /* NULL: none */
 struct worker *family_find_worker(struct family *family, pid_t pid);
 void family_free_workers(struct family *family, bool only_gone);
+
+/* Those that its payload needs: it can be loaded. */
+static inline bool family_has_pieces(const struct family *family)
+{
+    return family->n_here == family->n_pieces;
+}
 
 static inline bool family_is_idle(const struct family *family)
 {

@@ -37,33 +37,40 @@ static bool is_hash_right(const uint8_t *hash, const void *data, size_t size)
     return memcmp(hash, right, sizeof(right)) == 0;
 }
 
-static size_t family_size(const struct family *family)
+static size_t own_size(const struct family *family)
 {
-    size_t size = family->payload.size + family->object.size + family->better.size;
+    return family->payload.size + family->object.size + family->better.size;
+}
+
+static size_t size_of_pieces(const struct family *family)
+{
+    size_t size = 0;
     for (size_t i = 0; i < family->n_pieces; i++)
         size += (size_t)family->pieces[i]->size;
     return size;
 }
 
-/* Forgets idle payloads, the oldest first, until the new one fits. */
+/* Forgets idle payloads, the oldest first, until the new one fits. Large values of those
+ * that are in use, which may be the same ones, are in nobody's way. */
 static bool make_room(struct pool *pool, size_t size)
 {
     for (;;) {
-        size_t n = 0, bytes = 0;
+        size_t n = 0, bytes = 0, own = 0;
         struct family *oldest = NULL;
         for (size_t i = 0; i < pool->n_families; i++) {
             struct family *family = pool->families[i];
             if (family->is_removed)
                 continue;
             n++;
-            bytes += family_size(family);
+            own += own_size(family);
+            bytes += own_size(family) + size_of_pieces(family);
             if (family_is_idle(family) && (!oldest || family->used < oldest->used))
                 oldest = family;
         }
         if (n == 0 || (n < POOL_PAYLOADS_MAX && bytes + size <= POOL_PAYLOADS_BYTES))
             return true;
         if (!oldest)
-            return false;
+            return n < POOL_PAYLOADS_MAX && own + size <= POOL_PAYLOADS_BYTES;
         struct buffer body = {0};
         pack_bytes(&body, oldest->hash, PAYLOAD_HASH_SIZE);
         pool_say(pool, POOL_FORGOT, 0, &body);

@@ -255,7 +255,9 @@ int pieces_fill_from(struct pieces *pieces, struct piece *piece, struct piece_fi
     struct stat about;
     if (piece->is_here)
         return 0;
-    if (fstat(file->fd, &about) < 0 || (uint64_t)about.st_size < piece->size ||
+    if (fstat(file->fd, &about) < 0)
+        return error_errno(err, -errno, "cannot look at the file of a payload's pieces");
+    if ((uint64_t)about.st_size < piece->size ||
         (uint64_t)about.st_size - piece->size < offset)
         return error_set(err, -EBADMSG, "a piece of the payload is not there");
     if (pieces->n_foreign > PIECES_FILES_MAX) {

@@ -23,16 +23,16 @@ static void give_up(struct pool *pool, struct family *family, const struct error
     outcome_pack(&outcome, &body);
     pool_say(pool, POOL_PAYLOAD, family->request, &body);
     buffer_clear(&body);
+    tasks_fail_waiting(pool, family, &outcome);
     family->request = 0;
-    family->n_missing = 0;
     family->is_removed = true;
 }
 
-static void count_missing(struct family *family)
+static bool look_for_pieces(struct family *family)
 {
-    family->n_missing = 0;
-    for (size_t i = 0; i < family->n_pieces; i++)
-        family->n_missing += !family->pieces[i]->is_here;
+    while (!family_has_pieces(family) && family->pieces[family->n_here]->is_here)
+        family->n_here++;
+    return family_has_pieces(family);
 }
 
 /* What another payload has asked for comes once. */
@@ -69,13 +69,12 @@ void supply_begin(struct pool *pool, struct family *family)
             family->n_pieces = recipe.n_hashed;
     }
     family->store = &pool->pieces;
-    count_missing(family);
     if (r < 0)
         give_up(pool, family, &err);
-    else if (family->n_missing)
-        ask(pool, family);
-    else
+    else if (look_for_pieces(family))
         zygotes_wake(pool, family);
+    else
+        ask(pool, family);
 }
 
 static bool needs(const struct family *family, const struct piece *piece)
@@ -92,10 +91,9 @@ static void tell(struct pool *pool, const struct piece *lost, const struct error
 {
     for (size_t i = 0; i < pool->n_families; i++) {
         struct family *family = pool->families[i];
-        if (!family->n_missing)
+        if (family->is_removed || family_has_pieces(family))
             continue;
-        count_missing(family);
-        if (!family->n_missing)
+        if (look_for_pieces(family))
             zygotes_wake(pool, family);
         else if (lost && needs(family, lost))
             give_up(pool, family, err);
@@ -129,11 +127,10 @@ bool supply_take_file(struct pool *pool, const struct frame *frame)
 {
     struct unpack in = unpack_init(frame->data, frame->size);
     struct error err = {0};
-    const struct piece *lost = NULL;
     if (frame->n_fds != 1)
         return false;
     struct piece_file *file = pieces_foreign(&pool->pieces, frame->fds[0]);
-    for (size_t n = unpack_count(&in); n && !in.failed && !lost; n--) {
+    for (size_t n = unpack_count(&in); n && !in.failed; n--) {
         size_t size;
         const void *hash = unpack_bytes(&in, &size);
         uint64_t offset = unpack_u64(&in);
@@ -141,12 +138,12 @@ bool supply_take_file(struct pool *pool, const struct frame *frame)
         struct piece *piece = in.failed ? NULL : pieces_find(&pool->pieces, hash);
         if (!piece)
             continue;
-        if (pieces_fill_from(&pool->pieces, piece, file, offset, &err) < 0)
-            lost = piece;
         piece->is_asked = false;
+        if (pieces_fill_from(&pool->pieces, piece, file, offset, &err) < 0)
+            tell(pool, piece, &err);
     }
     pieces_foreign_done(&pool->pieces, file);
-    tell(pool, lost, &err);
+    tell(pool, NULL, NULL);
     return !in.failed;
 }
 

@@ -79,7 +79,7 @@ void tasks_add(struct pool *pool, struct family *family, struct task *task)
         return;
     family_add_task(family, task);
     pool->waiting_bytes += size;
-    if (family->state == FAMILY_ASLEEP)
+    if (family->state == FAMILY_ASLEEP && family_has_pieces(family))
         zygotes_wake(pool, family);
 }
 

@@ -2,12 +2,15 @@
 #include "kernel/worker/zygote_pieces.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 void zygote_pieces_clear(struct zygote_pieces *pieces)
 {
     for (size_t i = 0; i < pieces->n; i++) {
         int fd = pieces->places[i].fd;
-        closep(&fd);
+        if (fd < 0)
+            continue;
+        close(fd);
         for (size_t k = i; k < pieces->n; k++)
             if (pieces->places[k].fd == fd)
                 pieces->places[k].fd = -1;

@@ -3,6 +3,7 @@
  * The pool, its client and the local executor around tasks that need no compiler
  * (tests/executors/fake_worker.c): what becomes of tasks, output and processes.
  * Arguments: the paths of achar-pool and of the fake worker. */
+#include <poll.h>
 #include <sys/resource.h>
 
 #include "kernel/peer/memory_file.h"
@@ -277,6 +278,89 @@ static void test_payloads(void)
     check_nothing_left("payloads");
 }
 
+static struct pool_event next(struct pool_client *client)
+{
+    struct pool_event event = {0};
+    struct error err = {0};
+    while (event.kind == POOL_EVENT_NONE) {
+        struct pollfd fds[POOL_CLIENT_FDS];
+        int timeout_ms = WAIT_MS;
+        size_t n = pool_client_poll(client, fds, &timeout_ms);
+        if (!pool_client_sleep(client))
+            CHECK(poll(fds, n, timeout_ms) > 0 || timeout_ms < WAIT_MS);
+        if (!CHECK_OK(pool_client_next(client, &event, &err), err))
+            exit(1);
+    }
+    return event;
+}
+
+static void check_refused(struct pool_client *client, uint32_t id)
+{
+    struct pool_event event = next(client);
+    CHECK_INT(event.id, id);
+    CHECK_INT(event.outcome.kind, OUTCOME_REFUSED);
+    CHECK_STRING(event.outcome.name, "BadPayload");
+    outcome_clear(&event.outcome);
+}
+
+static uint32_t post_recipe(struct pool_client *client, const char *word,
+                            struct parcel_piece *piece, uint8_t ret_hash[32])
+{
+    struct recipe recipe = {.payload = word, .payload_size = strlen(word)};
+    struct buffer bytes = {0};
+    struct error err = {0};
+    uint32_t id = 0;
+    recipe_add(&recipe.values,
+               (struct recipe_piece){.size = piece->blob->size, .hash = piece->hash});
+    recipe_write(&recipe, &bytes);
+    payload_hash(bytes.data, bytes.size, ret_hash);
+    struct blob *blob = blob_take(&bytes);
+    CHECK_OK(pool_client_post_payload(client, ret_hash, blob, &id, &err), err);
+    blob_unref(blob);
+    recipe_clear(&recipe);
+    return id;
+}
+
+static uint64_t answer(struct pool_client *client, const struct parcel *parcel,
+                       uint32_t id)
+{
+    struct error err = {0};
+    uint64_t size = 0;
+    struct pool_event event = next(client);
+    CHECK(event.kind == POOL_EVENT_PIECES && event.id == id);
+    CHECK_OK(pool_client_post_pieces(client, parcel, event.data, event.size, &size, &err),
+             err);
+    return size;
+}
+
+/* Two payloads share a piece that cannot be had: whoever waits is told, a task that came
+ * too early as well. It is asked for again then. */
+static void test_pieces_that_do_not_come(void)
+{
+    struct pool_client *client = start("2");
+    struct parcel_piece piece = {.blob = blob_new("content", 7)};
+    struct parcel empty = {0}, parcel = {.pieces = &piece, .n_pieces = 1};
+    struct error err = {0};
+    uint8_t hash[32], other[32];
+    uint32_t task = 0;
+    payload_hash("content", 7, piece.hash);
+    uint32_t first = post_recipe(client, "first", &piece, hash);
+    uint32_t second = post_recipe(client, "second", &piece, other);
+    CHECK_OK(pool_client_post_task(client, hash, "echo x", 6, &task, &err), err);
+    CHECK_INT(answer(client, &empty, first), 0);
+    check_refused(client, first);
+    check_refused(client, task);
+    check_refused(client, second);
+    second = post_recipe(client, "second", &piece, other);
+    CHECK_INT(answer(client, &parcel, second), 7);
+    struct pool_event event = next(client);
+    CHECK(event.kind == POOL_EVENT_PAYLOAD && event.outcome.kind == OUTCOME_OK);
+    outcome_clear(&event.outcome);
+    blob_unref(piece.blob);
+    pool_client_free(client);
+    check_nothing_left("pieces that do not come");
+}
+
 /* Large arguments and results both ways at once, nobody reading in between. */
 static void test_big(void)
 {
@@ -488,6 +572,7 @@ int main(int argc, char **argv)
     test_kill_from_outside();
     test_cancel();
     test_payloads();
+    test_pieces_that_do_not_come();
     test_big();
     test_files();
     test_end();
