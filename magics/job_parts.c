@@ -25,8 +25,10 @@ bool job_bytes_keep(struct jobs *jobs, const void *data, size_t size,
             pwrite(fd, (const char *)data + at, size - at, ret->offset + (int64_t)at);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n <= 0)
+        if (n <= 0) {
+            jobs_count_bytes(jobs, 0, 0); /* half of it fills no disk */
             return false;
+        }
         at += (size_t)n;
     }
     if (fd >= 0)

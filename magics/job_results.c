@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "magics/job.h"
+#include "pickler/base/nameless.h"
 #include "pickler/base/pack.h"
 
 /* Where a fault happened, as text: the same text twice is the same crash. */
@@ -92,8 +93,13 @@ static void keep_values(struct job *job, uint64_t from, uint64_t count,
         bundle_move(&job->value_more, &outcome->value_more);
     }
     if (!job_bytes_keep(job->jobs, values, size, &part.bytes)) {
+        CLEANUP(freep)
+        char *why = must_format("its results could not be kept: there is no room for "
+                                "them in '%s' (TMPDIR names another folder)",
+                                temporary_folder());
+        job->home_bytes -= size;
         job->n_done -= count;
-        job_lose(job, "its results could not be kept: there is no room for them");
+        job_lose(job, why);
         return;
     }
     GROW(job->parts, job->n_parts, job->parts_capacity);
