@@ -51,7 +51,11 @@ Host *
 
 
 class Ssh:
-    def __init__(self):
+    def __init__(self, user=None):
+        """user: the name of an ordinary user who logs in, for root only; one without a shell gets
+        one in a mount namespace of sshd's own."""
+        self.account = pwd.getpwnam(user) if user else pwd.getpwuid(os.getuid())
+        self.is_other = user is not None
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="achar-ssh-"))
         try:
             self._start()
@@ -74,24 +78,43 @@ class Ssh:
         key = " ".join((self.folder / "host.pub").read_text().split()[:2])
         (self.folder / "known").write_text(f"[127.0.0.1]:{port} {key}\n")
         values = {"folder": self.folder, "port": port, "closed": closed,
-                  "user": pwd.getpwuid(os.getuid()).pw_name,
+                  "user": self.account.pw_name,
                   "path": f"{self.programs}:/usr/local/bin:/usr/bin:/bin"}
         (self.folder / "sshd_config").write_text(SERVER.format(**values))
         self.config = self.folder / "config"
         self.config.write_text(CLIENT.format(**values))
+        before = self._give() if self.is_other else []
         if os.getuid() == 0:
             os.makedirs("/run/sshd", exist_ok=True)
         self.daemons = Daemons(self.folder)
         try:
-            self.daemons.start("sshd", [sshd, "-D", "-e", "-f", self.folder / "sshd_config"])
+            self.daemons.start("sshd", [*before, sshd, "-D", "-e", "-f", self.folder / "sshd_config"])
             self.daemons.wait(lambda: self.run("true").returncode == 0, "sshd lets nobody in")
         except BaseException:
             self.daemons.close()
             raise
 
+    def _give(self):
+        """What the user needs is the user's; what is to come before sshd."""
+        self.folder.chmod(0o755)
+        for path in (self.home, self.folder / "id", self.folder / "other", self.config):
+            os.chown(path, self.account.pw_uid, self.account.pw_gid)
+        accounts = self.folder / "passwd"
+        accounts.write_text("".join(
+            line.rpartition(":")[0] + ":/bin/sh\n" if line.startswith(self.account.pw_name + ":")
+            else line for line in pathlib.Path("/etc/passwd").read_text().splitlines(True)))
+        inside = f"mount --bind {accounts} /etc/passwd && exec \"$@\""
+        if subprocess.run([program("unshare"), "-m", "sh", "-c", inside, "sh", "true"],
+                          capture_output=True).returncode:
+            raise EngineError("no right to a mount namespace, for a user without a shell")
+        return [program("unshare"), "-m", "sh", "-c", inside, "sh"]
+
     def run(self, command):
-        return subprocess.run(["ssh", "-F", self.config, "-o", "BatchMode=yes", "a", command],
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
+        as_user = ["setpriv", f"--reuid={self.account.pw_uid}", f"--regid={self.account.pw_gid}",
+                   "--clear-groups"] if self.is_other else []
+        return subprocess.run([*as_user, "ssh", "-F", self.config, "-o", "BatchMode=yes", "a", command],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30,
+                              cwd=self.folder)
 
     def pids(self):
         """Processes that run from a kit in its home."""
