@@ -9,8 +9,10 @@
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "magics/quantity.h"
+#include "pickler/base/file.h"
 #include "pickler/base/nameless.h"
 
 #define COPY_AT_ONCE ((size_t)64 << 20) /* between two looks for an interrupt */
@@ -59,13 +61,24 @@ static bool is_interrupted(const struct staging *staging)
     return true;
 }
 
+static ssize_t read_some(int from, int to)
+{
+    char part[16384];
+    ssize_t n = read(from, part, sizeof(part));
+    if (n < 0)
+        return -errno;
+    int r = write_all(to, part, (size_t)n);
+    return r < 0 ? r : n;
+}
+
 /* Blocks are shared where that can be. Bytes, 0 at its end, or -errno. */
 static ssize_t copy_some(int from, int to)
 {
     ssize_t n = copy_file_range(from, NULL, to, NULL, COPY_AT_ONCE, 0);
     if (n <= 0 && (n == 0 || (errno != ENOSPC && errno != EDQUOT)))
-        n = sendfile(to, from, NULL,
-                     COPY_AT_ONCE); /* also what has no size, as in /proc */
+        n = sendfile(to, from, NULL, COPY_AT_ONCE);
+    if (n < 0 && errno == EINVAL)
+        return read_some(from, to); /* what is made when it is read, as in /proc */
     return n < 0 ? -errno : n;
 }
 
@@ -83,7 +96,7 @@ static bool copy_content(struct staging *staging, int from, const char *path,
     uint64_t size = 0;
     for (ssize_t n = 1; n;) {
         n = copy_some(from, staging->file);
-        if (n == -EINTR || n == -EAGAIN)
+        if (n == -EINTR)
             continue;
         if (n == -ENOSPC || n == -EDQUOT) {
             CLEANUP(freep)

@@ -289,7 +289,6 @@ static bool read_result_file(struct pool_client *client, const struct frame *fra
     return read_result(client, &whole, task, ret);
 }
 
-/* The answer to the payload of request `i`. */
 /* Another kind of machine may be why. */
 static void note_machine(const struct pool_client *client, struct outcome *outcome)
 {
@@ -303,6 +302,7 @@ static void note_machine(const struct pool_client *client, struct outcome *outco
             client->link.host ? client->link.host : "a host", client->machine);
 }
 
+/* The answer to the payload of request `i`. */
 static bool read_answer(struct pool_client *client, const struct frame *frame, size_t i,
                         struct pool_event *ret)
 {

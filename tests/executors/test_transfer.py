@@ -160,6 +160,12 @@ def test_what_was_staged_is_as_it_was_at_submission(pool, data):
     assert pool.run("%wait one").value == "5"
 
 
+def test_what_is_made_when_it_is_read_is_staged(session):
+    session.value(FILES)
+    cell = session.run('%call system("cat version") --files /proc/version')
+    assert cell.value == "0" and cell.stdout.startswith("Linux version"), cell
+
+
 def test_what_cannot_be_staged_is_told(session, data):
     session.value(FILES)
     (data.parent / "other").mkdir()
