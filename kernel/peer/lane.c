@@ -245,6 +245,12 @@ bool lane_receive(struct lane *lane, uint32_t *ret_id, const void **ret_data,
     }
 }
 
+void lane_put_back(struct lane *lane)
+{
+    lane->next_tail = lane->tail;
+    lane->n_taken--;
+}
+
 bool lane_has_results(const struct lane *lane, uint32_t n)
 {
     const struct lane_shared *shared = lane->shared;

@@ -49,6 +49,8 @@ uint32_t lane_end(const struct lane *lane); /* the place behind all tasks */
  * next call. */
 bool lane_receive(struct lane *lane, uint32_t *ret_id, const void **ret_data,
                   size_t *ret_size);
+/* What was received last is received again. */
+void lane_put_back(struct lane *lane);
 /* So many of them, or all that will come of what was sent. */
 bool lane_has_results(const struct lane *lane, uint32_t n);
 /* It looks for tasks: what is sent now is begun without delay. */

@@ -93,16 +93,36 @@ static void send_rest(struct pool *pool, struct worker *worker)
     send_output(pool, worker);
 }
 
+static struct task **find_task(struct worker *worker, uint32_t id)
+{
+    for (struct task **at = &worker->task; *at; at = &(*at)->next)
+        if ((*at)->id == id)
+            return at;
+    return NULL;
+}
+
+/* Results that it has in shared memory may be taken. */
+static bool has_lane(const struct worker *worker)
+{
+    return worker->task && worker->lane && worker->task->id != worker->held_by;
+}
+
 /* Results in shared memory are of tasks that made no system call: they printed nothing.
- */
+ * What had no room there is on its way through the channel, and comes first. */
 static void drain(struct pool *pool, struct family *family, struct worker *worker)
 {
     uint32_t id;
     const void *data;
     size_t size;
-    while (worker->lane && lane_receive(worker->lane, &id, &data, &size)) {
-        if (!worker->task || worker->task->id != id || worker->is_gone)
+    while (worker->lane && (!worker->task || has_lane(worker)) &&
+           lane_receive(worker->lane, &id, &data, &size)) {
+        if (worker->is_gone || !find_task(worker, id))
             continue; /* user code wrote there */
+        if (worker->task->id != id) {
+            lane_put_back(worker->lane);
+            worker->held_by = worker->task->id;
+            return;
+        }
         struct buffer body = {.data = (char *)data, .size = size};
         pool_say(pool, POOL_RESULT, id, &body);
         worker->depth = 2 * worker->depth < POOL_AHEAD ? 2 * worker->depth : POOL_AHEAD;
@@ -125,7 +145,7 @@ bool tasks_have_results(const struct pool *pool)
     for (size_t i = 0; i < pool->n_families; i++)
         for (struct worker *worker = pool->families[i]->workers; worker;
              worker = worker->next)
-            if (worker->task && worker->lane &&
+            if (has_lane(worker) &&
                 lane_has_results(worker->lane, (uint32_t)worker->batch))
                 return true;
     return false;
@@ -161,7 +181,7 @@ bool tasks_sleep(const struct pool *pool)
     for (size_t i = 0; i < pool->n_families; i++)
         for (struct worker *worker = pool->families[i]->workers; worker;
              worker = worker->next)
-            if (worker->task && worker->lane)
+            if (has_lane(worker))
                 is_there |= lane_sleep(worker->lane, (uint32_t)worker->batch);
     return !is_there;
 }
@@ -287,6 +307,16 @@ void tasks_read(struct pool *pool, struct family *family, struct worker *worker)
         ;
 }
 
+static void read_what_is_there(struct pool *pool, struct family *family,
+                               struct worker *worker)
+{
+    drain(pool, family, worker);
+    if (!worker->is_closed && !worker->is_gone)
+        tasks_read(pool, family, worker);
+    if (!worker->is_gone)
+        drain(pool, family, worker);
+}
+
 static void describe_excess(const struct pool *pool, const struct worker *worker,
                             struct outcome *ret)
 {
@@ -403,14 +433,6 @@ static void cancel_waiting(struct pool *pool, struct family *family, uint32_t id
     say_cancelled(pool, id);
 }
 
-static struct task **find_task(struct worker *worker, uint32_t id)
-{
-    for (struct task **at = &worker->task; *at; at = &(*at)->next)
-        if ((*at)->id == id)
-            return at;
-    return NULL;
-}
-
 /* Tasks behind the first are taken back, so that a signal reaches no other. */
 static void take_rest_back(struct pool *pool, struct family *family,
                            struct worker *worker)
@@ -462,8 +484,8 @@ static bool isolate(struct pool *pool, struct family *family, struct worker *wor
 {
     uint32_t id = worker->task->id;
     take_rest_back(pool, family, worker);
-    drain(pool, family, worker);
-    return worker->task && worker->task->id == id;
+    read_what_is_there(pool, family, worker);
+    return !worker->is_gone && worker->task && worker->task->id == id;
 }
 
 static void interrupt(struct pool *pool, struct family *family, struct worker *worker)
@@ -491,14 +513,19 @@ static bool cancel_in(struct pool *pool, struct family *family, struct worker *w
                       uint32_t id)
 {
     struct task **at = worker->is_gone ? NULL : find_task(worker, id);
-    if (!at)
-        return false;
-    drain(pool, family, worker);
-    at = find_task(worker, id);
-    if (at && !worker->kill_at && !cancel_ahead(pool, family, worker, at) &&
-        at == &worker->task)
-        interrupt(pool, family, worker);
-    return true;
+    bool is_it = at != NULL;
+    /* Where it is begun behind others, those are over, and their results on the way. */
+    for (int i = 0; i < 2 && at && !worker->kill_at; i++) {
+        if (cancel_ahead(pool, family, worker, at))
+            break;
+        if (at == &worker->task) {
+            interrupt(pool, family, worker);
+            break;
+        }
+        read_what_is_there(pool, family, worker);
+        at = worker->is_gone ? NULL : find_task(worker, id);
+    }
+    return is_it;
 }
 
 /* A task that is unknown has ended already; its result is on the way. */

@@ -44,6 +44,7 @@ struct worker {
     size_t n_tasks;
     size_t depth;             /* how many it may have; grows while it is renewed */
     size_t n_taken;           /* results since the pool slept last */
+    uint32_t held_by;         /* a task whose result must come first, by the channel */
     size_t batch;             /* results that the pool sleeps for */
     bool is_closed;           /* it closed the channel: its death is being waited for */
     bool is_gone;             /* answered or dead: freed at the end of the round */

@@ -122,6 +122,18 @@ def test_map_where_one_element_fails(session):
     assert session.value("ys[6] * 1000 + ys[8]") == "7009"
 
 
+def test_map_whose_results_differ_in_size(session):
+    """Large ones come another way than those before and behind them, which wait."""
+    session.value("#include <stdlib.h>\n#include <string.h>\nchar *fill(int i)\n{\n"
+                  "    int n = i % 3 == 1 ? 90000 : 10;\n    char *s = malloc(n + 1);\n"
+                  "    memset(s, 'a' + i % 20, n);\n    s[n] = 0;\n    return s;\n}\n"
+                  "int from[600];\nfor (int i = 0; i < 600; i++)\n    from[i] = i;\nchar *texts[600];")
+    session.value("%map fill from -> texts --chunk 1")
+    assert session.value("int bad = 0;\nfor (int i = 0; i < 600; i++)\n"
+                         "    bad += strlen(texts[i]) != (i % 3 == 1 ? 90000 : 10) || *texts[i] != 'a' + i % 20;"
+                         "\nbad") == "0"
+
+
 @pytest.mark.parametrize("chunk", [1, 7])
 def test_map_of_many_small_tasks(session, chunk):
     """Also in place, where results come home while elements are still to go."""
