@@ -65,8 +65,10 @@ void tier_loaded(struct pool *pool, struct family *family, bool is_improvable)
 
 void tier_asleep(struct pool *pool, struct family *family)
 {
-    if (pool->improving == family)
+    if (pool->improving == family) {
         pool->improving = NULL;
+        look_at(pool, 0);
+    }
     if (family->tier == TIER_ASKING)
         family->tier = TIER_COUNTING;
     else if (family->tier == TIER_COMPILING)
