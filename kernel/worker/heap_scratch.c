@@ -44,8 +44,10 @@ void heap_scratch_close(void)
         scratch->is_closed = true, scratch->is_used = false;
 }
 
+/* Also a block of nothing has an address of its own. */
 static size_t rounded(size_t size)
 {
+    size += !size;
     return (size + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
 }
 

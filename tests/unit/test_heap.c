@@ -304,6 +304,12 @@ static void test_scratch(void)
     CHECK(!heap_scratch_use(true));
     first = hidden(malloc(20));
     CHECK((uintptr_t)first == place);
+    char *most = hidden(malloc(HEAP_SCRATCH_SIZE - scratch.n - 32));
+    CHECK(heap_scratch_has(most));
+    char *nothing = hidden(malloc(0)); /* at the very end is no place for it */
+    CHECK(!heap_scratch_has(nothing) && heap_find(nothing, &block));
+    free(nothing);
+    free(most);
     heap_scratch_close();
     CHECK(!heap_scratch_has(hidden(malloc(20))));
     CHECK(!heap_scratch_use(true));
