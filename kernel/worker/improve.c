@@ -18,8 +18,10 @@
 #include "pickler/base/file.h"
 #include "pickler/code/redirect.h"
 
-#define OBJECT_FD 100                 /* or above: user code has the low ones to itself */
-#define STACK_MAX ((size_t)256 << 20) /* that is searched */
+#define OBJECT_FD 100 /* or above: user code has the low ones to itself */
+/* That is searched. Below the process's stack the kernel keeps so much free of mappings:
+ * who is further up stands on no other stack. */
+#define STACK_MAX ((size_t)120 << 20)
 
 /* Global: a signal handler uses it. */
 static struct {
@@ -64,19 +66,24 @@ int improve_take(void *context, const void *object, size_t size, struct error *e
     return r;
 }
 
-/* Nobody goes on, at the end of a signal handler of the task's, inside of what is
+/* Not in a signal handler of the task's, which may have interrupted an allocation:
+ * `handler_end` is where those return to as well. And nobody goes on inside of what is
  * written: no return address is there, so a word that looks like one tells. */
-__attribute__((no_sanitize("address"))) static bool may_change(const ucontext_t *context)
+__attribute__((no_sanitize("address"))) static bool may_change(const ucontext_t *context,
+                                                               const void *handler_end)
 {
     const struct names *names = &improve.job->engine->names;
     const void *const *at = (const void *const *)registers_sp(context);
     if (!__libc_single_threaded || (uintptr_t)at % sizeof(*at) ||
         at > improve.stack_end ||
         (size_t)(improve.stack_end - at) > STACK_MAX / sizeof(*at) ||
+        registers_hold(context, (uintptr_t)handler_end, (uintptr_t)handler_end) ||
         !redirect_may_resume(names, registers_ip(context)))
         return false;
     for (; at < improve.stack_end; at++)
-        if (arena_has_code(names->arena, *at) && !redirect_may_resume(names, *at))
+        if (*at == handler_end)
+            return false;
+        else if (arena_has_code(names->arena, *at) && !redirect_may_resume(names, *at))
             return false;
     return true;
 }
@@ -104,7 +111,7 @@ static void on_urgent(int number, siginfo_t *info, void *context)
     (void)number;
     (void)info;
     if (!improve.is_taken && improve.stack_end && guard_is_in_cell(context) &&
-        may_change(context) && changing_try()) {
+        may_change(context, __builtin_return_address(0)) && changing_try()) {
         take_file();
         changing_end();
     }

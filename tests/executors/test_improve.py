@@ -53,6 +53,15 @@ def patient_value(session, code):
     return cell.value
 
 
+def test_a_signal_handler_is_not_helped(compiled):
+    """It may have interrupted the allocator; what it interrupted is helped after it."""
+    compiled.value(WAITING + "#include <signal.h>\nint helped;\n"
+                   "void on(int number) { helped = wait_for_it(2); }\n"
+                   "int in_both(void)\n{\n    signal(SIGALRM, on);\n    raise(SIGALRM);\n"
+                   "    return 10 * helped + wait_for_it(100);\n}")
+    assert patient_value(compiled, "%call in_both()") == "1"
+
+
 def test_a_call_that_runs_is_helped(compiled):
     compiled.value(WAITING)
     assert patient_value(compiled, "%call wait_for_it(100)") == "1"
