@@ -284,6 +284,9 @@ int tls_open(struct tls *tls, void *to, size_t size, size_t *ret_size, struct er
         return 0;
     if (why == SSL_ERROR_ZERO_RETURN)
         return error_set(err, -EPIPE, "the peer has closed the connection");
+    int reason = ERR_GET_REASON(ERR_peek_error());
+    if (reason > SSL_AD_REASON_OFFSET && reason != SSL_R_SSLV3_ALERT_BAD_RECORD_MAC)
+        return fail(err, -EPIPE, "the peer has ended the connection"); /* by an alert */
     return fail(err, -EBADMSG, "what came over TLS cannot be read");
 }
 
