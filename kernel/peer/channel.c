@@ -39,17 +39,13 @@ struct channel {
     int fds[FDS_PENDING_MAX]; /* received, not yet handed out, in order of arrival */
 };
 
-static void make_non_blocking(int fd)
+static void set_up_descriptor(int fd)
 {
+    struct termios settings;
     int flags = fcntl(fd, F_GETFL);
     if (!(flags & O_NONBLOCK))
         fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-}
-
-/* Srun and mpirun give a terminal, which would turn one byte into another. */
-static void make_raw(int fd)
-{
-    struct termios settings;
+    /* Srun and mpirun give a terminal, which would turn one byte into another. */
     if (tcgetattr(fd, &settings) < 0)
         return;
     cfmakeraw(&settings);
@@ -65,12 +61,9 @@ struct channel *channel_new(int read_fd, int write_fd)
     socklen_t size = sizeof(type);
     channel->is_socket = getsockopt(read_fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
     channel->size_max = FRAME_SIZE_MAX;
-    make_raw(read_fd);
-    make_non_blocking(read_fd);
-    if (write_fd != read_fd) {
-        make_raw(write_fd);
-        make_non_blocking(write_fd);
-    }
+    set_up_descriptor(read_fd);
+    if (write_fd != read_fd)
+        set_up_descriptor(write_fd);
     return channel;
 }
 
@@ -225,6 +218,11 @@ static int skip_noise(struct channel *channel)
     if (found)
         free(TAKE(channel->mark));
     return channel->n_noise > CHANNEL_NOISE_MAX ? -EPIPE : 1;
+}
+
+void channel_reserve(struct channel *channel, size_t size)
+{
+    buffer_reserve(&channel->in, size);
 }
 
 /* Reads what is there: 1 when something came, 0 when nothing, -EPIPE at the end. */

@@ -74,6 +74,9 @@ struct channel *channel_new_over(const struct transport *transport, void *state,
 void channel_free(struct channel *channel); /* closes the descriptors */
 DEFINE_FREEP(struct channel, channel_free)
 
+/* Memory for what is received, so that frames of up to so many bytes find it. */
+void channel_reserve(struct channel *channel, size_t size);
+
 /* Through shared memory: both sides are ours, of the same build. */
 bool channel_is_near(const struct channel *channel);
 /* Before poll(2): true when there is something to be read or room for what is unsent,

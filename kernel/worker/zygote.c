@@ -50,11 +50,13 @@ struct child_ends {
 };
 
 /* A job worker that is there before the code. It is given the payload as the zygote is,
- * and both load it at the same time: the first task need not wait for a fork. */
+ * and both load it at the same time: the first task need not wait for a fork. Its heap is
+ * to be that of later ones to the byte, so both allocate the same in the same order. */
 struct twin {
     pid_t pid; /* 0: none */
     int feed;  /* the body of the ZYGOTE_LOAD goes there */
     struct child_ends ends;
+    char body[TWIN_LOAD_MAX]; /* the same, in the twin */
 };
 
 struct zygote {
@@ -345,6 +347,16 @@ static bool load_payload(struct zygote *zygote, const void *data, size_t size,
     return true;
 }
 
+static struct buffer load_answer(const struct zygote *zygote, struct outcome *outcome)
+{
+    struct buffer body = {0};
+    outcome_pack(outcome, &body);
+    outcome_clear(outcome);
+    pack_u64(&body, zygote->is_loaded && zygote->work->is_improvable &&
+                        zygote->work->is_improvable(zygote->work->context));
+    return body;
+}
+
 /* What it prints while it loads is no task's. */
 static _Noreturn void twin_run(struct zygote *zygote, pid_t parent, int feed)
 {
@@ -353,14 +365,15 @@ static _Noreturn void twin_run(struct zygote *zygote, pid_t parent, int feed)
     setpgid(0, 0);
     if (getppid() != parent)
         _exit(1);
-    char *body = must_alloc(TWIN_LOAD_MAX); /* before the compiler's memory */
     if (zygote->work->warm)
         zygote->work->warm(zygote->work->context);
-    ssize_t size = recv(feed, body, TWIN_LOAD_MAX, 0);
+    ssize_t size = recv(feed, zygote->twin.body, TWIN_LOAD_MAX, 0);
     close(feed);
-    if (size <= 0 || !load_payload(zygote, body, (size_t)size, &outcome) ||
+    if (size <= 0 || !load_payload(zygote, zygote->twin.body, (size_t)size, &outcome) ||
         outcome.kind != OUTCOME_OK)
         _exit(0);
+    struct buffer body = load_answer(zygote, &outcome);
+    buffer_clear(&body);
     child_begin(zygote, parent, &zygote->twin.ends);
 }
 
@@ -442,14 +455,10 @@ static int load(struct zygote *zygote, const struct frame *frame)
     twin_feed(zygote, frame);
     if (!load_payload(zygote, frame->data, frame->size, &outcome))
         return -EBADMSG;
-    struct buffer body = {0};
-    outcome_pack(&outcome, &body);
-    pack_u64(&body, zygote->is_loaded && zygote->work->is_improvable &&
-                        zygote->work->is_improvable(zygote->work->context));
+    struct buffer body = load_answer(zygote, &outcome);
     int r = channel_send(zygote->channel, ZYGOTE_LOAD, 0, frame->id, body.data, body.size,
                          NULL);
     buffer_clear(&body);
-    outcome_clear(&outcome);
     if (r == 0)
         r = twin_announce(zygote);
     zygote->has_own = has_own(zygote);
@@ -539,13 +548,22 @@ static int serve_once(struct zygote *zygote)
     return r < 0 ? r : fill(zygote);
 }
 
+static bool is_asked(const struct zygote *zygote)
+{
+    struct pollfd fd = {.fd = channel_fd(zygote->channel), .events = POLLIN};
+    return poll(&fd, 1, 0) != 0;
+}
+
 /* Unless somebody waits already. */
 static void warm(struct zygote *zygote)
 {
-    struct pollfd fd = {.fd = channel_fd(zygote->channel), .events = POLLIN};
-    if (poll(&fd, 1, 0) == 0)
-        twin_start(zygote);
-    if (zygote->work->warm && poll(&fd, 1, 0) == 0)
+    if (is_asked(zygote))
+        return;
+    channel_reserve(zygote->channel, 2 * TWIN_LOAD_MAX);
+    twin_start(zygote);
+    if (is_asked(zygote))
+        twin_clear(&zygote->twin); /* which warms up */
+    else if (zygote->work->warm)
         zygote->work->warm(zygote->work->context);
 }
 
