@@ -196,21 +196,6 @@ struct job *jobs_find(struct jobs *jobs, const char *word, struct result *result
     return NULL;
 }
 
-struct job *jobs_add_carried(struct jobs *jobs, const char *id, const char *what,
-                             const char *executor, uint64_t n_elements,
-                             const struct job_carrier *carrier, void *state)
-{
-    struct job *job = job_new(n_elements > 1 ? JOB_RANGE : JOB_CALL, what);
-    job->name = must_strdup(id);
-    job->executor = must_strdup(executor);
-    job->state = JOB_WAITING;
-    job->count = n_elements;
-    job->carrier = carrier;
-    job->carried = state;
-    jobs_add(jobs, job);
-    return job;
-}
-
 void job_set_state(struct job *job, enum job_state state, const char *detail)
 {
     if (!job_is_over(job) && state >= JOB_DONE)

@@ -50,11 +50,6 @@ struct job_carrier {
     void (*free)(void *state); /* the job itself goes on */
 };
 
-/* One that a carrier has begun, or found again. `id` is the engine's own, unique here as
- * a name; `what` is shown ("%submit train(3)"). Takes `state`. The job is the list's. */
-struct job *jobs_add_carried(struct jobs *jobs, const char *id, const char *what,
-                             const char *executor, uint64_t n_elements,
-                             const struct job_carrier *carrier, void *state);
 /* `detail`, what a person should know of it ("pending: Priority"), or NULL. */
 void job_set_state(struct job *job, enum job_state state, const char *detail);
 /* How elements [from, from + count) ended, once each: takes the outcome; values are those

@@ -351,11 +351,6 @@ const void *batch_memo(const struct batch *batch, size_t *ret_size)
     return batch->file.memo;
 }
 
-size_t batch_parts(const struct batch *batch)
-{
-    return batch->file.n_parts;
-}
-
 /* ---- what has become of it ---- */
 
 static void hand_out(struct batch *batch, size_t part, struct outcome *outcome,

@@ -41,7 +41,6 @@ DEFINE_FREEP(struct batch, batch_free)
 
 const char *batch_id(const struct batch *batch);
 const void *batch_memo(const struct batch *batch, size_t *ret_size);
-size_t batch_parts(const struct batch *batch);
 
 /* How elements [from, from + count) ended, once each; takes the outcome, `values` are
  * borrowed. */

@@ -133,7 +133,6 @@ struct pool_client *pool_client_adopt(const struct executor_type *type, void *ex
     client->type = type;
     client->executor = executor;
     client->link = *link;
-    client->wake_fd = -1;
     client->kept_end = &client->kept;
     client->line = line_new(client->link.channel);
     client->lease_ms = type->lease_ms;
@@ -198,11 +197,6 @@ const char *pool_client_host(const struct pool_client *client)
 bool pool_client_is_alive(const struct pool_client *client)
 {
     return !client->is_dead && !client->is_broken;
-}
-
-void pool_client_watch(struct pool_client *client, int wake_fd)
-{
-    client->wake_fd = wake_fd;
 }
 
 void pool_client_tag(struct pool_client *client, uint32_t id, void *tag)

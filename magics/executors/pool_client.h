@@ -51,9 +51,6 @@ DEFINE_FREEP(struct pool_client, pool_client_free)
 unsigned pool_client_workers(const struct pool_client *client); /* 0 before its hello */
 bool pool_client_is_alive(const struct pool_client *client);
 
-/* `wake_fd` becoming readable ends pool_client_payload() with -EINTR; -1: none. */
-void pool_client_watch(struct pool_client *client, int wake_fd);
-
 /* Makes sure that the pool has the payload; *ret_outcome says why it refused it. */
 int pool_client_payload(struct pool_client *client, const uint8_t hash[32],
                         const void *payload, size_t size, struct outcome *ret_outcome,

@@ -46,7 +46,6 @@ struct pool_client {
     unsigned n_prestart; /* 0: not said */
     unsigned n_workers;  /* 0: no hello yet */
     char *machine;    /* of the pool ("aarch64"), where it is not of our kind; or NULL */
-    int wake_fd;      /* of pool_client_watch(), -1: none */
     bool is_dead;     /* nothing more will come */
     bool is_broken;   /* nothing more can be sent; results may still come */
     struct error why; /* of its end */

@@ -141,9 +141,7 @@ static int wait_for(struct pool_client *client, int kind, uint32_t id, int timeo
         if (now >= end)
             return error_set(err, -ETIMEDOUT, "the pool of executor '%s' does not answer",
                              client->type->name);
-        int ready = wait_ready(client, client->wake_fd, (int)(end - now));
-        if (ready & READY_WAKE)
-            return error_set(err, -EINTR, "interrupted while the payload was loaded");
+        wait_ready(client, -1, (int)(end - now));
         if (line_tick(client->line, &why) < 0)
             pool_client_lose(client, &why);
     }

@@ -329,11 +329,6 @@ size_t ranks_client_n(const struct ranks_client *client)
     return client->n;
 }
 
-const char *ranks_client_host(const struct ranks_client *client, size_t rank)
-{
-    return client->is_up && rank < client->n ? client->places[rank].host : NULL;
-}
-
 pid_t ranks_client_pid(const struct ranks_client *client, size_t rank)
 {
     return client->is_up && rank < client->n ? client->places[rank].pid : 0;

@@ -29,8 +29,7 @@ DEFINE_FREEP(struct ranks_client, ranks_client_free)
 
 bool ranks_client_is_alive(const struct ranks_client *client);
 size_t ranks_client_n(const struct ranks_client *client);
-/* Where a rank runs; NULL while it does not. */
-const char *ranks_client_host(const struct ranks_client *client, size_t rank);
+/* Of its process; 0 while it does not run. */
 pid_t ranks_client_pid(const struct ranks_client *client, size_t rank);
 
 /* What happens while a request is under way; called on the thread that waits. */
