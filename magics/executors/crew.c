@@ -284,6 +284,7 @@ void crew_free(struct crew *crew)
     if (crew->type)
         crew->type->close(crew->executor);
     crew_tasks_clear(crew);
+    crew_payloads_clear(crew);
     for (struct crew_event *event; (event = crew->kept);) {
         crew->kept = event->next;
         outcome_clear(&event->event.outcome);
@@ -491,7 +492,7 @@ int crew_load(struct crew *crew, const uint8_t hash[32], int wake_fd, int timeou
     struct pool_event none;
     int64_t end = timeout_ms < 0 ? -1 : clock_ms() + timeout_ms;
     enter(crew);
-    struct crew_payload *payload = crew_tasks_payload(crew, hash);
+    struct crew_payload *payload = crew_payloads_find(crew, hash);
     int r = payload ? 0 : error_set(err, -ENOENT, "the payload is not here");
     if (payload)
         payload->is_wanted = true;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * What the parts of a crew know of each other: crew.c (its life, waiting, the thread),
- * crew_links.c (pools that come and go), crew_tasks.c (who runs what). Everything here is
- * called with the crew's lock held. */
+ * crew_links.c (pools that come and go), crew_payloads.c (who has which code),
+ * crew_tasks.c (who runs what). Everything here is called with the crew's lock held. */
 #ifndef ACHAR_EXECUTORS_CREW_INSIDE_H
 #define ACHAR_EXECUTORS_CREW_INSIDE_H
 
@@ -11,6 +11,7 @@
 #include "kernel/peer/patience.h"
 #include "magics/executors/crew.h"
 
+#define HASH_SIZE 32
 #define LINK_UNSENT_MAX                                                                  \
     (1u << 20) /* bytes given to a link; then others get the tasks                       \
                 */
@@ -34,15 +35,16 @@ struct crew_queue {
 
 struct crew_payload {
     struct crew_payload *next;
-    uint8_t hash[32];
+    uint8_t hash[HASH_SIZE];
     struct parcel parcel;
     uint64_t sent; /* bytes of pieces */
     size_t n_holders, n_tasks;
     struct crew_queue waiting;
     bool is_wanted;         /* somebody waits for it without a task */
-    bool is_refused;        /* by the first pool that was asked ... */
+    bool is_refused;        /* by all pools that were asked ... */
     struct outcome refusal; /* ... for this reason; OUTCOME_OK: it is not */
     unsigned n_loaded;      /* pools that have it */
+    unsigned n_unfit;       /* pools that have refused it, others being asked */
     uint64_t used;
 };
 
@@ -121,7 +123,16 @@ void crew_tasks_fail(struct crew *crew, struct crew_payload *payload,
                      const struct outcome *outcome);
 bool crew_is_wanted(const struct crew *crew); /* some task or payload needs a pool */
 void crew_tasks_clear(struct crew *crew);
-struct crew_payload *crew_tasks_payload(struct crew *crew, const uint8_t hash[32]);
+
+/* crew_payloads.c */
+struct crew_payload *crew_payloads_find(struct crew *crew, const uint8_t hash[HASH_SIZE]);
+/* Pools that have refused it are asked again. */
+void crew_payloads_ask_again(struct crew *crew, struct crew_payload *payload);
+void crew_payloads_answered(struct crew *crew, struct crew_link *link,
+                            struct pool_event *event);
+void crew_payloads_forgotten(struct crew *crew, struct crew_link *link, const char *hash);
+void crew_payloads_pieces_asked(struct crew_link *link, const struct pool_event *event);
+void crew_payloads_clear(struct crew *crew);
 
 /* crew.c */
 void crew_keep(struct crew *crew, struct pool_event *event); /* takes the outcome */

@@ -11,7 +11,6 @@
 #include "magics/executors/crew_inside.h"
 #include "pickler/base/clock.h"
 
-#define HASH_SIZE 32
 #define AHEAD_US 5000.0 /* of work that waits at a worker */
 #define AHEAD_MAX 64    /* tasks ahead of one worker */
 #define SLOW_US 200e3   /* nothing is sent ahead of tasks that take so long */
@@ -53,129 +52,6 @@ static void copy_outcome(const struct outcome *from, struct outcome *ret)
         *ret = (struct outcome){.kind = from->kind};
 }
 
-static struct crew_payload *find_payload(struct crew *crew, const uint8_t *hash)
-{
-    struct crew_payload *payload = crew->payloads;
-    while (payload && memcmp(payload->hash, hash, HASH_SIZE) != 0)
-        payload = payload->next;
-    return payload;
-}
-
-struct crew_payload *crew_tasks_payload(struct crew *crew, const uint8_t hash[32])
-{
-    return find_payload(crew, hash);
-}
-
-static void free_payload(struct crew_payload *payload)
-{
-    outcome_clear(&payload->refusal);
-    parcel_clear(&payload->parcel);
-    free(payload);
-}
-
-static void forget_in_links(struct crew *crew, const struct crew_payload *payload)
-{
-    for (struct crew_link *link = crew->links; link; link = link->next)
-        for (size_t i = 0; i < link->n_payloads; i++)
-            if (link->payloads[i].payload == payload)
-                link->payloads[i--] = link->payloads[--link->n_payloads];
-}
-
-/* A pool may ask for its pieces. */
-static bool is_on_its_way(const struct crew *crew, const struct crew_payload *payload)
-{
-    for (const struct crew_link *link = crew->links; link; link = link->next)
-        for (size_t i = 0; i < link->n_payloads; i++)
-            if (link->payloads[i].payload == payload &&
-                link->payloads[i].state == PAYLOAD_SENT)
-                return true;
-    return false;
-}
-
-/* Payloads that nobody uses go, the oldest first, until the rest is within the limit. */
-static void trim_payloads(struct crew *crew)
-{
-    for (;;) {
-        size_t bytes = 0;
-        struct crew_payload **oldest = NULL;
-        for (struct crew_payload **at = &crew->payloads; *at; at = &(*at)->next) {
-            bytes += (size_t)(*at)->parcel.size;
-            if (!(*at)->n_tasks && !(*at)->n_holders && !(*at)->is_wanted &&
-                !is_on_its_way(crew, *at) && (!oldest || (*at)->used < (*oldest)->used))
-                oldest = at;
-        }
-        if (bytes <= CREW_PAYLOADS_BYTES || !oldest)
-            return;
-        struct crew_payload *payload = *oldest;
-        *oldest = payload->next;
-        forget_in_links(crew, payload);
-        free_payload(payload);
-    }
-}
-
-/* Takes what is in the parcel. */
-static struct crew_payload *add_payload(struct crew *crew, struct parcel *parcel)
-{
-    struct crew_payload *payload = find_payload(crew, parcel->hash);
-    if (payload) {
-        payload->used = ++crew->clock;
-        /* What was refused is asked again: another pool, or another moment. */
-        outcome_clear(&payload->refusal);
-        payload->refusal = (struct outcome){0};
-        payload->is_refused = false;
-        parcel_clear(parcel);
-        return payload;
-    }
-    trim_payloads(crew);
-    payload = must_alloc(sizeof(*payload));
-    memcpy(payload->hash, parcel->hash, HASH_SIZE);
-    payload->parcel = *parcel;
-    payload->used = ++crew->clock;
-    payload->waiting.last = &payload->waiting.first;
-    payload->next = crew->payloads;
-    crew->payloads = payload;
-    return payload;
-}
-
-void crew_payload(struct crew *crew, const uint8_t hash[32], const void *payload,
-                  size_t size)
-{
-    /* Nobody waits for the lock meanwhile. */
-    struct parcel parcel = parcel_of(hash, payload, size);
-    pthread_mutex_lock(&crew->lock);
-    add_payload(crew, &parcel);
-    pthread_mutex_unlock(&crew->lock);
-}
-
-void crew_parcel(struct crew *crew, const struct parcel *parcel)
-{
-    struct parcel copy = parcel_copy(parcel);
-    pthread_mutex_lock(&crew->lock);
-    add_payload(crew, &copy)->n_holders++;
-    pthread_mutex_unlock(&crew->lock);
-}
-
-void crew_release(struct crew *crew, const uint8_t hash[32])
-{
-    pthread_mutex_lock(&crew->lock);
-    struct crew_payload *payload = find_payload(crew, hash);
-    if (payload && payload->n_holders)
-        payload->n_holders--;
-    trim_payloads(crew);
-    pthread_mutex_unlock(&crew->lock);
-}
-
-uint64_t crew_take_sent(struct crew *crew, const uint8_t hash[32])
-{
-    pthread_mutex_lock(&crew->lock);
-    struct crew_payload *payload = find_payload(crew, hash);
-    uint64_t sent = payload ? payload->sent : 0;
-    if (payload)
-        payload->sent = 0;
-    pthread_mutex_unlock(&crew->lock);
-    return sent;
-}
-
 static void remember(struct crew *crew, struct crew_task *task)
 {
     if (crew->start == crew->n_tasks) {
@@ -213,7 +89,8 @@ static void free_task(struct crew *crew, struct crew_task *task)
         crew->start++;
         crew->first_id++;
     }
-    task->payload->n_tasks--;
+    if (!--task->payload->n_tasks)
+        crew_payloads_ask_again(crew, task->payload);
     free_memory(task);
 }
 
@@ -239,7 +116,7 @@ int crew_submit(struct crew *crew, const uint8_t hash[32], const void *argument,
 {
     struct crew_task *task = new_task(argument, size, options);
     pthread_mutex_lock(&crew->lock);
-    struct crew_payload *payload = find_payload(crew, hash);
+    struct crew_payload *payload = crew_payloads_find(crew, hash);
     if (!payload) {
         pthread_mutex_unlock(&crew->lock);
         free_memory(task);
@@ -315,10 +192,6 @@ void crew_tasks_clear(struct crew *crew)
     for (size_t i = crew->start; i < crew->n_tasks; i++)
         free_memory(crew->tasks[i]);
     free(crew->tasks);
-    for (struct crew_payload *payload; (payload = crew->payloads);) {
-        crew->payloads = payload->next;
-        free_payload(payload);
-    }
 }
 
 /* ---- links and payloads ---- */
@@ -425,60 +298,6 @@ void crew_tasks_dispatch(struct crew *crew, bool may_gather)
 
 /* ---- events ---- */
 
-static void pieces_asked(struct crew_link *link, const struct pool_event *event)
-{
-    for (size_t i = 0; i < link->n_payloads; i++) {
-        struct link_payload *at = &link->payloads[i];
-        uint64_t sent = 0;
-        if (at->request != event->id || at->state != PAYLOAD_SENT)
-            continue;
-        /* A link that is lost shows when it is read. */
-        if (pool_client_post_pieces(link->client, &at->payload->parcel, event->data,
-                                    event->size, &sent, NULL) == 0)
-            at->payload->sent += sent;
-        return;
-    }
-}
-
-static void payload_answered(struct crew *crew, struct crew_link *link,
-                             struct pool_event *event)
-{
-    for (size_t i = 0; i < link->n_payloads; i++) {
-        struct link_payload *at = &link->payloads[i];
-        struct crew_payload *payload = at->payload;
-        if (at->request != event->id || at->state != PAYLOAD_SENT)
-            continue;
-        at->state = event->outcome.kind == OUTCOME_OK ? PAYLOAD_LOADED : PAYLOAD_UNFIT;
-        payload->n_loaded += at->state == PAYLOAD_LOADED;
-        /* One pool's refusal is all pools', unless another one has proved it wrong. */
-        if (at->state == PAYLOAD_UNFIT) {
-            link->payloads[i] = link->payloads[--link->n_payloads];
-            if (payload->n_loaded)
-                break;
-            outcome_clear(&payload->refusal);
-            outcome_name_host(&event->outcome, event->host);
-            payload->refusal = event->outcome;
-            event->outcome = (struct outcome){0};
-            payload->is_refused = true;
-            crew_tasks_fail(crew, payload, &payload->refusal);
-        }
-        break;
-    }
-    outcome_clear(&event->outcome);
-}
-
-static void payload_forgotten(struct crew_link *link, const char *hash)
-{
-    for (size_t i = 0; i < link->n_payloads; i++) {
-        struct crew_payload *payload = link->payloads[i].payload;
-        if (memcmp(payload->hash, hash, HASH_SIZE) != 0)
-            continue;
-        payload->n_loaded -= link->payloads[i].state == PAYLOAD_LOADED;
-        link->payloads[i] = link->payloads[--link->n_payloads];
-        return;
-    }
-}
-
 static void take_from_link(struct crew_link *link, struct crew_task *task, bool is_lost)
 {
     queue_remove(&link->tasks, task);
@@ -545,7 +364,7 @@ static bool take_result(struct crew_link *link, struct crew_task *task, struct c
     take_from_link(link, task, is_pool_lost(&event->outcome));
     if (comes_again(task, &event->outcome)) {
         if (event->outcome.kind == OUTCOME_REFUSED)
-            payload_forgotten(link, (const char *)task->payload->hash);
+            crew_payloads_forgotten(crew, link, (const char *)task->payload->hash);
         queue_add_first(&task->payload->waiting, task);
         outcome_clear(&event->outcome);
         return false;
@@ -564,13 +383,13 @@ bool crew_tasks_take(struct crew *crew, struct crew_link *link, struct pool_even
         link->answered = clock_us();
         return false;
     case POOL_EVENT_PAYLOAD:
-        payload_answered(crew, link, event);
+        crew_payloads_answered(crew, link, event);
         return false;
     case POOL_EVENT_PIECES:
-        pieces_asked(link, event);
+        crew_payloads_pieces_asked(link, event);
         return false;
     case POOL_EVENT_FORGOT:
-        payload_forgotten(link, event->data);
+        crew_payloads_forgotten(crew, link, event->data);
         return false;
     case POOL_EVENT_NONE:
     case POOL_EVENT_WAKE:

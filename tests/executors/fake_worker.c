@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The real zygote with tasks that need no compiler. A payload is a word, "ok" or how it
- * fails; a task is a word and an argument, for example "echo hello". */
+ * fails, "first FILE" for all but one; a task is a word and an argument, for example
+ * "echo hello". */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,7 +29,8 @@ static void load(void *context, const struct zygote_payload *payload,
         raise(SIGKILL);
     if (strncmp(word, "slow", 4) == 0)
         nanosleep(&(struct timespec){0, 200000000}, NULL);
-    if (strncmp(word, "refused", 7) == 0) {
+    bool is_second = strncmp(word, "first ", 6) == 0 && unlink(word + 6) < 0;
+    if (strncmp(word, "refused", 7) == 0 || is_second) {
         ret->kind = OUTCOME_REFUSED;
         ret->name = must_strdup("Refused");
         ret->message = must_strdup("this payload is refused");

@@ -473,6 +473,30 @@ static void test_retries(void)
     crew_free(crew);
 }
 
+/* What only some pools refuse runs on the others, whoever answers first. */
+static void test_refusal_of_one(void)
+{
+    uint8_t hash[32];
+    struct crew *crew = start_two();
+    wait_for_pools(crew, 2);
+    CLEANUP(freep) char *path = must_strdup("/tmp/achar-crew-XXXXXX");
+    close(mkstemp(path));
+    CLEANUP(freep) char *payload = must_format("first %s", path);
+    for (int round = 0; round < 2; round++) {
+        load(crew, payload, hash); /* only the first round's is new */
+        for (int i = 0; i < 20; i++)
+            submit(crew, hash, "echo 1", 0);
+        for (int i = 0; i < 20; i++) {
+            struct pool_event event = next_result(crew);
+            CHECK_INT(event.outcome.kind, OUTCOME_OK);
+            outcome_clear(&event.outcome);
+        }
+    }
+    CHECK(access(path, F_OK) < 0);
+    crew_free(crew);
+    check_nothing_left("refusal of one");
+}
+
 /* A payload that is refused, and commands that are no pools. */
 static void test_refusals(void)
 {
@@ -520,6 +544,7 @@ int main(int argc, char **argv)
     test_owners();
     test_retries();
     test_refusals();
+    test_refusal_of_one();
     test_idle();
     test_held_back(folder);
     test_harm(SIGKILL, 0, 12);
