@@ -193,7 +193,8 @@ def test_what_cannot_be_staged_is_told(session, data):
 def test_a_file_that_changes_while_it_is_read_is_told(session, tmp_path):
     session.value(FILES)
     path = tmp_path / "growing"
-    path.write_bytes(bytes(64 << 20))
+    path.touch()
+    os.truncate(path, 512 << 20)  # long enough for the writer to have a processor meanwhile
     writer = subprocess.Popen(["sh", "-c", 'while :; do echo x >>"$0"; done', path])
     try:
         cell = session.run(f"%call size_of(\"growing\") --files {path}")
