@@ -53,11 +53,15 @@ class Relay:
     def _accept(self):
         while self._is_readable(self.listener):
             pool = self.listener.accept()[0]
-            line = b""
-            while not line.endswith(b"\n"):
-                line += pool.recv(1)
-            address, port = line.decode().split()
-            front = socket.create_connection((address, int(port)))
+            try:
+                line = b""
+                while not line.endswith(b"\n"):
+                    line += pool.recv(1) or b"nobody\n"
+                address, port = line.decode().split()
+                front = socket.create_connection((address, int(port)))
+            except (OSError, ValueError):  # either end is gone already
+                pool.close()
+                continue
             self._sockets += [pool, front]
             self.n_open += 2
             self._begin(self._carry, front, pool, "down")

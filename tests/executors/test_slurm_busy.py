@@ -46,7 +46,8 @@ def test_nodes_come_one_after_the_other_and_tasks_flow_meanwhile(slurm, busy):
     cell = busy.run("%wait all", 60)
     assert cell.is_ok, cell.traceback
     assert busy.value("out[0] == '1' && out[59] == '1'") == "1"
-    assert "position 1 of 1" in busy.run("%executor").stdout
+    # It is asked for every few seconds.
+    eventually(lambda: "position 1 of 1" in busy.run("%executor").stdout)
     slurm.run("scancel", second)
     assert busy.run("%wait one", 60).is_ok
 
