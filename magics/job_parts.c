@@ -4,8 +4,9 @@
  * which is gone with this process whatever becomes of it. */
 #include "magics/job.h"
 
-#include <errno.h>
 #include <string.h>
+
+#include "pickler/base/file.h"
 
 bool job_bytes_keep(struct jobs *jobs, const void *data, size_t size,
                     struct job_bytes *ret)
@@ -20,20 +21,11 @@ bool job_bytes_keep(struct jobs *jobs, const void *data, size_t size,
     }
     int fd = jobs_file(jobs);
     ret->offset = jobs_file_end(jobs, size);
-    for (size_t at = 0; fd >= 0 && at < size;) {
-        ssize_t n =
-            pwrite(fd, (const char *)data + at, size - at, ret->offset + (int64_t)at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0) {
-            jobs_count_bytes(jobs, 0, 0); /* half of it fills no disk */
-            return false;
-        }
-        at += (size_t)n;
-    }
-    if (fd >= 0)
-        jobs_count_bytes(jobs, 0, (int64_t)size);
-    return fd >= 0;
+    if (fd < 0)
+        return false;
+    bool is_kept = write_all_at(fd, data, size, (uint64_t)ret->offset) == 0;
+    jobs_count_bytes(jobs, 0, is_kept ? (int64_t)size : 0); /* half of it fills no disk */
+    return is_kept;
 }
 
 const char *job_bytes_read(const struct jobs *jobs, const struct job_bytes *bytes,
@@ -43,14 +35,8 @@ const char *job_bytes_read(const struct jobs *jobs, const struct job_bytes *byte
         return bytes->data;
     CLEANUP(freep) char *data = must_realloc(NULL, bytes->size + 1, 1);
     int fd = jobs_file((struct jobs *)jobs);
-    for (size_t at = 0; at < bytes->size;) {
-        ssize_t n = pread(fd, data + at, bytes->size - at, bytes->offset + (int64_t)at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return NULL;
-        at += (size_t)n;
-    }
+    if (read_all_at(fd, data, bytes->size, (uint64_t)bytes->offset) < 0)
+        return NULL;
     *ret_owned = TAKE(data);
     return *ret_owned;
 }

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "pickler/base/file.h"
 #include "pickler/base/nameless.h"
 
 #define PAGE ((uint64_t)4096)
@@ -87,11 +88,10 @@ static void drop_user(struct pieces *pieces, struct piece *piece)
 {
     if (--piece->n_users)
         return;
-    pieces->unused_bytes += piece->size;
     if (piece->is_here)
-        return;
-    pieces->unused_bytes -= piece->size;
-    free_piece(pieces, piece);
+        pieces->unused_bytes += piece->size;
+    else
+        free_piece(pieces, piece);
 }
 
 void pieces_release(struct pieces *pieces, struct piece **taken, size_t n)
@@ -175,21 +175,6 @@ int pieces_take(struct pieces *pieces, const struct recipe *recipe, struct piece
     return error_set(err, -EBADMSG, "the payload's pieces cannot be kept");
 }
 
-static int write_at(int fd, const char *from, size_t size, uint64_t offset)
-{
-    while (size) {
-        ssize_t n = pwrite(fd, from, size, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 ? -errno : -EIO;
-        from += n;
-        offset += (uint64_t)n;
-        size -= (size_t)n;
-    }
-    return 0;
-}
-
 static int no_room(const struct pieces *pieces, const struct piece *piece, int r,
                    struct error *err)
 {
@@ -208,7 +193,7 @@ int pieces_fill(struct pieces *pieces, struct piece *piece, const void *data, si
         return 0;
     if (size != piece->size)
         return error_set(err, -EBADMSG, "a piece of the payload is not there");
-    int r = write_at(piece->file->fd, data, size, piece->offset);
+    int r = write_all_at(piece->file->fd, data, size, piece->offset);
     if (r < 0)
         return no_room(pieces, piece, r, err);
     piece->is_here = true;
@@ -236,15 +221,14 @@ static int copy(struct pieces *pieces, struct piece *piece, int from, uint64_t o
     CLEANUP(freep) char *room = must_realloc(NULL, COPY_AT_ONCE, 1);
     for (uint64_t done = 0; done < piece->size;) {
         uint64_t left = piece->size - done;
-        ssize_t n = pread(from, room, left < COPY_AT_ONCE ? (size_t)left : COPY_AT_ONCE,
-                          (off_t)(offset + done));
-        if (n <= 0)
-            return error_errno(err, n < 0 ? -errno : -EIO,
-                               "cannot read a piece of the payload");
-        int r = write_at(piece->file->fd, room, (size_t)n, piece->offset + done);
+        size_t n = left < COPY_AT_ONCE ? (size_t)left : COPY_AT_ONCE;
+        int r = read_all_at(from, room, n, offset + done);
+        if (r < 0)
+            return error_errno(err, r, "cannot read a piece of the payload");
+        r = write_all_at(piece->file->fd, room, n, piece->offset + done);
         if (r < 0)
             return no_room(pieces, piece, r, err);
-        done += (uint64_t)n;
+        done += n;
     }
     return 0;
 }

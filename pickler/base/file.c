@@ -16,3 +16,33 @@ int write_all(int fd, const void *data, size_t size)
     }
     return 0;
 }
+
+int write_all_at(int fd, const void *data, size_t size, uint64_t offset)
+{
+    for (const char *at = data; size;) {
+        ssize_t n = pwrite(fd, at, size, (off_t)offset);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? -errno : -EIO;
+        at += n;
+        offset += (uint64_t)n;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+int read_all_at(int fd, void *to, size_t size, uint64_t offset)
+{
+    for (char *at = to; size;) {
+        ssize_t n = pread(fd, at, size, (off_t)offset);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? -errno : -EIO;
+        at += n;
+        offset += (uint64_t)n;
+        size -= (size_t)n;
+    }
+    return 0;
+}

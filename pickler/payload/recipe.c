@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "pickler/base/file.h"
+
 #define RECIPE_VERSION 0
 #define PAGE ((uint64_t)4096)
 
@@ -139,21 +141,6 @@ static void view_release(void *owner)
     free(view);
 }
 
-static int read_at(int fd, char *to, size_t size, uint64_t offset)
-{
-    while (size) {
-        ssize_t n = pread(fd, to, size, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 ? -errno : -EIO;
-        to += n;
-        offset += (uint64_t)n;
-        size -= (size_t)n;
-    }
-    return 0;
-}
-
 /* Where the whole stream would begin in the file that has all of its pieces, one behind
  * the other as they are in the stream; -1: there is no such file. */
 static int64_t find_start(const struct recipe_stream *stream,
@@ -192,7 +179,7 @@ static int fill(const struct recipe_stream *stream, const struct recipe_place *p
         if (!piece->hash)
             memcpy(to, piece->data, (size_t)piece->size);
         else if (place && !is_there)
-            r = read_at(place->fd, to, (size_t)piece->size, place->offset);
+            r = read_all_at(place->fd, to, (size_t)piece->size, place->offset);
         if (r < 0)
             return r;
         to += piece->size;
