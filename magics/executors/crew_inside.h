@@ -126,11 +126,16 @@ void crew_tasks_clear(struct crew *crew);
 
 /* crew_payloads.c */
 struct crew_payload *crew_payloads_find(struct crew *crew, const uint8_t hash[HASH_SIZE]);
+/* What the pool has of it; NULL: nothing. */
+struct link_payload *crew_payloads_at(const struct crew_link *link,
+                                      const struct crew_payload *payload);
 /* Pools that have refused it are asked again. */
 void crew_payloads_ask_again(struct crew *crew, struct crew_payload *payload);
 void crew_payloads_answered(struct crew *crew, struct crew_link *link,
                             struct pool_event *event);
 void crew_payloads_forgotten(struct crew *crew, struct crew_link *link, const char *hash);
+/* It is in no list any more, and may have been the only one left that could. */
+void crew_payloads_link_gone(struct crew *crew, struct crew_link *link);
 void crew_payloads_pieces_asked(struct crew_link *link, const struct pool_event *event);
 void crew_payloads_clear(struct crew *crew);
 

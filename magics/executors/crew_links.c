@@ -80,12 +80,7 @@ void crew_link_free(struct crew *crew, struct crew_link *link)
     while (*at != link)
         at = &(*at)->next;
     *at = link->next;
-    for (size_t i = 0; i < link->n_payloads; i++) {
-        struct crew_payload *payload = link->payloads[i].payload;
-        payload->n_loaded -= link->payloads[i].state == PAYLOAD_LOADED;
-        payload->n_unfit -= link->payloads[i].state == PAYLOAD_UNFIT;
-        crew_payloads_ask_again(crew, payload); /* it may have been the only one left */
-    }
+    crew_payloads_link_gone(crew, link);
     pool_client_free(link->client);
     free(link->payloads);
     free(link);

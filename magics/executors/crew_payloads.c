@@ -22,35 +22,52 @@ static void free_payload(struct crew_payload *payload)
     free(payload);
 }
 
+struct link_payload *crew_payloads_at(const struct crew_link *link,
+                                      const struct crew_payload *payload)
+{
+    for (size_t i = 0; i < link->n_payloads; i++)
+        if (link->payloads[i].payload == payload)
+            return &link->payloads[i];
+    return NULL;
+}
+
+/* The pool need not have it any more. */
+static struct crew_payload *drop(struct crew_link *link, struct link_payload *at)
+{
+    struct crew_payload *payload = at->payload;
+    payload->n_loaded -= at->state == PAYLOAD_LOADED;
+    payload->n_unfit -= at->state == PAYLOAD_UNFIT;
+    *at = link->payloads[--link->n_payloads];
+    return payload;
+}
+
 static void forget_in_links(struct crew *crew, const struct crew_payload *payload)
 {
-    for (struct crew_link *link = crew->links; link; link = link->next)
-        for (size_t i = 0; i < link->n_payloads; i++)
-            if (link->payloads[i].payload == payload)
-                link->payloads[i--] = link->payloads[--link->n_payloads];
+    for (struct crew_link *link = crew->links; link; link = link->next) {
+        struct link_payload *at = crew_payloads_at(link, payload);
+        if (at)
+            drop(link, at);
+    }
 }
 
 void crew_payloads_ask_again(struct crew *crew, struct crew_payload *payload)
 {
     for (struct crew_link *link = crew->links; payload->n_unfit && link;
-         link = link->next)
-        for (size_t i = 0; i < link->n_payloads; i++)
-            if (link->payloads[i].payload == payload &&
-                link->payloads[i].state == PAYLOAD_UNFIT) {
-                link->payloads[i] = link->payloads[--link->n_payloads];
-                payload->n_unfit--;
-                break;
-            }
+         link = link->next) {
+        struct link_payload *at = crew_payloads_at(link, payload);
+        if (at && at->state == PAYLOAD_UNFIT)
+            drop(link, at);
+    }
 }
 
 /* A pool may ask for its pieces. */
 static bool is_on_its_way(const struct crew *crew, const struct crew_payload *payload)
 {
-    for (const struct crew_link *link = crew->links; link; link = link->next)
-        for (size_t i = 0; i < link->n_payloads; i++)
-            if (link->payloads[i].payload == payload &&
-                link->payloads[i].state == PAYLOAD_SENT)
-                return true;
+    for (const struct crew_link *link = crew->links; link; link = link->next) {
+        const struct link_payload *at = crew_payloads_at(link, payload);
+        if (at && at->state == PAYLOAD_SENT)
+            return true;
+    }
     return false;
 }
 
@@ -140,19 +157,25 @@ uint64_t crew_take_sent(struct crew *crew, const uint8_t hash[32])
 
 /* ---- what pools say ---- */
 
+/* What the pool was sent, and says something of now. */
+static struct link_payload *find_request(const struct crew_link *link,
+                                         const struct pool_event *event)
+{
+    for (size_t i = 0; i < link->n_payloads; i++)
+        if (link->payloads[i].request == event->id &&
+            link->payloads[i].state == PAYLOAD_SENT)
+            return &link->payloads[i];
+    return NULL;
+}
+
 void crew_payloads_pieces_asked(struct crew_link *link, const struct pool_event *event)
 {
-    for (size_t i = 0; i < link->n_payloads; i++) {
-        struct link_payload *at = &link->payloads[i];
-        uint64_t sent = 0;
-        if (at->request != event->id || at->state != PAYLOAD_SENT)
-            continue;
-        /* A link that is lost shows when it is read. */
-        if (pool_client_post_pieces(link->client, &at->payload->parcel, event->data,
-                                    event->size, &sent, NULL) == 0)
-            at->payload->sent += sent;
-        return;
-    }
+    struct link_payload *at = find_request(link, event);
+    uint64_t sent = 0;
+    /* A link that is lost shows when it is read. */
+    if (at && pool_client_post_pieces(link->client, &at->payload->parcel, event->data,
+                                      event->size, &sent, NULL) == 0)
+        at->payload->sent += sent;
 }
 
 /* Refused where it was asked for last, and by all others before. */
@@ -171,34 +194,31 @@ static void refuse(struct crew *crew, struct crew_payload *payload,
 void crew_payloads_answered(struct crew *crew, struct crew_link *link,
                             struct pool_event *event)
 {
-    for (size_t i = 0; i < link->n_payloads; i++) {
-        struct link_payload *at = &link->payloads[i];
+    struct link_payload *at = find_request(link, event);
+    if (at) {
         struct crew_payload *payload = at->payload;
-        if (at->request != event->id || at->state != PAYLOAD_SENT)
-            continue;
         bool is_loaded = event->outcome.kind == OUTCOME_OK;
         at->state = is_loaded ? PAYLOAD_LOADED : PAYLOAD_UNFIT;
         payload->n_loaded += is_loaded;
         payload->n_unfit += !is_loaded;
         if (!is_loaded && !payload->n_loaded && !is_on_its_way(crew, payload))
             refuse(crew, payload, event);
-        break;
     }
     outcome_clear(&event->outcome);
 }
 
 void crew_payloads_forgotten(struct crew *crew, struct crew_link *link, const char *hash)
 {
-    for (size_t i = 0; i < link->n_payloads; i++) {
-        struct crew_payload *payload = link->payloads[i].payload;
-        if (memcmp(payload->hash, hash, HASH_SIZE) != 0)
-            continue;
-        payload->n_loaded -= link->payloads[i].state == PAYLOAD_LOADED;
-        payload->n_unfit -= link->payloads[i].state == PAYLOAD_UNFIT;
-        link->payloads[i] = link->payloads[--link->n_payloads];
-        crew_payloads_ask_again(crew, payload);
-        return;
-    }
+    struct crew_payload *payload = crew_payloads_find(crew, (const uint8_t *)hash);
+    struct link_payload *at = payload ? crew_payloads_at(link, payload) : NULL;
+    if (at)
+        crew_payloads_ask_again(crew, drop(link, at));
+}
+
+void crew_payloads_link_gone(struct crew *crew, struct crew_link *link)
+{
+    while (link->n_payloads)
+        crew_payloads_ask_again(crew, drop(link, link->payloads));
 }
 
 void crew_payloads_clear(struct crew *crew)

@@ -196,15 +196,6 @@ void crew_tasks_clear(struct crew *crew)
 
 /* ---- links and payloads ---- */
 
-static struct link_payload *at_link(struct crew_link *link,
-                                    const struct crew_payload *payload)
-{
-    for (size_t i = 0; i < link->n_payloads; i++)
-        if (link->payloads[i].payload == payload)
-            return &link->payloads[i];
-    return NULL;
-}
-
 static void send_payload(struct crew_link *link, struct crew_payload *payload)
 {
     struct link_payload at = {.payload = payload, .state = PAYLOAD_SENT};
@@ -242,7 +233,7 @@ static struct crew_link *choose(struct crew *crew, struct crew_payload *payload)
     for (struct crew_link *link = crew->links; link; link = link->next) {
         if (!is_usable(link) || !room(link))
             continue;
-        struct link_payload *at = at_link(link, payload);
+        struct link_payload *at = crew_payloads_at(link, payload);
         if (!at)
             send_payload(link, payload);
         if (!at || at->state != PAYLOAD_LOADED)
